@@ -1,0 +1,33 @@
+"""What a kanditioned KAN layer computes.
+
+The modules are the dictionary that every backend shares: `grid` (where x falls), `reference`
+(forward and derivatives), `parameterizations`, `penalty`, `initializers`, `refinement`, `numerics`
+(error bounds), `validate` (argument checks), `protocol` and `registry` (what a backend is and how
+it is found), `checkpoint` (file schema), `conditioning` (condition numbers).
+"""
+
+from __future__ import annotations
+
+from . import initializers, numerics, penalty, reference, refinement, registry
+from .parameterizations import PARAMETERIZATIONS, Parameterization, parameterization
+from .protocol import SPEC_VERSION, Backend, BackendInfo, Problem
+from .refinement import ResampleWarning
+from .registry import BackendNotInstalledError
+
+__all__ = [
+    "PARAMETERIZATIONS",
+    "SPEC_VERSION",
+    "Backend",
+    "BackendInfo",
+    "BackendNotInstalledError",
+    "Parameterization",
+    "Problem",
+    "ResampleWarning",
+    "initializers",
+    "numerics",
+    "parameterization",
+    "penalty",
+    "reference",
+    "refinement",
+    "registry",
+]

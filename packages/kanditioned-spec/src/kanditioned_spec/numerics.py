@@ -1,0 +1,143 @@
+"""How far a correct implementation may be from the float64 reference: an a-priori bound.
+
+    |got - want| <= CONSTANT · eps(compute) · condition + eps(storage) · |want| + smallest(storage)
+
+`condition` is the sum of the magnitudes of everything that is added up to form a number, so the
+bound follows the problem instead of a hand-picked tolerance: it is tight where nothing cancels,
+and wide where the arithmetic itself must cancel, as in far extrapolation. eps(compute) is that of
+float32 or wider for every storage dtype, since positions and sums are never kept in half precision.
+
+The position u is a sum too, x (K - 1)/w + (K - 1)/2. Rounded, it moves t by up to
+eps · (|x| (K - 1)/w + (K - 1)/2), which moves a value by that times |c_{l+1} - c_l|.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .grid import Array, locate, spacing
+from .reference import Gradients, SecondOrderGradients
+
+CONSTANT = 4.0
+
+
+class Format(NamedTuple):
+    """A floating-point format: spacing of numbers at 1, and the smallest positive number."""
+
+    eps: float
+    smallest: float
+
+
+FORMATS = {
+    "float64": Format(2.0**-52, 2.0**-1074),
+    "float32": Format(2.0**-23, 2.0**-149),
+    "float16": Format(2.0**-10, 2.0**-24),
+    "bfloat16": Format(2.0**-7, 2.0**-133),
+}
+
+
+def compute_eps(dtype: str) -> float:
+    """Return eps of the dtype in which positions and sums are kept for a storage `dtype`."""
+    return FORMATS["float64" if dtype == "float64" else "float32"].eps
+
+
+def tolerance(condition: npt.ArrayLike, want: npt.ArrayLike, dtype: str) -> Array:
+    """Return the largest allowed |got - want|, of the shape of `want`."""
+    storage = FORMATS[dtype]
+    arithmetic = CONSTANT * compute_eps(dtype) * np.asarray(condition, dtype=np.float64)
+    return arithmetic + storage.eps * np.abs(want) + storage.smallest
+
+
+def forward_condition(
+    x: npt.ArrayLike, control_points: npt.ArrayLike, spline_width: float
+) -> Array:
+    """Return Σ_i |c_l| + |t| (|c_l| + |c_{l+1}|) + (|x| / h + (K - 1)/2) |c_{l+1} - c_l|."""
+    x = np.asarray(x, dtype=np.float64)
+    c = np.asarray(control_points, dtype=np.float64)
+    condition = np.zeros((*x.shape[:-1], c.shape[2]))
+    for i in range(c.shape[0]):
+        interval, fraction = locate(x[..., i], c.shape[1], spline_width)
+        left, right = c[i, interval], c[i, interval + 1]
+        condition += np.abs(left)
+        condition += np.abs(fraction)[..., None] * (np.abs(left) + np.abs(right))
+        moved = _position_condition(x[..., i], c.shape[1], spline_width)
+        condition += moved[..., None] * np.abs(right - left)
+    return condition
+
+
+def jvp_condition(
+    x: npt.ArrayLike, control_points: npt.ArrayLike, spline_width: float, tangent_x: npt.ArrayLike
+) -> Array:
+    """Return Σ_i |v| (|c_l| + |c_{l+1}|) / h."""
+    x = np.asarray(x, dtype=np.float64)
+    v = np.abs(np.asarray(tangent_x, dtype=np.float64))
+    c = np.abs(np.asarray(control_points, dtype=np.float64))
+    condition = np.zeros((*x.shape[:-1], c.shape[2]))
+    for i in range(c.shape[0]):
+        interval, _ = locate(x[..., i], c.shape[1], spline_width)
+        condition += v[..., i, None] * (c[i, interval] + c[i, interval + 1])
+    return condition / spacing(c.shape[1], spline_width)
+
+
+def vjp_condition(
+    x: npt.ArrayLike, control_points: npt.ArrayLike, spline_width: float, grad_y: npt.ArrayLike
+) -> Gradients:
+    """Return the conditions of both gradients of `reference.vjp`.
+
+    For x: Σ_o |gy| (|c_l| + |c_{l+1}|) / h. For the control points: every sample adds |gy| times
+    its weight to knots l and l + 1, and |gy| times the error of its position to those and to one
+    knot on either side, because rounding may carry a sample across a knot.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    c = np.asarray(control_points, dtype=np.float64)
+    gy = np.abs(np.asarray(grad_y, dtype=np.float64))
+    in_features, count, out_features = c.shape
+    flat_x, flat_gy = x.reshape(-1, in_features), gy.reshape(-1, out_features)
+    gx = np.zeros(flat_x.shape)
+    gc = np.zeros((in_features, count + 2, out_features))  # one knot of margin at both ends
+    for i in range(in_features):
+        interval, fraction = locate(flat_x[:, i], count, spline_width)
+        magnitude = np.abs(c[i, interval]) + np.abs(c[i, interval + 1])
+        gx[:, i] = (flat_gy * magnitude).sum(-1) / spacing(count, spline_width)
+        moved = _position_condition(flat_x[:, i], count, spline_width)
+        outside = np.zeros_like(fraction)
+        weights = (outside, 1 + np.abs(fraction), np.abs(fraction), outside)
+        for offset, weight in enumerate(weights):
+            np.add.at(gc[i], interval + offset, (weight + moved)[:, None] * flat_gy)
+    return Gradients(gx.reshape(x.shape), gc[:, 1:-1])
+
+
+def vjp_of_vjp_condition(
+    x: npt.ArrayLike,
+    control_points: npt.ArrayLike,
+    spline_width: float,
+    grad_y: npt.ArrayLike,
+    cotangent_x: npt.ArrayLike,
+    cotangent_control_points: npt.ArrayLike,
+) -> SecondOrderGradients:
+    """Return the conditions of the three results of `reference.vjp_of_vjp`."""
+    x = np.asarray(x, dtype=np.float64)
+    gy = np.abs(np.asarray(grad_y, dtype=np.float64))
+    v = np.abs(np.asarray(cotangent_x, dtype=np.float64))
+    direction = np.asarray(cotangent_control_points, dtype=np.float64)
+    in_features, count, out_features = direction.shape
+    gc = np.zeros(direction.shape)
+    flat_gy = gy.reshape(-1, out_features)
+    for i in range(in_features):
+        interval, _ = locate(x[..., i].reshape(-1), count, spline_width)
+        pushed = v[..., i].reshape(-1, 1) * flat_gy / spacing(count, spline_width)
+        np.add.at(gc[i], interval, pushed)
+        np.add.at(gc[i], interval + 1, pushed)
+    return SecondOrderGradients(
+        x=vjp_condition(x, direction, spline_width, gy).x,
+        control_points=gc,
+        grad_y=jvp_condition(x, control_points, spline_width, v)
+        + forward_condition(x, direction, spline_width),
+    )
+
+
+def _position_condition(x: Array, num_control_points: int, spline_width: float) -> Array:
+    return np.abs(x) / spacing(num_control_points, spline_width) + (num_control_points - 1) / 2

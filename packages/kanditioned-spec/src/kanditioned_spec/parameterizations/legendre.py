@@ -1,0 +1,72 @@
+"""Discrete Legendre (Gram) polynomials, orthonormal on the knots."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .. import validate
+from ..grid import Array
+from .base import Parameterization
+
+
+class Legendre(Parameterization):
+    """θ holds coefficients of polynomials of degree 0 … `degree`, orthonormal over the knots.
+
+    The data term is conditioned for inputs spread evenly over the knots; the penalty is not.
+
+    Args:
+        degree: Highest degree, 1 … K - 1 (the default, for which T is square).
+    """
+
+    name = "legendre"
+
+    def __init__(self, num_control_points: int, *, degree: int | None = None) -> None:
+        super().__init__(num_control_points)
+        highest = num_control_points - 1
+        remedy = f"Degrees 1 to {highest} are independent on {num_control_points} knots."
+        self.degree = highest if degree is None else degree
+        validate.integer("Legendre", "degree", self.degree, 1, remedy)
+        if self.degree > highest:
+            raise ValueError(
+                validate.message("Legendre", "degree", f"<= {highest}", self.degree, remedy)
+            )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"degree": self.degree}
+
+    @property
+    def num_parameters(self) -> int:
+        return self.degree + 1
+
+    def _synthesis(self, theta: Array) -> Array:
+        return self._basis() @ theta
+
+    def _adjoint(self, grad: Array) -> Array:
+        return self._basis().T @ grad
+
+    def _analysis(self, control_points: Array) -> Array:
+        return self._basis().T @ control_points
+
+    def _basis(self) -> Array:
+        return gram_polynomials(self.num_control_points)[:, : self.num_parameters]
+
+
+@lru_cache(maxsize=32)
+def gram_polynomials(count: int) -> Array:
+    """Return the K × K orthonormal matrix whose column j is the Gram polynomial of degree j.
+
+    The polynomials satisfy x p_j = β_{j+1} p_{j+1} + β_j p_{j-1} on the centred knots, with
+    β_j² = j² (K² - j²) / (4 (4 j² - 1)); so row n is the eigenvector of that Jacobi matrix for its
+    eigenvalue, the n-th knot (G. Golub and J. Welsch, Math. Comp. 23, 1969). Running the recurrence
+    forward would lose all digits for degrees beyond about 2√K; the eigenvectors keep them.
+    """
+    j = np.arange(1, count, dtype=np.float64)
+    beta = j * np.sqrt((count**2 - j**2) / (4 * (4 * j**2 - 1)))
+    _, vectors = np.linalg.eigh(np.diag(beta, 1) + np.diag(beta, -1))
+    basis = (vectors * np.sign(vectors[0])).T  # degree 0 is a positive constant
+    basis.setflags(write=False)
+    return np.asarray(basis, dtype=np.float64)

@@ -1,0 +1,45 @@
+"""The two-sided ReLU form of the 1.x package, kept so that its checkpoints load."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from ..grid import Array
+from .base import Parameterization
+
+
+class ParallelScan(Parameterization):
+    """Control points as a sum of ramps that rise to the right and to the left of each knot.
+
+        c_k = Σ_l r_l ReLU(k - l) + q_l ReLU(l - k),      θ = (r, q), P = 2K.
+
+    r_{K-1} and q_0 touch no knot. The scale is that of the 1.x package.
+    """
+
+    name = "parallel_scan"
+    scale = 1.0
+
+    @property
+    def num_parameters(self) -> int:
+        return 2 * self.num_control_points
+
+    def _curvature(self, theta: Array) -> Array:
+        rising, falling = np.split(theta, 2, axis=-2)
+        return (rising + falling)[..., 1:-1, :]  # both ramps of an inner knot bend c there
+
+    @cached_property
+    def _ramps(self) -> Array:
+        knots = np.arange(self.num_control_points)
+        rising = np.maximum(knots[:, None] - knots[None, :], 0)
+        return np.concatenate([rising, rising.T], axis=1).astype(np.float64)
+
+    def _synthesis(self, theta: Array) -> Array:
+        return self._ramps @ theta
+
+    def _adjoint(self, grad: Array) -> Array:
+        return self._ramps.T @ grad
+
+    def _analysis(self, control_points: Array) -> Array:
+        return np.linalg.pinv(self._ramps) @ control_points

@@ -1,0 +1,108 @@
+"""Changing the grid without changing the functions.
+
+Halving every interval (or cutting each in m) keeps all old knots, so the finer spline holds the
+coarser one exactly: knot insertion. Likewise a wider domain whose new knots continue the old
+spacing. Any other number of control points samples the old functions at the new knots, which cuts
+their corners.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+
+from . import validate
+from .grid import Array
+
+
+class ResampleWarning(UserWarning):
+    """The new grid does not contain the old knots: the functions have changed a little."""
+
+
+def is_exact(old_count: int, new_count: int) -> bool:
+    """Whether K = `old_count` refines to `new_count` = m (K - 1) + 1 by knot insertion."""
+    return (new_count - 1) % (old_count - 1) == 0
+
+
+def refinement_matrix(old_count: int, new_count: int) -> Array:
+    """Return the matrix (K', K) that evaluates the old spline at the new knots.
+
+    Rows hold the two hat-function weights of a new knot: for an exact refinement they are
+    multiples of 1/m, and a shared knot's row has a single one.
+    """
+    numerator = np.arange(new_count) * (old_count - 1)
+    interval = np.minimum(numerator // (new_count - 1), old_count - 2)
+    fraction = (numerator - interval * (new_count - 1)) / (new_count - 1)
+    matrix = np.zeros((new_count, old_count))
+    rows = np.arange(new_count)
+    matrix[rows, interval] = 1 - fraction
+    matrix[rows, interval + 1] = fraction
+    return matrix
+
+
+def refine(control_points: npt.ArrayLike, num_control_points: int) -> Array:
+    """Return control points (..., K', O) of the same functions on another number of knots.
+
+    Args:
+        control_points: Shape (..., K, O).
+        num_control_points: K' >= 2. Exact for K' = m (K - 1) + 1.
+
+    Warns:
+        ResampleWarning: K' is of another form, so the functions change between the new knots.
+    """
+    c = np.asarray(control_points, dtype=np.float64)
+    count = validate.num_control_points("refine", num_control_points)
+    warn_unless_exact(c.shape[-2], count)
+    return np.asarray(refinement_matrix(c.shape[-2], count) @ c, dtype=np.float64)
+
+
+def warn_unless_exact(old_count: int, new_count: int, stacklevel: int = 3) -> None:
+    """Warn that going from `old_count` to `new_count` knots resamples, if it does."""
+    if is_exact(old_count, new_count):
+        return
+    nearest = round((new_count - 1) / (old_count - 1)) or 1
+    warnings.warn(
+        f"refine: {new_count} control points do not contain the {old_count} old knots, so the "
+        f"functions were resampled. {nearest * (old_count - 1) + 1} would keep them exactly.",
+        ResampleWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def widen(
+    control_points: npt.ArrayLike, spline_width: float, intervals: int
+) -> tuple[Array, float]:
+    """Extend the domain by whole intervals on both sides, along the extrapolated lines.
+
+    Args:
+        control_points: Shape (..., K, O).
+        spline_width: Old width in input units.
+        intervals: How many intervals to add at each end, >= 0.
+
+    Returns:
+        The new control points (..., K + 2 intervals, O) and the new width.
+    """
+    c = np.asarray(control_points, dtype=np.float64)
+    remedy = "Each end of the domain grows by this many knot spacings."
+    steps = validate.integer("widen", "intervals", intervals, 0, remedy)
+    validate.spline_width("widen", spline_width)
+    count = c.shape[-2]
+    return np.asarray(widening_matrix(count, steps) @ c), widened(spline_width, count, steps)
+
+
+def widened(spline_width: float, num_control_points: int, intervals: int) -> float:
+    """Return the width after `widen`: the spacing stays."""
+    return spline_width * (num_control_points - 1 + 2 * intervals) / (num_control_points - 1)
+
+
+def widening_matrix(count: int, intervals: int) -> Array:
+    """Return the matrix (K + 2 intervals, K) that evaluates the old spline at the new knots."""
+    matrix = np.zeros((count + 2 * intervals, count))
+    matrix[intervals : intervals + count] = np.eye(count)
+    beyond = np.arange(1, intervals + 1)
+    matrix[:intervals, 0], matrix[:intervals, 1] = 1 + beyond[::-1], -beyond[::-1]
+    matrix[intervals + count :, -1] += 1 + beyond
+    matrix[intervals + count :, -2] += -beyond
+    return matrix

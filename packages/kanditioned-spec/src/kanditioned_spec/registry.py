@@ -1,0 +1,137 @@
+"""How a backend is found: by name, by entry point, or as `module:attribute`.
+
+A backend is chosen by the argument, else by the environment variable `KANDITIONED_BACKEND`, else
+by the default order. One that is asked for and absent is an error, never replaced by another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from .protocol import SPEC_VERSION, Backend
+
+ENTRY_POINT_GROUP = "kanditioned.backends"
+ENVIRONMENT_VARIABLE = "KANDITIONED_BACKEND"
+DEFAULT_ORDER = ("torch", "jax")
+"""Backends with trainable layers, in the order in which they are looked for."""
+
+
+class BackendNotInstalledError(ImportError):
+    """The backend that was asked for cannot be imported."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a named backend lives.
+
+    Attributes:
+        name: The name that selects it.
+        target: `module:attribute`.
+        requirement: What to pip-install to get it; empty if it came with an entry point.
+    """
+
+    name: str
+    target: str
+    requirement: str = ""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the target's package can be found (nothing is imported)."""
+        return importlib.util.find_spec(self.target.partition(":")[0].partition(".")[0]) is not None
+
+
+BUILT_IN = (
+    Entry("reference", "kanditioned_spec.backend:backend", "kanditioned-spec"),
+    Entry("torch", "kanditioned_torch.backend:auto", "kanditioned[torch]"),
+    Entry("jax", "kanditioned_jax.backend:auto", "kanditioned[jax]"),
+)
+
+
+def entries() -> dict[str, Entry]:
+    """Return all known backends by name: the built-in ones and those of entry points."""
+    found = {entry.name: entry for entry in BUILT_IN}
+    for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        found.setdefault(point.name, Entry(point.name, point.value))
+    return found
+
+
+def selected(name: str | None = None) -> tuple[str, str]:
+    """Apply the selection rule.
+
+    Args:
+        name: The caller's choice, or None.
+
+    Returns:
+        The chosen backend's name, and why it was chosen.
+
+    Raises:
+        BackendNotInstalledError: Nothing was asked for and none of the default order is installed.
+    """
+    if name is not None:
+        return name, "given as an argument"
+    from_environment = os.environ.get(ENVIRONMENT_VARIABLE)
+    if from_environment:
+        return from_environment, f"set by {ENVIRONMENT_VARIABLE}"
+    known = entries()
+    for candidate in DEFAULT_ORDER:
+        if known[candidate].is_installed:
+            return candidate, f"first installed of {', '.join(DEFAULT_ORDER)}"
+    raise BackendNotInstalledError(
+        f"No backend with trainable layers is installed. Install one: {_pip(known['torch'])}"
+    )
+
+
+def load(name: str) -> Backend:
+    """Import a backend by name or `module:attribute`.
+
+    Raises:
+        ValueError: The name is not known.
+        BackendNotInstalledError: Its package is missing.
+        ImportError: It implements another major version of the spec.
+        TypeError: The object is not a `Backend`.
+    """
+    entry = Entry(name, name) if ":" in name else entries().get(name)
+    if entry is None:
+        known = ", ".join(entries())
+        raise ValueError(
+            f"`backend` must be one of {known}, or `module:attribute`, got {name!r}. "
+            f'A package adds a name through the entry-point group "{ENTRY_POINT_GROUP}".'
+        )
+    backend = _resolve(entry)
+    if not isinstance(backend, Backend):
+        raise TypeError(
+            f"`{entry.target}` must implement kanditioned_spec.protocol.Backend, "
+            f"got {type(backend).__name__}."
+        )
+    major = backend.info.spec_version.partition(".")[0]
+    if major != SPEC_VERSION.partition(".")[0]:
+        raise ImportError(
+            f"backend {name!r} implements spec {backend.info.spec_version}, but this is spec "
+            f"{SPEC_VERSION}. Upgrade the older of the two."
+        )
+    return backend
+
+
+def _resolve(entry: Entry) -> Any:
+    module_name, _, attribute = entry.target.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        installed = ", ".join(e.name for e in entries().values() if e.is_installed)
+        raise BackendNotInstalledError(
+            f"backend {entry.name!r} cannot be imported ({error}). Installed: {installed}. "
+            f"Install it: {_pip(entry)}"
+        ) from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise ImportError(f"module {module_name!r} has no attribute {attribute!r}.") from None
+
+
+def _pip(entry: Entry) -> str:
+    return f'pip install "{entry.requirement or entry.target.partition(".")[0]}"'

@@ -1,0 +1,140 @@
+"""Argument checks, and the one form in which every backend reports bad input.
+
+A message names the callable and the argument, the constraint, what came, and what to do::
+
+    `KANLayer(num_control_points=...)` must be an integer >= 2, got 1. Use at least two control
+    points: one at each end of the domain.
+
+A value of the wrong kind raises `TypeError`, a value outside its range `ValueError`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any
+
+
+def message(where: str, argument: str, constraint: str, got: Any, remedy: str) -> str:
+    """Compose an error message in the agreed form."""
+    return f"`{where}({argument}=...)` must be {constraint}, got {got}. {remedy}"
+
+
+def integer(where: str, argument: str, value: Any, minimum: int, remedy: str) -> int:
+    """Return `value` as an `int` of at least `minimum`.
+
+    Raises:
+        TypeError: `value` is not an integer (floats and strings are not converted).
+        ValueError: `value` is below `minimum`.
+    """
+    constraint = f"an integer >= {minimum}"
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        result = operator.index(value)
+    except TypeError:
+        raise TypeError(message(where, argument, constraint, repr(value), remedy)) from None
+    if result < minimum:
+        raise ValueError(message(where, argument, constraint, result, remedy))
+    return result
+
+
+def finite_real(
+    where: str, argument: str, value: Any, constraint: str, remedy: str, *, zero: bool = False
+) -> float:
+    """Return `value` as a finite `float` above zero (or at zero, with `zero=True`).
+
+    Raises:
+        TypeError: `value` is not a real number.
+        ValueError: `value` is negative, infinite, NaN, or zero where zero is not allowed.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(message(where, argument, constraint, repr(value), remedy))
+    result = float(value)
+    if not math.isfinite(result) or result < 0 or (result == 0 and not zero):
+        raise ValueError(message(where, argument, constraint, result, remedy))
+    return result
+
+
+def choice(where: str, argument: str, value: Any, valid: Iterable[str]) -> str:
+    """Return `value` if it is one of the `valid` names.
+
+    Raises:
+        ValueError: it is not; the message lists the valid names.
+    """
+    names = list(valid)
+    if not isinstance(value, str) or value not in names:
+        listed = ", ".join(f'"{name}"' for name in names)
+        raise ValueError(
+            message(where, argument, f"one of {listed}", repr(value), "Choose one of these names.")
+        )
+    return value
+
+
+def feature_count(where: str, argument: str, value: Any) -> int:
+    """Return a number of features: an integer >= 1."""
+    return integer(where, argument, value, 1, "Pass the number of features as a positive integer.")
+
+
+def num_control_points(where: str, value: Any, argument: str = "num_control_points") -> int:
+    """Return a number of control points per edge: an integer >= 2."""
+    remedy = "Use at least two control points: one at each end of the domain."
+    return integer(where, argument, value, 2, remedy)
+
+
+def spline_width(where: str, value: Any) -> float:
+    """Return a domain width in input units: a finite number > 0."""
+    remedy = "It is the width of the domain [-spline_width/2, spline_width/2] in input units."
+    return finite_real(where, "spline_width", value, "a finite number > 0", remedy)
+
+
+def square(where: str, in_features: int, out_features: int) -> None:
+    """Check that an identity layer has as many outputs as inputs.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if in_features != out_features:
+        raise ValueError(
+            f'`{where}(init="identity")` must have in_features == out_features, '
+            f"got {in_features} and {out_features}. "
+            'Make them equal, or use init="random_normal".'
+        )
+
+
+def last_dimension(where: str, argument: str, shape: tuple[int, ...], in_features: int) -> None:
+    """Check that an input has shape (..., in_features).
+
+    Raises:
+        ValueError: it has not.
+    """
+    if len(shape) < 1 or shape[-1] != in_features:
+        raise ValueError(
+            message(
+                where,
+                argument,
+                f"of shape (..., {in_features})",
+                f"shape {tuple(shape)}",
+                f"The last dimension holds the {in_features} input features.",
+            )
+        )
+
+
+def floating(where: str, argument: str, is_floating: bool, dtype: object) -> None:
+    """Check that an array holds floating-point numbers.
+
+    Raises:
+        TypeError: it does not.
+    """
+    if not is_floating:
+        raise TypeError(
+            message(
+                where,
+                argument,
+                "of a floating dtype",
+                dtype,
+                "Convert it, for example to float32; for category codes use an embedding.",
+            )
+        )
