@@ -1,0 +1,107 @@
+"""The layer as a function."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+from kanditioned_spec import validate
+from torch import Tensor
+
+from . import autograd, selection
+from .grid import compute_dtype
+
+
+def spline_forward(
+    x: Tensor,
+    control_points: Tensor,
+    spline_width: float = 4.0,
+    impl: str = "auto",
+    *,
+    feature_major: bool = False,
+) -> Tensor:
+    """Evaluate y[..., o] = Σ_i s_io(x[..., i]) with linear splines on uniform control points.
+
+    Args:
+        x: Inputs in input units, shape (..., I), any strides; (I, B) if `feature_major`.
+        control_points: Shape (I, K, O), K >= 2.
+        spline_width: Width of the domain [-w/2, w/2] in input units; beyond it the end pieces go
+            on in a straight line.
+        impl: `"auto"`, or one of `kanditioned_torch.IMPL_NAMES`.
+        feature_major: Take x as (I, B) and return y as (O, B), as views without a copy.
+
+    Returns:
+        y of shape (..., O). Its dtype is the promoted dtype of x and control points; under
+        `torch.autocast` the autocast dtype, as for `nn.Linear` (float64 stays).
+
+    Raises:
+        TypeError: x or the control points are not floating.
+        ValueError: Shapes or devices do not fit, or an argument is out of range.
+
+    Numerics:
+        Positions and sums are float32, or float64 if an argument is, whatever the storage dtype;
+        inputs are never rounded to an autocast dtype first. The gradient by x is the slope of the
+        interval, at a knot that on its right. NaN stays in its row. Deterministic.
+
+    Example:
+        >>> import torch
+        >>> square = torch.tensor([4.0, 1.0, 0.0, 1.0, 4.0]).reshape(1, 5, 1)
+        >>> spline_forward(torch.tensor([[1.0], [1.5], [3.0]]), square, 4.0).flatten()
+        tensor([1.0000, 2.5000, 7.0000])
+    """
+    _check(x, control_points, feature_major)
+    width = validate.spline_width("spline_forward", spline_width)
+    selection.check("spline_forward", impl)
+    storage = torch.promote_types(x.dtype, control_points.dtype)
+    compute = compute_dtype(storage)
+    device_type = x.device.type
+    full_precision: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if torch.is_autocast_enabled(device_type):
+        full_precision = torch.autocast(device_type, enabled=False)
+        if storage != torch.float64:
+            storage = torch.get_autocast_dtype(device_type)
+    batch_major = x.t() if feature_major else x
+    with full_precision:
+        flat = batch_major.reshape(-1, control_points.shape[0]).to(compute)
+        y = autograd.interpolate(flat, None, control_points.to(compute), width, impl).to(storage)
+    y = y.reshape(*batch_major.shape[:-1], control_points.shape[2])
+    return y.t() if feature_major else y
+
+
+def _check(x: Tensor, control_points: Tensor, feature_major: bool) -> None:
+    where = "spline_forward"
+    for name, tensor in (("x", x), ("control_points", control_points)):
+        validate.floating(where, name, tensor.is_floating_point(), tensor.dtype)
+    if control_points.ndim != 3:
+        raise ValueError(
+            validate.message(
+                where,
+                "control_points",
+                "of shape (in_features, num_control_points, out_features)",
+                f"shape {tuple(control_points.shape)}",
+                "Stack the control points of all edges into one three-dimensional tensor.",
+            )
+        )
+    validate.num_control_points(where, control_points.shape[1])
+    if feature_major and x.ndim != 2:
+        raise ValueError(
+            validate.message(
+                where,
+                "x",
+                "of shape (in_features, batch) with feature_major=True",
+                f"shape {tuple(x.shape)}",
+                "Flatten the batch dimensions into one.",
+            )
+        )
+    shape = tuple(x.t().shape) if feature_major else tuple(x.shape)
+    validate.last_dimension(where, "x", shape, control_points.shape[0])
+    if x.device != control_points.device:
+        raise ValueError(
+            validate.message(
+                where,
+                "x",
+                f"on the device of the control points, {control_points.device}",
+                x.device,
+                "Move one of them with .to(device).",
+            )
+        )

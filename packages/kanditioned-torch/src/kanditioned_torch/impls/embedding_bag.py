@@ -1,0 +1,74 @@
+"""PyTorch's weighted embedding bag and its own derivatives: a bag per sample, two rows a feature.
+
+The fastest stock forward on a CPU. Nothing of size B·I·O exists.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .base import Impl, add_infinite, rows, table
+
+SUM = 0  # the aten code of mode="sum"
+
+
+def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
+    finite = torch.where(weight.isinf(), 0, weight) if affine else weight
+    y = F.embedding_bag(
+        _pairs(rows(interval, control_points.shape[1])),
+        table(control_points),
+        mode="sum",
+        per_sample_weights=_weight_pairs(finite, affine),
+    )
+    return add_infinite(y, weight, control_points) if affine else y
+
+
+def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor:
+    """Take the dot product of gy with both rows, and the difference of the two."""
+    indices, offsets, bags = _flat_bags(interval, control_points.shape[1])
+    dots = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+        grad_y.contiguous(), table(control_points), indices, offsets, bags, SUM
+    )
+    left, right = dots.view(*interval.shape, 2).unbind(-1)
+    return right - left
+
+
+def accumulate(
+    interval: Tensor, weight: Tensor, grad_y: Tensor, num_control_points: int, affine: bool
+) -> Tensor:
+    in_features, out_features = interval.shape[1], grad_y.shape[1]
+    indices, offsets, bags = _flat_bags(interval, num_control_points)
+    grad = torch.ops.aten._embedding_bag_dense_backward(
+        grad_y.contiguous(),
+        indices,
+        bags,
+        torch.full_like(offsets, 2 * in_features),
+        torch.empty_like(offsets[:0]),
+        in_features * num_control_points,
+        False,
+        SUM,
+        _weight_pairs(weight, affine).reshape(-1),
+    )
+    return grad.view(in_features, num_control_points, out_features)
+
+
+def _pairs(row: Tensor) -> Tensor:
+    """Return rows l and l + 1 of every feature side by side, (B, 2 I)."""
+    return torch.stack((row, row + 1), -1).flatten(1)
+
+
+def _weight_pairs(weight: Tensor, affine: bool) -> Tensor:
+    return torch.stack((float(affine) - weight, weight), -1).flatten(1)
+
+
+def _flat_bags(interval: Tensor, num_control_points: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return flat indices, the start of each sample's bag, and the bag of each index."""
+    pairs = _pairs(rows(interval, num_control_points)).long()
+    batch, size = pairs.shape
+    bag = torch.arange(batch, device=pairs.device)
+    return pairs.reshape(-1), bag * size, bag[:, None].expand(batch, size).reshape(-1)
+
+
+embedding_bag = Impl(interpolate, contract, accumulate)
