@@ -34,7 +34,7 @@ def locate(x: Tensor, num_control_points: int, spline_width: float) -> Location:
     NaN is given interval 0 before the conversion to an integer and stays in the fraction.
     """
     u = (x + spline_width / 2) * knots_per_unit(num_control_points, spline_width)
-    lowest = u.floor().nan_to_num(nan=0.0).clamp(0, num_control_points - 2)
+    lowest = u.floor().clamp_(0, num_control_points - 2).nan_to_num_(nan=0.0)
     rows = x.shape[1] * num_control_points
     index_dtype = torch.int32 if rows <= torch.iinfo(torch.int32).max else torch.int64
     return Location(lowest.to(index_dtype), u - lowest)

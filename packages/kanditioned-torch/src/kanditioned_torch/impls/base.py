@@ -74,16 +74,33 @@ def slices(length: int, bytes_each: int) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-def add_infinite(y: Tensor, weight: Tensor, control_points: Tensor) -> Tensor:
-    """Add ±inf · Δ of the end intervals, for forms that weigh c_l and c_{l+1} apart.
+def with_infinite(
+    product: Callable[[Tensor], Tensor], weight: Tensor, control_points: Tensor
+) -> Tensor:
+    """Evaluate Σ (1 - w) c_l + w c_{l+1} where weights may be infinite.
 
-    Their (1 - t) c_l + t c_{l+1} is inf - inf where the value formula c_l + t Δ is infinite, so
-    they leave infinite inputs out and add this. It costs a look at the weights; on other devices
-    and in compiled graphs, where looking would synchronise, two small matrix products.
+    There it is inf - inf, while the value formula c_l + w Δ is infinite. Infinite inputs are in an
+    end interval, so they are left out of `product` and w Δ is added for them.
+
+    Args:
+        product: Maps weights (B, I) to the sum, (B, O).
+        weight: Fractions, of which some may be infinite.
+        control_points: Shape (I, K, O).
     """
-    if weight.is_cpu and not torch.compiler.is_compiling() and not weight.isinf().any():
-        return y
-    infinite = torch.where(weight.isinf(), weight, 0)
-    first = control_points[:, 1] - control_points[:, 0]
-    last = control_points[:, -1] - control_points[:, -2]
-    return y + infinite.clamp(max=0) @ first + infinite.clamp(min=0) @ last
+
+    def corrected(weight: Tensor, control_points: Tensor) -> Tensor:
+        is_infinite = weight.isinf()
+        infinite = torch.where(is_infinite, weight, 0)
+        first = control_points[:, 1] - control_points[:, 0]
+        last = control_points[:, -1] - control_points[:, -2]
+        y = product(torch.where(is_infinite, 0, weight))
+        return y + infinite.clamp(max=0) @ first + infinite.clamp(min=0) @ last
+
+    if not weight.is_cpu:  # looking would wait for the device: correct always
+        return corrected(weight, control_points)
+    any_infinite = weight.isinf().any()
+    if torch.compiler.is_compiling():
+        return torch.cond(
+            any_infinite, corrected, lambda weight, _: product(weight), (weight, control_points)
+        )
+    return corrected(weight, control_points) if any_infinite else product(weight)

@@ -9,17 +9,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Impl, add_infinite, slices
+from .base import Impl, slices, with_infinite
 
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
     batch, (in_features, count, out_features) = interval.shape[0], control_points.shape
-    finite = torch.where(weight.isinf(), 0, weight) if affine else weight
-    y = control_points.new_zeros(batch, out_features)
-    for part in slices(in_features, batch * count * y.element_size()):
-        basis = _basis(interval[:, part], finite[:, part], count, affine)
-        y = torch.addmm(y, basis, control_points[part].reshape(-1, out_features))
-    return add_infinite(y, weight, control_points) if affine else y
+
+    def product(weight: Tensor) -> Tensor:
+        y = control_points.new_zeros(batch, out_features)
+        for part in slices(in_features, batch * count * y.element_size()):
+            basis = _basis(interval[:, part], weight[:, part], count, affine)
+            y = torch.addmm(y, basis, control_points[part].reshape(-1, out_features))
+        return y
+
+    return with_infinite(product, weight, control_points) if affine else product(weight)
 
 
 def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor:

@@ -9,20 +9,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import Impl, add_infinite, rows, table
+from .base import Impl, rows, table, with_infinite
 
 SUM = 0  # the aten code of mode="sum"
 
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
-    finite = torch.where(weight.isinf(), 0, weight) if affine else weight
-    y = F.embedding_bag(
-        _pairs(rows(interval, control_points.shape[1])),
-        table(control_points),
-        mode="sum",
-        per_sample_weights=_weight_pairs(finite, affine),
-    )
-    return add_infinite(y, weight, control_points) if affine else y
+    pairs = _pairs(rows(interval, control_points.shape[1]))
+
+    def bag(weight: Tensor) -> Tensor:
+        return F.embedding_bag(
+            pairs,
+            table(control_points),
+            mode="sum",
+            per_sample_weights=_weight_pairs(weight, affine),
+        )
+
+    return with_infinite(bag, weight, control_points) if affine else bag(weight)
 
 
 def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor:

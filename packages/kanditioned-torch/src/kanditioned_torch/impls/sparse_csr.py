@@ -9,13 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Impl, add_infinite, rows, table
+from .base import Impl, rows, table, with_infinite
 
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
-    finite = torch.where(weight.isinf(), 0, weight) if affine else weight
-    y = _interpolate(interval, finite, control_points, affine)
-    return add_infinite(y, weight, control_points) if affine else y
+    def product(weight: Tensor) -> Tensor:
+        return _interpolate(interval, weight, control_points, affine)
+
+    return with_infinite(product, weight, control_points) if affine else product(weight)
 
 
 @torch.library.custom_op("kanditioned::sparse_csr_interpolate", mutates_args=())
