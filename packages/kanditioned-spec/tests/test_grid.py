@@ -1,0 +1,74 @@
+"""Where an input falls: interval and fraction, on a grid whose arithmetic is exact."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kanditioned_spec import grid, numerics
+
+INF, NAN = float("inf"), float("nan")
+
+# Knots at -2, -1, 0, 1, 2: every number below is dyadic, so nothing rounds.
+ON_FIVE_KNOTS = [
+    ("first knot", -2.0, 0, 0.0),
+    ("knot of the interval on its right", -1.0, 1, 0.0),
+    ("centre", 0.0, 2, 0.0),
+    ("negative zero", -0.0, 2, 0.0),
+    ("last inner knot", 1.0, 3, 0.0),
+    ("last knot, of the last interval", 2.0, 3, 1.0),
+    ("inside", 0.25, 2, 0.25),
+    ("left of a knot", np.nextafter(-1.0, -2.0), 0, 1.0 - 2.0**-52),
+    ("below the domain", -3.5, 0, -1.5),
+    ("above the domain", 4.25, 3, 3.25),
+    ("far above", 1e30, 3, 1e30),
+    ("far below", -1e30, 0, -1e30),
+    ("infinity", INF, 3, INF),
+    ("negative infinity", -INF, 0, -INF),
+    ("NaN", NAN, 0, NAN),
+]
+
+
+@pytest.mark.parametrize(
+    ("x", "interval", "fraction"),
+    [case[1:] for case in ON_FIVE_KNOTS],
+    ids=[case[0] for case in ON_FIVE_KNOTS],
+)
+def test_interval_and_fraction(x: float, interval: int, fraction: float) -> None:
+    found = grid.locate(x, num_control_points=5, spline_width=4.0)
+    assert found.interval == interval
+    assert found.fraction == pytest.approx(fraction, rel=0, abs=0, nan_ok=True)
+
+
+def test_two_control_points_make_one_interval() -> None:
+    found = grid.locate([-9.0, -1.0, 0.0, 1.0, 9.0], num_control_points=2, spline_width=2.0)
+    assert found.interval.tolist() == [0, 0, 0, 0, 0]
+    assert found.fraction.tolist() == [-4.0, 0.0, 0.5, 1.0, 5.0]
+
+
+def test_location_has_the_shape_of_the_input() -> None:
+    for shape in [(), (0,), (3,), (2, 0, 4), (2, 3, 4)]:
+        found = grid.locate(np.zeros(shape), num_control_points=4, spline_width=1.0)
+        assert found.interval.shape == found.fraction.shape == shape
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 31, 1024])
+@pytest.mark.parametrize("width", [0.3, 4.0, 1e6])
+def test_interval_and_fraction_add_up_to_the_position(count: int, width: float) -> None:
+    x = np.random.default_rng(count).uniform(-width, width, size=200)
+    u = grid.position(x, count, width)
+    interval, fraction = grid.locate(x, count, width)
+    assert ((interval >= 0) & (interval <= count - 2)).all()
+    inside = np.abs(x) < width / 2
+    assert ((fraction[inside] >= 0) & (fraction[inside] <= 1)).all()
+    np.testing.assert_array_max_ulp(interval + fraction, u, maxulp=1)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 31, 1024])
+@pytest.mark.parametrize("width", [0.3, 4.0, 1e6])
+def test_knots_are_symmetric_and_at_whole_positions(count: int, width: float) -> None:
+    knots = grid.knots(count, width)
+    np.testing.assert_array_equal(knots, -knots[::-1])
+    # Two sums and products on numbers of size w / 2, in knot units.
+    bound = numerics.tolerance(np.full(count, count - 1.0), np.arange(count), "float64")
+    assert (np.abs(grid.position(knots, count, width) - np.arange(count)) <= bound).all()

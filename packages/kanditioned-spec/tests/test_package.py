@@ -1,0 +1,91 @@
+"""The package as a whole: imports, doctests, command line, the reference as a backend."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import kanditioned_spec
+from kanditioned_spec import PARAMETERIZATIONS, Problem, reference
+from kanditioned_spec.__main__ import main
+from kanditioned_spec.backend import backend
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(kanditioned_spec.__path__, "kanditioned_spec.")
+    if not module.name.endswith("__main__")
+)
+
+
+def test_importing_the_spec_brings_in_no_framework() -> None:
+    script = (
+        f"import sys; import {', '.join(['kanditioned_spec', *MODULES])}\n"
+        "heavy = {'torch', 'jax', 'scipy', 'triton', 'tensorflow', 'sklearn', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_run(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_everything_public_is_there() -> None:
+    assert all(hasattr(kanditioned_spec, name) for name in kanditioned_spec.__all__)
+
+
+def test_command_line_prints_a_table_per_objective(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        sys, "argv", ["kanditioned_spec", "--num-control-points", "4", "8", "--smoothing", "1"]
+    )
+    main()
+    printed = capsys.readouterr().out
+    assert printed.count("K = 8") == 3
+    assert "uniform inputs" in printed
+    assert "normal inputs" in printed
+
+
+@pytest.mark.parametrize("name", PARAMETERIZATIONS)
+def test_reference_backend_maps_as_the_parameterization_does(name: str) -> None:
+    problem = Problem(4, 3, 2, num_control_points=6, parameterization=name)
+    p = PARAMETERIZATIONS[name](6)
+    theta = np.random.default_rng(0).normal(size=(3, p.num_parameters, 2))
+    c = backend.control_points(problem, theta)
+    np.testing.assert_array_equal(c, p.control_points(theta))
+    np.testing.assert_array_equal(backend.control_points_transpose(problem, c), p.transpose(c))
+    assert backend.penalty(problem, theta) == p.penalty(theta)
+
+
+def test_reference_backend_evaluates_as_the_reference_does() -> None:
+    rng = np.random.default_rng(0)
+    problem = Problem(4, 3, 2, num_control_points=6, spline_width=1.0)
+    x, v = rng.normal(size=(2, 4, 3))
+    c, direction = rng.normal(size=(2, 3, 6, 2))
+    gy = rng.normal(size=(4, 2))
+    np.testing.assert_array_equal(backend.forward(problem, x, c), reference.forward(x, c, 1.0))
+    for got, want in (
+        (backend.vjp(problem, x, c, gy), reference.vjp(x, c, 1.0, gy)),
+        (
+            backend.vjp_of_vjp(problem, x, c, gy, v, direction),
+            reference.vjp_of_vjp(x, c, 1.0, gy, v, direction),
+        ),
+    ):
+        for a, b in zip(got, want, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_reference_backend_says_why_it_does_not_take_a_problem() -> None:
+    assert backend.supports(Problem(1, 1, 1, 2)) is True
+    assert backend.supports(Problem(1, 1, 1, 2, device="cuda")) == "NumPy has no device 'cuda'"
