@@ -1,0 +1,210 @@
+"""One test case: a problem, a seed and a few inputs that someone chose.
+
+A case holds no arrays, so that a failure prints as a line that can be pasted into `@example`. Its
+arrays follow from it, and every number in them is exact in the storage dtype of the problem: what
+the backend receives is what the reference receives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kanditioned_spec import Parameterization, Problem, parameterization
+from kanditioned_spec.grid import knots, position, spacing
+
+from .tolerance import position_error
+
+Floats = npt.NDArray[np.floating[Any]]
+Inputs = Literal["anywhere", "outside", "off_knots", "on_knots", "one_interval"]
+Layout = Literal["contiguous", "fortran", "stepped"]
+
+LARGEST_NORMAL = 2.0
+"""Normal variates are clipped here: float16 then holds the sums of the largest drawn problem."""
+
+
+class Arrays(NamedTuple):
+    """What a layer and its derivatives take.
+
+    Shapes (B, I), (I, K, O), (B, O), (B, I), (I, K, O).
+    """
+
+    x: Floats
+    control_points: Floats
+    grad_y: Floats
+    cotangent_x: Floats
+    cotangent_control_points: Floats
+
+
+class ParameterArrays(NamedTuple):
+    """What a parameterization takes: θ (I, P, O) and a cotangent of control points (I, K, O)."""
+
+    theta: Floats
+    grad: Floats
+
+
+@dataclass(frozen=True)
+class Case:
+    """A printable recipe for arrays.
+
+    Attributes:
+        problem: The layer and its input's shape.
+        seed: Of everything that is random.
+        inputs: `"anywhere"` in 1.6 domain widths; `"outside"` the domain; `"off_knots"`: like
+            `"anywhere"`, but farther from inner knots than rounding can move a position;
+            `"on_knots"`: exactly on knots, for dyadic grids; `"one_interval"`: all rows in one
+            interval per feature.
+        special: Pairs (flat index into x, value), applied last; the index wraps around.
+        layout: How the arrays lie in memory.
+    """
+
+    problem: Problem
+    seed: int = 0
+    inputs: Inputs = "anywhere"
+    special: tuple[tuple[int, float], ...] = ()
+    layout: Layout = "contiguous"
+
+    def on(self, dtype: str, device: str) -> Case:
+        """Return this case in another storage dtype, on another device."""
+        return replace(self, problem=replace(self.problem, dtype=dtype, device=device))
+
+    def of(self, parameterization: str, options: tuple[tuple[str, Any], ...] = ()) -> Case:
+        """Return this case with another parameterization."""
+        problem = replace(self.problem, parameterization=parameterization, options=options)
+        return replace(self, problem=problem)
+
+    def arrays(self) -> Arrays:
+        """Return the layer's arrays."""
+        p, rng = self.problem, np.random.default_rng(self.seed)
+        x = self._settled(_place(self._drawn_inputs(rng), self.special, p))
+        weights = (p.in_features, p.num_control_points, p.out_features)
+        arrays = Arrays(
+            x,
+            _normal(rng, weights, p.dtype),
+            _normal(rng, (p.batch, p.out_features), p.dtype),
+            _normal(rng, x.shape, p.dtype),
+            _normal(rng, weights, p.dtype),
+        )
+        return Arrays(*(_laid_out(array, self.layout) for array in arrays))
+
+    def parameter_arrays(self) -> ParameterArrays:
+        """Return the parameterization's arrays."""
+        p, rng = self.problem, np.random.default_rng(self.seed)
+        count = map_of(p).num_parameters
+        return ParameterArrays(
+            _normal(rng, (p.in_features, count, p.out_features), p.dtype),
+            _normal(rng, (p.in_features, p.num_control_points, p.out_features), p.dtype),
+        )
+
+    def _drawn_inputs(self, rng: np.random.Generator) -> Floats:
+        p = self.problem
+        shape = (p.batch, p.in_features)
+        if self.inputs == "on_knots":
+            if not is_dyadic(p):
+                raise ValueError(f"knots are exact on dyadic grids only, got {p}.")
+            return rounded(rng.choice(knots(p.num_control_points, p.spline_width), shape), p.dtype)
+        if self.inputs == "one_interval":
+            interval = rng.integers(p.num_control_points - 1, size=p.in_features)
+            u = interval + rng.uniform(0.1, 0.9, shape)
+            x = u * spacing(p.num_control_points, p.spline_width) - p.spline_width / 2
+            return rounded(x, p.dtype)
+        if self.inputs == "outside":
+            beyond = rng.uniform(0.5, 3.5, shape) * rng.choice([-1.0, 1.0], shape)
+            return rounded(beyond * p.spline_width, p.dtype)
+        return rounded(rng.uniform(-0.8, 0.8, shape) * p.spline_width, p.dtype)
+
+    def _settled(self, x: Floats) -> Floats:
+        if self.inputs == "off_knots":
+            return off_knots(x, self.problem)
+        if self.inputs == "anywhere":
+            # `numerics.forward_condition` leaves out that rounding may carry x to an interval of
+            # another slope, so a value that near to a knot is compared only where u is exact.
+            return np.where(_on_dyadic_knot(x, self.problem), x, off_knots(x, self.problem))
+        return x
+
+
+def rounded(values: npt.ArrayLike, dtype: str) -> Floats:
+    """Round to a storage dtype and return the NumPy dtype that holds it (bfloat16 in float32)."""
+    with np.errstate(over="ignore"):
+        if dtype != "bfloat16":
+            return np.asarray(values, dtype=dtype)
+        single = np.array(values, dtype=np.float32)
+    bits = single.view(np.uint32)
+    to_even = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    kept = ((bits + to_even) & np.uint32(0xFFFF0000)).view(np.float32)
+    return np.where(np.isnan(single), single, kept)
+
+
+def is_dyadic(problem: Problem) -> bool:
+    """Whether w and K - 1 are powers of two: then positions of knots are exact in any formula."""
+    mantissa, _ = np.frexp([problem.spline_width, problem.num_control_points - 1])
+    return bool((mantissa == 0.5).all())
+
+
+def reach(problem: Problem) -> float:
+    """Return the largest |x| to be used: results must not overflow the storage dtype."""
+    h = spacing(problem.num_control_points, problem.spline_width)
+    if problem.dtype == "float16":
+        return problem.spline_width / 2 + 100 * h
+    return 1e3 if problem.dtype == "bfloat16" else 1e30
+
+
+def off_knots(x: Floats, problem: Problem) -> Floats:
+    """Move inputs away from inner knots: into their interval, or out of the domain if need be."""
+    h = spacing(problem.num_control_points, problem.spline_width)
+    for step in (h / 2, h / 4, -h / 4):
+        x = np.where(near_knot(x, problem), rounded(x + step, problem.dtype), x)
+    outside = rounded(problem.spline_width, problem.dtype)
+    return np.where(near_knot(x, problem), outside, x)
+
+
+def near_knot(x: npt.ArrayLike, problem: Problem) -> npt.NDArray[np.bool_]:
+    """Whether rounding may carry the position of `x` across an inner knot.
+
+    The outer knots do not count: intervals are clipped there, and nothing jumps.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    if problem.num_control_points == 2:
+        return np.zeros(x.shape, dtype=bool)
+    u = position(x, problem.num_control_points, problem.spline_width)
+    with np.errstate(invalid="ignore"):
+        distance = np.abs(u - np.rint(u).clip(1, problem.num_control_points - 2))
+        return np.asarray(np.isfinite(x) & (distance <= position_error(x, problem)))
+
+
+@lru_cache(maxsize=256)
+def map_of(problem: Problem) -> Parameterization:
+    """Return the spec's parameterization of a problem."""
+    return parameterization(
+        problem.parameterization, problem.num_control_points, **dict(problem.options)
+    )
+
+
+def _on_dyadic_knot(x: Floats, problem: Problem) -> npt.NDArray[np.bool_]:
+    u = position(x, problem.num_control_points, problem.spline_width)
+    return np.asarray(is_dyadic(problem) & (u == np.rint(u)))
+
+
+def _place(x: Floats, special: tuple[tuple[int, float], ...], problem: Problem) -> Floats:
+    limit = reach(problem)
+    for index, value in special if x.size else ():
+        reachable = np.clip(value, -limit, limit) if np.isfinite(value) else value
+        x.flat[index % x.size] = rounded(reachable, problem.dtype)
+    return x
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Floats:
+    variates = rng.standard_normal(shape).clip(-LARGEST_NORMAL, LARGEST_NORMAL)
+    return rounded(variates, dtype)
+
+
+def _laid_out(array: Floats, layout: Layout) -> Floats:
+    if layout == "fortran":
+        return np.asfortranarray(array)
+    if layout == "stepped":
+        return np.repeat(array, 2, axis=-1)[..., ::2]
+    return array

@@ -1,0 +1,1 @@
+"""One module per chapter of the spec; each class quotes the sentence that it checks."""

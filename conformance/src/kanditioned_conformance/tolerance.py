@@ -1,0 +1,175 @@
+"""The only place that knows how far a result may be from the reference.
+
+The bound is that of `kanditioned_spec.numerics`: one constant times eps times a condition, which is
+the sum of the magnitudes of everything that is added up. This module adds the conditions that the
+spec has not named yet: of the parameterizations and of the penalty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from kanditioned_spec import Parameterization, Problem, numerics
+from kanditioned_spec.grid import Array, spacing
+from kanditioned_spec.penalty import second_difference_matrix
+
+Ratios = dict[str, float]
+"""The largest |got - want| / bound by what was compared."""
+
+DIFFERENCED = ("bspline", "legendre")
+"""Parameterizations whose second differences the spec takes from the control points."""
+
+
+class ConformanceError(AssertionError):
+    """A result is not what the spec says.
+
+    Attributes:
+        label: What was compared.
+        ratio: The largest |got - want| / bound, infinite where no bound applies.
+    """
+
+    def __init__(self, label: str, ratio: float, message: str) -> None:
+        super().__init__(f"{label}: {message}")
+        self.label = label
+        self.ratio = ratio
+
+
+def compare(
+    label: str,
+    problem: Problem,
+    got: npt.ArrayLike,
+    want: npt.ArrayLike,
+    condition: npt.ArrayLike,
+    explain: Callable[[tuple[int, ...]], str] = lambda index: "",
+) -> Ratios:
+    """Compare a result with the reference's, entry by entry.
+
+    NaN and infinities must be in the same places with the same signs; every other number must be
+    within `numerics.tolerance`.
+
+    Args:
+        label: What is compared.
+        problem: For the dtype, and for the message.
+        got: The backend's result.
+        want: The reference's.
+        condition: Of the shape of `want`.
+        explain: Given the index of the worst entry, returns the numbers that it is made of.
+
+    Returns:
+        `label` with the largest |got - want| / bound.
+
+    Raises:
+        ConformanceError: Another shape, or an entry that differs.
+    """
+    got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
+    if got.shape != want.shape:
+        message = f"got shape {got.shape}, want {want.shape}\n  {problem}"
+        raise ConformanceError(label, np.inf, message)
+    bound = numerics.tolerance(condition, want, problem.dtype)
+    ratio = error_ratio(got, want, bound)
+    worst = float(ratio.max(initial=0.0))
+    if worst <= 1:
+        return {label: worst}
+    first = tuple(int(i) for i in np.argwhere(ratio > 1)[0])
+    raise ConformanceError(
+        label,
+        worst,
+        f"at {list(first)} got {got[first]!r}, want {want[first]!r}: |got - want| is "
+        f"{ratio[first]:.3g} times the bound {bound[first]:.3g}\n"
+        f"  {int((ratio > 1).sum())} of {ratio.size} entries differ, by up to {worst:.3g} times\n"
+        f"  {problem}\n{explain(first)}",
+    )
+
+
+def error_ratio(got: Array, want: Array, bound: Array) -> Array:
+    """Return |got - want| / bound; where either is not finite, 0 if they agree and else inf."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        ratio = np.abs(got - want) / bound
+    same = (got == want) | (np.isnan(got) & np.isnan(want))
+    finite = np.isfinite(got) & np.isfinite(want)
+    return np.where(same, 0.0, np.where(finite, ratio, np.inf))
+
+
+def position_error(x: npt.ArrayLike, problem: Problem) -> Array:
+    """Return how far, in knot units, rounding may move the position of `x`."""
+    h = spacing(problem.num_control_points, problem.spline_width)
+    moved = np.abs(np.asarray(x, dtype=np.float64)) / h + (problem.num_control_points - 1) / 2
+    return numerics.CONSTANT * numerics.compute_eps(problem.dtype) * moved
+
+
+def map_condition(p: Parameterization, theta: npt.ArrayLike) -> Array:
+    """Return |T| |θ|, the condition of `control_points`."""
+    return np.asarray(np.abs(p.matrix()) @ np.abs(np.asarray(theta, dtype=np.float64)))
+
+
+def transpose_condition(p: Parameterization, grad: npt.ArrayLike) -> Array:
+    """Return |T|ᵀ |g|, the condition of `transpose`."""
+    return np.asarray(np.abs(p.matrix()).T @ np.abs(np.asarray(grad, dtype=np.float64)))
+
+
+def penalty_condition(p: Parameterization, theta: npt.ArrayLike, dtype: str) -> float:
+    """Return the condition of the penalty ‖r‖², r = G θ with ‖G θ‖ = ‖D T θ‖.
+
+    Let s = |G| |θ|. An entry of r is computed to within δ = CONSTANT · eps · s, so its square is
+    off by at most 2 |r| δ + δ², and the sum of squares adds a rounding of each r²:
+
+        Σ 2 |r| s + CONSTANT · eps · s² + r².
+
+    G is the spec's own `curvature` map where that has a closed form: the digits that differences of
+    scan-built control points lose are not allowed for. Otherwise differences are all there is, and
+    s = |D| |T| |θ|.
+    """
+    theta = np.asarray(theta, dtype=np.float64)
+    r = p.curvature(theta)
+    if p.name in DIFFERENCED:
+        magnitudes = np.abs(second_difference_matrix(p.num_control_points)) @ np.abs(p.matrix())
+    else:
+        magnitudes = np.abs(p.curvature(np.eye(p.num_parameters)))
+    s = magnitudes @ np.abs(theta)
+    delta = numerics.CONSTANT * numerics.compute_eps(dtype) * s
+    return float((2 * np.abs(r) * s + delta * s + r**2).sum())
+
+
+def compare_products(
+    label: str,
+    problem: Problem,
+    p: Parameterization,
+    theta: Array,
+    grad: Array,
+    image: Array,
+    preimage: Array,
+) -> Ratios:
+    """Check ⟨g, T θ⟩ = ⟨Tᵀ g, θ⟩, and that both are what the reference has.
+
+    The bound is the sum of the bounds of the two maps' entries, weighed with |g| and |θ|. So it
+    holds for an FFT too, which is accurate for the vector but not for every entry of it.
+
+    Args:
+        label: What is compared.
+        problem: For the dtype, and for the message.
+        p: The parameterization.
+        theta: θ.
+        grad: g.
+        image: What the backend returned for T θ.
+        preimage: What the backend returned for Tᵀ g.
+
+    Raises:
+        ConformanceError: The maps are not transposes of each other, or are not T and Tᵀ.
+    """
+    wanted = p.control_points(theta)
+    forth = numerics.tolerance(map_condition(p, theta), wanted, problem.dtype)
+    back = numerics.tolerance(transpose_condition(p, grad), p.transpose(grad), problem.dtype)
+    bound = float((np.abs(grad) * forth).sum() + (np.abs(theta) * back).sum())
+    products = [float(v.sum()) for v in (grad * image, theta * preimage, grad * wanted)]
+    ratio = float(np.ptp(products)) / bound
+    if not ratio <= 1:
+        forward, transposed, want = products
+        message = (
+            f"<g, T theta> = {forward!r}, <T^T g, theta> = {transposed!r}, want {want!r}: "
+            f"{ratio:.3g} times the bound {bound:.3g}"
+        )
+        raise ConformanceError(label, ratio, f"{message}\n  {problem}")
+    return {label: ratio}

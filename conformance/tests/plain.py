@@ -1,0 +1,161 @@
+"""A backend in plain NumPy that computes in float32 (float64 for float64): the kit must pass it.
+
+Every step is a method of its own, so that `faults` can replace one step and leave the rest right.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanditioned_conformance.cases import map_of, rounded
+from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem
+
+Floats = npt.NDArray[np.floating[Any]]
+Indices = npt.NDArray[np.intp]
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+
+
+class Plain:
+    info = BackendInfo(
+        name="plain",
+        framework=f"numpy {np.__version__}",
+        spec_version=SPEC_VERSION,
+        dtypes=DTYPES,
+        devices=("cpu",),
+        parameterizations=tuple(PARAMETERIZATIONS),
+        accumulation={d: "float64" if d == "float64" else "float32" for d in DTYPES},
+    )
+
+    def supports(self, problem: Problem) -> bool | str:
+        return True
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        x, c = self.taken(problem, x, control_points)
+        y = np.zeros((x.shape[0], c.shape[2]), self.sum_dtype(problem))
+        for i in range(c.shape[0]):
+            interval, fraction = self.locate(problem, x[:, i])
+            left, right = c[i, interval], c[i, interval + 1]
+            with np.errstate(invalid="ignore"):
+                y += self.value(left, right, fraction[:, None])
+        return self.stored(problem, y)
+
+    def vjp(
+        self, problem: Problem, x: Floats, control_points: Floats, grad_y: Floats
+    ) -> tuple[Floats, Floats]:
+        x, c, gy = self.taken(problem, x, control_points, grad_y)
+        gx = np.zeros_like(x)
+        gc = np.zeros(c.shape, self.sum_dtype(problem))
+        for i in range(c.shape[0]):
+            interval, fraction = self.locate(problem, x[:, i])
+            slope = self.slope(problem, c[i], interval, fraction)
+            gx[:, i] = self.sum_outputs(problem, gy * slope)
+            with np.errstate(invalid="ignore"):
+                left, right = self.weights(fraction)
+                self.scatter(gc[i], interval, left[:, None] * gy)
+                self.scatter(gc[i], self.neighbour(problem, interval), right[:, None] * gy)
+        return self.stored(problem, gx), self.stored(problem, gc)
+
+    def vjp_of_vjp(
+        self,
+        problem: Problem,
+        x: Floats,
+        control_points: Floats,
+        grad_y: Floats,
+        cotangent_x: Floats,
+        cotangent_control_points: Floats,
+    ) -> tuple[Floats, Floats, Floats]:
+        x, c, gy, v, direction = self.taken(
+            problem, x, control_points, grad_y, cotangent_x, cotangent_control_points
+        )
+        second_x, second_gy = np.zeros_like(x), np.zeros_like(gy)
+        second_c = np.zeros_like(c)
+        for i in range(c.shape[0]):
+            interval, fraction = self.locate(problem, x[:, i])
+            second_x[:, i] = (gy * self.slope(problem, direction[i], interval, fraction)).sum(1)
+            pushed = v[:, i, None] * gy / self.spacing(problem)
+            self.scatter(second_c[i], interval, -pushed)
+            self.scatter(second_c[i], interval + 1, pushed)
+            second_gy += v[:, i, None] * self.slope(problem, c[i], interval, fraction)
+            second_gy += self.value_along(direction[i], interval, fraction)
+        return (
+            self.stored(problem, second_x),
+            self.stored(problem, second_c),
+            self.stored(problem, second_gy),
+        )
+
+    def control_points(self, problem: Problem, theta: Floats) -> Floats:
+        (theta,) = self.taken(problem, theta)
+        return self.stored(problem, self.matrix(problem) @ theta)
+
+    def control_points_transpose(self, problem: Problem, grad: Floats) -> Floats:
+        (grad,) = self.taken(problem, grad)
+        return self.stored(problem, self.matrix(problem).T @ grad)
+
+    def penalty(self, problem: Problem, theta: Floats) -> float:
+        (theta,) = self.taken(problem, theta)
+        return float((self.bend(problem, theta) ** 2).sum())
+
+    def compute_dtype(self, problem: Problem) -> Any:
+        return np.float64 if problem.dtype == "float64" else np.float32
+
+    def sum_dtype(self, problem: Problem) -> Any:
+        return self.compute_dtype(problem)
+
+    def taken(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
+        return tuple(array.astype(self.compute_dtype(problem)) for array in arrays)
+
+    def stored(self, problem: Problem, array: Floats) -> Floats:
+        return rounded(array, problem.dtype)
+
+    def spacing(self, problem: Problem) -> Any:
+        h = problem.spline_width / (problem.num_control_points - 1)
+        return self.compute_dtype(problem)(h)
+
+    def position(self, problem: Problem, x: Floats) -> Floats:
+        scale = (problem.num_control_points - 1) / problem.spline_width
+        return (x + x.dtype.type(problem.spline_width / 2)) * x.dtype.type(scale)
+
+    def interval(self, problem: Problem, u: Floats) -> Indices:
+        lowest = np.clip(np.floor(u), 0, problem.num_control_points - 2)
+        return np.where(np.isnan(u), 0, lowest).astype(np.intp)
+
+    def locate(self, problem: Problem, x: Floats) -> tuple[Indices, Floats]:
+        u = self.position(problem, x)
+        interval = self.interval(problem, u)
+        return interval, u - interval.astype(u.dtype)
+
+    def value(self, left: Floats, right: Floats, fraction: Floats) -> Floats:
+        return left + fraction * (right - left)
+
+    def value_along(self, direction: Floats, interval: Indices, fraction: Floats) -> Floats:
+        return self.value(direction[interval], direction[interval + 1], fraction[:, None])
+
+    def slope(self, problem: Problem, c: Floats, interval: Indices, fraction: Floats) -> Floats:
+        slope = (c[interval + 1] - c[interval]) / self.spacing(problem)
+        return np.asarray(np.where(np.isnan(fraction)[:, None], c.dtype.type(np.nan), slope))
+
+    def sum_outputs(self, problem: Problem, terms: Floats) -> Floats:
+        return np.asarray(terms.sum(1))
+
+    def weights(self, fraction: Floats) -> tuple[Floats, Floats]:
+        return 1 - fraction, fraction
+
+    def neighbour(self, problem: Problem, interval: Indices) -> Indices:
+        return interval + 1
+
+    def scatter(self, gc: Floats, knot: Indices, terms: Floats) -> None:
+        np.add.at(gc, knot, terms)
+
+    def matrix(self, problem: Problem) -> Floats:
+        return np.asarray(map_of(problem).matrix(), dtype=self.compute_dtype(problem))
+
+    def bend(self, problem: Problem, theta: Floats) -> Floats:
+        spec = map_of(problem)
+        bend: Floats = spec.curvature(np.eye(spec.num_parameters)).astype(theta.dtype)
+        return np.asarray(bend @ theta)
+
+
+backend = Plain()
