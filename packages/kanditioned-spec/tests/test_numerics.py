@@ -32,14 +32,17 @@ def with_half_precision_positions(x: Single, c: Single, width: float) -> Single:
     return in_float32(x.astype(np.float16).astype(np.float32), c, width)
 
 
-def error_over_bound(forward: Forward, count: int, width: float) -> float:
+def error_over_bound(
+    forward: Forward, count: int, width: float, operands: str | None = None
+) -> float:
     rng = np.random.default_rng(count)
     x = (rng.normal(size=(500, 3)) * width).astype(np.float32)
     c = rng.normal(size=(3, count, 2)).astype(np.float32)
     want = reference.forward(x, c, width)
-    condition = numerics.forward_condition(x, c, width)
+    share = numerics.position_share("float32", operands)
+    condition = numerics.forward_condition(x, c, width, share)
     error = np.abs(forward(x, c, width) - want)
-    return float((error / numerics.tolerance(condition, want, "float32")).max())
+    return float((error / numerics.tolerance(condition, want, "float32", operands)).max())
 
 
 @pytest.mark.parametrize(("count", "width"), SETTINGS)
@@ -63,6 +66,44 @@ def test_planted_faults_are_outside_the_bound(fault: Forward, count: int, width:
 
 def test_planted_wrong_interval_is_outside_the_bound() -> None:
     assert error_over_bound(lambda x, c, w: in_float32(x, c, w, nudge=1), 8, 4.0) > 1
+
+
+def with_rounded_factors(digits: int, *, positions: bool) -> Forward:
+    """Keep `digits` bits of control points and fractions, as matrix units do; or of x as well."""
+
+    def cut(values: Single) -> Single:
+        bits = values.view(np.uint32) & np.uint32(0xFFFFFFFF << (23 - digits) & 0xFFFFFFFF)
+        return bits.view(np.float32)
+
+    def forward(x: Single, c: Single, width: float) -> Single:
+        x = cut(x) if positions else x
+        count = c.shape[1]
+        u = (x + np.float32(width / 2)) * np.float32((count - 1) / width)
+        interval = np.clip(np.floor(u).astype(np.intp), 0, count - 2)
+        t, rows = u - interval.astype(np.float32), np.arange(c.shape[0])
+        left, right = cut(c[rows, interval]), cut(c[rows, interval + 1])
+        weights = cut(1 - t)[..., None], cut(t)[..., None]
+        return np.asarray((weights[0] * left + weights[1] * right).sum(axis=1))
+
+    return forward
+
+
+@pytest.mark.parametrize(("count", "width"), SETTINGS)
+@pytest.mark.parametrize(("operands", "digits"), [("tfloat32", 10), ("bfloat16", 7)])
+def test_rounded_factors_have_a_bound_of_their_own(
+    operands: str, digits: int, count: int, width: float
+) -> None:
+    factors_only = with_rounded_factors(digits, positions=False)
+    assert error_over_bound(factors_only, count, width) > 1
+    assert error_over_bound(factors_only, count, width, operands) <= 1
+
+
+@pytest.mark.parametrize(("operands", "digits"), [("tfloat32", 10), ("bfloat16", 7)])
+def test_the_bound_of_rounded_factors_allows_no_rounded_position(
+    operands: str, digits: int
+) -> None:
+    everything = with_rounded_factors(digits, positions=True)
+    assert error_over_bound(everything, 1024, 6.0, operands) > 1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -12,9 +12,17 @@ import numpy as np
 import pytest
 
 import kanditioned_spec
-from kanditioned_spec import PARAMETERIZATIONS, Problem, reference
+from kanditioned_spec import (
+    PARAMETERIZATIONS,
+    Backend,
+    Problem,
+    initializers,
+    reference,
+    refinement,
+)
 from kanditioned_spec.__main__ import main
 from kanditioned_spec.backend import backend
+from kanditioned_spec.protocol import CAPABILITIES, offers
 
 MODULES = sorted(
     module.name
@@ -66,6 +74,7 @@ def test_reference_backend_maps_as_the_parameterization_does(name: str) -> None:
     np.testing.assert_array_equal(c, p.control_points(theta))
     np.testing.assert_array_equal(backend.control_points_transpose(problem, c), p.transpose(c))
     assert backend.penalty(problem, theta) == p.penalty(theta)
+    np.testing.assert_array_equal(backend.parameters_from(problem, c), p.parameters_from(c))
 
 
 def test_reference_backend_evaluates_as_the_reference_does() -> None:
@@ -84,6 +93,55 @@ def test_reference_backend_evaluates_as_the_reference_does() -> None:
     ):
         for a, b in zip(got, want, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_reference_backend_initialises_and_refines_as_the_spec_does() -> None:
+    problem = Problem(0, 2, 3, num_control_points=5, spline_width=2.0)
+    c = backend.initial_control_points(problem, "random_normal", 7)
+    np.testing.assert_array_equal(c, initializers.control_points("random_normal", 2, 3, 5, 2.0, 7))
+    np.testing.assert_array_equal(backend.refine(problem, c, 9), refinement.refine(c, 9))
+    wide, width = backend.widen(problem, c, 1)
+    assert width == 3.0
+    np.testing.assert_array_equal(wide, refinement.widen(c, 2.0, 1)[0])
+
+
+def test_reference_layer_starts_as_it_is_told() -> None:
+    layer = backend.layer(in_features=2, out_features=2, init="identity", parameterization="dct")
+    c = layer.parameterization.control_points(layer.parameters)
+    want = initializers.control_points("identity", 2, 2, 32, 4.0)
+    np.testing.assert_allclose(c, want, atol=1e-12)
+
+
+def test_reference_layer_refuses_what_validate_refuses() -> None:
+    with pytest.raises(ValueError, match=r"^`KANLayer\(num_control_points=\.\.\.\)` must be"):
+        backend.layer(in_features=1, out_features=1, num_control_points=1)
+    with pytest.raises(ValueError, match="must have in_features == out_features"):
+        backend.layer(in_features=1, out_features=2, init="identity")
+
+
+def test_reference_backend_offers_every_capability() -> None:
+    assert [name for name in CAPABILITIES if not offers(backend, name)] == ["save", "load"]
+    assert isinstance(backend, Backend)
+
+
+class Minimal:
+    """Has what a backend must have and nothing else."""
+
+    info = backend.info
+
+    def supports(self, problem: Problem) -> bool | str:
+        return True
+
+    def forward(self, *_: object) -> None:
+        """Return nothing."""
+
+    def vjp(self, *_: object) -> None:
+        """Return nothing."""
+
+
+def test_a_backend_may_lack_every_capability() -> None:
+    assert isinstance(Minimal(), Backend)
+    assert not any(offers(Minimal(), name) for name in CAPABILITIES)
 
 
 def test_reference_backend_says_why_it_does_not_take_a_problem() -> None:

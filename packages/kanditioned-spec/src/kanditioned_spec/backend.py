@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from . import reference
-from .parameterizations import PARAMETERIZATIONS, Parameterization, parameterization
+from . import initializers, reference, refinement, validate
+from .parameterizations import PARAMETERIZATIONS, Parameterization
+from .parameterizations import parameterization as build
 from .protocol import SPEC_VERSION, BackendInfo, NumpyArray, Problem
 
 
@@ -60,11 +63,70 @@ class ReferenceBackend:
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         return _map_of(problem).penalty(theta)
 
+    def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
+        return _map_of(problem).parameters_from(control_points)
+
+    def initial_control_points(self, problem: Problem, init: str, seed: int) -> NumpyArray:
+        return initializers.control_points(
+            init,
+            problem.in_features,
+            problem.out_features,
+            problem.num_control_points,
+            problem.spline_width,
+            seed,
+        )
+
+    def refine(
+        self, problem: Problem, control_points: NumpyArray, num_control_points: int
+    ) -> NumpyArray:
+        return refinement.refine(control_points, num_control_points)
+
+    def widen(
+        self, problem: Problem, control_points: NumpyArray, intervals: int
+    ) -> tuple[NumpyArray, float]:
+        return refinement.widen(control_points, problem.spline_width, intervals)
+
+    def layer(self, **arguments: Any) -> KANLayer:
+        return KANLayer(**arguments)
+
+
+class KANLayer:
+    """The arguments of a layer, checked in the order and with the messages of every backend.
+
+    Attributes:
+        parameterization: The map from parameters to control points.
+        parameters: Initial θ, shape (I, P, O).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        init: str = "random_normal",
+        num_control_points: int = 32,
+        spline_width: float = 4.0,
+        parameterization: str = "bspline",
+        **options: Any,
+    ) -> None:
+        where = type(self).__name__
+        features = (
+            validate.feature_count(where, "in_features", in_features),
+            validate.feature_count(where, "out_features", out_features),
+        )
+        count = validate.num_control_points(where, num_control_points)
+        width = validate.spline_width(where, spline_width)
+        validate.choice(where, "init", init, initializers.INITIALIZERS)
+        validate.choice(where, "parameterization", parameterization, PARAMETERIZATIONS)
+        if init == "identity":
+            validate.square(where, *features)
+        self.parameterization = build(parameterization, count, **options)
+        self.parameters = self.parameterization.parameters_from(
+            initializers.control_points(init, *features, count, width)
+        )
+
 
 def _map_of(problem: Problem) -> Parameterization:
-    return parameterization(
-        problem.parameterization, problem.num_control_points, **dict(problem.options)
-    )
+    return build(problem.parameterization, problem.num_control_points, **dict(problem.options))
 
 
 backend = ReferenceBackend()

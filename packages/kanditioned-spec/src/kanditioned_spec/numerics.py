@@ -9,6 +9,10 @@ float32 or wider for every storage dtype, since positions and sums are never kep
 
 The position u is a sum too, x (K - 1)/w + (K - 1)/2. Rounded, it moves t by up to
 eps · (|x| (K - 1)/w + (K - 1)/2), which moves a value by that times |c_{l+1} - c_l|.
+
+A matrix unit may round the factors of every product to fewer digits (`BackendInfo.operands`). Then
+eps(compute) is that of the factors; positions keep theirs, so their part of a condition is weighed
+with the quotient of the two, `position_share`.
 """
 
 from __future__ import annotations
@@ -34,27 +38,45 @@ class Format(NamedTuple):
 FORMATS = {
     "float64": Format(2.0**-52, 2.0**-1074),
     "float32": Format(2.0**-23, 2.0**-149),
+    "tfloat32": Format(2.0**-10, 2.0**-136),
     "float16": Format(2.0**-10, 2.0**-24),
     "bfloat16": Format(2.0**-7, 2.0**-133),
 }
 
 
-def compute_eps(dtype: str) -> float:
-    """Return eps of the dtype in which positions and sums are kept for a storage `dtype`."""
-    return FORMATS["float64" if dtype == "float64" else "float32"].eps
+def compute_eps(dtype: str, operands: str | None = None) -> float:
+    """Return eps of the arithmetic for a storage `dtype`: float32 or wider but for `operands`.
+
+    Args:
+        dtype: Storage dtype.
+        operands: Format that the factors of products are rounded to, if narrower.
+    """
+    return FORMATS[operands or ("float64" if dtype == "float64" else "float32")].eps
 
 
-def tolerance(condition: npt.ArrayLike, want: npt.ArrayLike, dtype: str) -> Array:
+def position_share(dtype: str, operands: str | None = None) -> float:
+    """Return eps of positions, which no `operands` narrows, divided by eps of the arithmetic."""
+    return compute_eps(dtype) / compute_eps(dtype, operands)
+
+
+def tolerance(
+    condition: npt.ArrayLike, want: npt.ArrayLike, dtype: str, operands: str | None = None
+) -> Array:
     """Return the largest allowed |got - want|, of the shape of `want`."""
     storage = FORMATS[dtype]
-    arithmetic = CONSTANT * compute_eps(dtype) * np.asarray(condition, dtype=np.float64)
+    eps = compute_eps(dtype, operands)
+    arithmetic = CONSTANT * eps * np.asarray(condition, dtype=np.float64)
     return arithmetic + storage.eps * np.abs(want) + storage.smallest
 
 
 def forward_condition(
-    x: npt.ArrayLike, control_points: npt.ArrayLike, spline_width: float
+    x: npt.ArrayLike, control_points: npt.ArrayLike, spline_width: float, share: float = 1.0
 ) -> Array:
-    """Return Σ_i |c_l| + |t| (|c_l| + |c_{l+1}|) + (|x| / h + (K - 1)/2) |c_{l+1} - c_l|."""
+    """Return Σ_i |c_l| + |t| (|c_l| + |c_{l+1}|) + share (|x| / h + (K - 1)/2) |c_{l+1} - c_l|.
+
+    Args:
+        share: `position_share`.
+    """
     x = np.asarray(x, dtype=np.float64)
     c = np.asarray(control_points, dtype=np.float64)
     condition = np.zeros((*x.shape[:-1], c.shape[2]))
@@ -63,7 +85,7 @@ def forward_condition(
         left, right = c[i, interval], c[i, interval + 1]
         condition += np.abs(left)
         condition += np.abs(fraction)[..., None] * (np.abs(left) + np.abs(right))
-        moved = _position_condition(x[..., i], c.shape[1], spline_width)
+        moved = share * _position_condition(x[..., i], c.shape[1], spline_width)
         condition += moved[..., None] * np.abs(right - left)
     return condition
 
@@ -83,13 +105,18 @@ def jvp_condition(
 
 
 def vjp_condition(
-    x: npt.ArrayLike, control_points: npt.ArrayLike, spline_width: float, grad_y: npt.ArrayLike
+    x: npt.ArrayLike,
+    control_points: npt.ArrayLike,
+    spline_width: float,
+    grad_y: npt.ArrayLike,
+    share: float = 1.0,
 ) -> Gradients:
     """Return the conditions of both gradients of `reference.vjp`.
 
     For x: Σ_o |gy| (|c_l| + |c_{l+1}|) / h. For the control points: every sample adds |gy| times
-    its weight to knots l and l + 1, and |gy| times the error of its position to those and to one
-    knot on either side, because rounding may carry a sample across a knot.
+    its weight to knots l and l + 1, and |gy| times the error of its position (times `share`, the
+    `position_share`) to those and to one knot on either side, because rounding may carry a sample
+    across a knot.
     """
     x = np.asarray(x, dtype=np.float64)
     c = np.asarray(control_points, dtype=np.float64)
@@ -102,7 +129,7 @@ def vjp_condition(
         interval, fraction = locate(flat_x[:, i], count, spline_width)
         magnitude = np.abs(c[i, interval]) + np.abs(c[i, interval + 1])
         gx[:, i] = (flat_gy * magnitude).sum(-1) / spacing(count, spline_width)
-        moved = _position_condition(flat_x[:, i], count, spline_width)
+        moved = share * _position_condition(flat_x[:, i], count, spline_width)
         outside = np.zeros_like(fraction)
         weights = (outside, 1 + np.abs(fraction), np.abs(fraction), outside)
         for offset, weight in enumerate(weights):
@@ -117,6 +144,7 @@ def vjp_of_vjp_condition(
     grad_y: npt.ArrayLike,
     cotangent_x: npt.ArrayLike,
     cotangent_control_points: npt.ArrayLike,
+    share: float = 1.0,
 ) -> SecondOrderGradients:
     """Return the conditions of the three results of `reference.vjp_of_vjp`."""
     x = np.asarray(x, dtype=np.float64)
@@ -135,7 +163,7 @@ def vjp_of_vjp_condition(
         x=vjp_condition(x, direction, spline_width, gy).x,
         control_points=gc,
         grad_y=jvp_condition(x, control_points, spline_width, v)
-        + forward_condition(x, direction, spline_width),
+        + forward_condition(x, direction, spline_width, share),
     )
 
 

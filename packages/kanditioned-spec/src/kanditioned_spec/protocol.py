@@ -3,11 +3,15 @@
 Layers stay idiomatic in their framework; this narrow waist is how they are tested against the
 reference and found by name. Arrays travel in the NumPy dtype that holds their values exactly
 (bfloat16 as float32), and a backend converts them to `problem.dtype` on `problem.device`.
+
+`Backend` is what every backend has. Each further method of `CompleteBackend` is a capability, to be
+had or left out on its own (`offers`); what is left out is not tested.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -31,6 +35,9 @@ class BackendInfo:
         devices: Names of the device kinds usable now, such as `("cpu", "cuda")`.
         parameterizations: Names of the parameterizations it offers.
         accumulation: The dtype of positions and sums for each storage dtype.
+        operands: For a storage dtype of which the layer rounds the factors of its products to a
+            narrower format than `accumulation`, as matrix units do, that format: `"tfloat32"`,
+            `"bfloat16"` or `"float16"`. Positions and sums are never narrower.
     """
 
     name: str
@@ -40,6 +47,7 @@ class BackendInfo:
     devices: tuple[str, ...]
     parameterizations: tuple[str, ...]
     accumulation: dict[str, str]
+    operands: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Problem:
 
 @runtime_checkable
 class Backend(Protocol):
-    """The laws are those of `reference` and `parameterizations`, to within `numerics.tolerance`.
+    """The laws are those of `reference`, to within `numerics.tolerance`.
 
     Shapes: x (B, I), control_points and their cotangent (I, K, O), grad_y (B, O), theta (I, P, O).
     """
@@ -91,6 +99,14 @@ class Backend(Protocol):
     ) -> tuple[NumpyArray, NumpyArray]:
         """Return the cotangents of x and control points, as `reference.vjp`."""
 
+
+class CompleteBackend(Backend, Protocol):
+    """A backend with every capability.
+
+    The laws are those of `reference`, `parameterizations`, `initializers`, `refinement`, `validate`
+    and `checkpoint`.
+    """
+
     def vjp_of_vjp(
         self,
         problem: Problem,
@@ -108,5 +124,55 @@ class Backend(Protocol):
     def control_points_transpose(self, problem: Problem, grad: NumpyArray) -> NumpyArray:
         """Return Tᵀ g: the gradient by θ of ⟨g, T θ⟩."""
 
+    def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
+        """Return the θ of smallest norm that minimises ‖T θ - c‖."""
+
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         """Return ‖D T θ‖² summed over the edges."""
+
+    def initial_control_points(self, problem: Problem, init: str, seed: int) -> NumpyArray:
+        """Return the control points (I, K, O) of a new layer; `init` as in `initializers`."""
+
+    def refine(
+        self, problem: Problem, control_points: NumpyArray, num_control_points: int
+    ) -> NumpyArray:
+        """Return control points (I, K', O) of the same functions, as `refinement.refine`."""
+
+    def widen(
+        self, problem: Problem, control_points: NumpyArray, intervals: int
+    ) -> tuple[NumpyArray, float]:
+        """Return control points (I, K + 2 intervals, O) and width, as `refinement.widen`."""
+
+    def layer(self, **arguments: Any) -> object:
+        """Build the native layer from the arguments of `KANLayer`, or raise as `validate` does.
+
+        Arguments: `in_features`, `out_features`, `init`, `num_control_points`, `spline_width`,
+        `parameterization` and the options of the parameterization.
+        """
+
+    def save(self, problem: Problem, theta: NumpyArray, path: str | os.PathLike[str]) -> None:
+        """Write a layer's checkpoint."""
+
+    def load(self, path: str | os.PathLike[str]) -> tuple[Problem, NumpyArray]:
+        """Read a checkpoint: the problem (with batch 0, on the CPU) and θ, bit for bit."""
+
+
+CAPABILITIES = (
+    "vjp_of_vjp",
+    "control_points",
+    "control_points_transpose",
+    "parameters_from",
+    "penalty",
+    "initial_control_points",
+    "refine",
+    "widen",
+    "layer",
+    "save",
+    "load",
+)
+"""The methods of `CompleteBackend` that a `Backend` may lack."""
+
+
+def offers(backend: Backend, capability: str) -> bool:
+    """Whether a backend has the method that a capability is named after."""
+    return callable(getattr(backend, capability, None))
