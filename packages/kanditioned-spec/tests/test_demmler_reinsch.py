@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kanditioned_spec import numerics, parameterization
+from kanditioned_spec.conditioning import joint_condition
 from kanditioned_spec.grid import Array, knots
 from kanditioned_spec.parameterizations.demmler_reinsch import demmler_reinsch_modes, mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
@@ -119,7 +120,21 @@ def test_width_matters_for_the_normal_density_only() -> None:
     assert np.abs(matrix("normal", 2.0) - matrix("normal", 8.0)).max() > 0.1
 
 
-@pytest.mark.parametrize("width", [30.0, 60.0, 80.0, 1e3])
+@pytest.mark.parametrize("width", [0.5, 12.0, 16.0])
+@pytest.mark.parametrize("smoothing", [0.0, 1e8])
+def test_the_objective_is_conditioned_at_every_width_that_is_taken(
+    smoothing: float, width: float
+) -> None:
+    p = parameterization(
+        "demmler_reinsch", 256, smoothing=smoothing, density="normal", spline_width=width
+    )
+    condition = joint_condition(p, smoothing, mass_matrix(256, "normal", width))
+    assert condition == pytest.approx(1, abs=1e-5)
+    last = np.abs(p.matrix()[-1, 2:]) / np.abs(p.matrix()[:, 2:]).max(axis=0)
+    assert last.min() > 1e-5  # the entry that fixes a mode's sign is far from rounding
+
+
+@pytest.mark.parametrize("width", [20.0, 30.0, 60.0, 80.0, 1e3])
 def test_a_domain_that_inputs_do_not_reach_is_refused(width: float) -> None:
     p = parameterization("demmler_reinsch", 256, density="normal", spline_width=width)
     with pytest.raises(ValueError, match=r"spline_width=.*reach every interval.*nearer"):

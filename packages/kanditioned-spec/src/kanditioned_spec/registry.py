@@ -40,9 +40,14 @@ class Entry:
     requirement: str = ""
 
     @property
+    def package(self) -> str:
+        """The top-level package that holds the target."""
+        return self.target.partition(":")[0].partition(".")[0]
+
+    @property
     def is_installed(self) -> bool:
         """Whether the target's package can be found (nothing is imported)."""
-        return importlib.util.find_spec(self.target.partition(":")[0].partition(".")[0]) is not None
+        return importlib.util.find_spec(self.package) is not None
 
 
 BUILT_IN = (
@@ -103,10 +108,12 @@ def load(name: str) -> Backend:
             f'A package adds a name through the entry-point group "{ENTRY_POINT_GROUP}".'
         )
     backend = _resolve(entry)
-    if not isinstance(backend, Backend):
+    is_class = isinstance(backend, type)  # it has the attributes that the protocol asks for
+    if is_class or not isinstance(backend, Backend):
+        got = f"the class {backend.__name__}" if is_class else type(backend).__name__
         raise TypeError(
-            f"`{entry.target}` must implement kanditioned_spec.protocol.Backend, "
-            f"got {type(backend).__name__}."
+            f"`{entry.target}` must be an object that implements "
+            f"kanditioned_spec.protocol.Backend, got {got}. Name an instance."
         )
     major = backend.info.spec_version.partition(".")[0]
     if major != SPEC_VERSION.partition(".")[0]:
@@ -134,4 +141,4 @@ def _resolve(entry: Entry) -> Any:
 
 
 def _pip(entry: Entry) -> str:
-    return f'pip install "{entry.requirement or entry.target.partition(".")[0]}"'
+    return f'pip install "{entry.requirement or entry.package}"'

@@ -110,28 +110,40 @@ class Modes(NamedTuple):
 def demmler_reinsch_modes(count: int, density: str, spline_width: float) -> Modes:
     """Solve the generalised eigenproblem of (DᵀD, M).
 
+    Raises:
+        ValueError: Some interval is all but out of the inputs' reach: its hat function has less
+            than float64's eps of the mass of the heaviest. No digits of the modes there would be
+            right, and every other function would be a negligible part of T.
+
     Numerics:
         With M = R Rᵀ (Cholesky) the modes are the right singular vectors W of D R⁻ᵀ, V = R⁻ᵀ W and
         μ the squared singular values: √μ is accurate to rounding of the *largest* √μ, where an
         eigensolver would lose the smooth modes to the square of that. The two affine modes are
         written down, so their μ is exactly 0.
 
-        Weights must mean the same on every machine, so the modes are unique: even and odd ones
-        are found apart (rounding would mix a pair that lives in the two tails), and the largest
-        entry in the right half of each is positive.
+        Weights must mean the same on every machine, so neither the order nor the sign of a mode may
+        hang on rounding. With alternate signs flipped, D M⁻¹ Dᵀ is an oscillatory matrix: its
+        eigenvalues are simple, and each eigenvector, the second difference of a mode, changes sign
+        once more than the one before (F. Gantmacher and M. Krein, Oscillation Matrices, 1950).
+        Hence even and odd modes alternate; they are found apart, since rounding would mix or swap
+        a pair that lives in the two tails. The last entry of each is made positive. For normal
+        inputs and widths from 0.5 to 16, K up to 1024, it is never below 1e-5 of the largest (for
+        uniform ones 5e-3), whereas the largest may be tied with one of opposite sign.
     """
     mass = mass_matrix(count, density, spline_width)
+    weights = np.diag(mass)
+    if not weights.min() > np.finfo(np.float64).eps * weights.max():
+        raise _out_of_reach(spline_width)
     x = knots(count, spline_width)
-    affine = np.stack([np.ones(count), x / np.sqrt(x @ mass @ x)], axis=1)
-    even, odd = (_curved_modes(mass, basis, spline_width) for basis in _parity_bases(count))
-    curved = np.concatenate([even[0], odd[0]], axis=1)
-    roots = np.concatenate([even[1], odd[1]])
-    rising = np.argsort(roots)
-    vectors = np.concatenate([affine, curved[:, rising]], axis=1)
-    eigenvalues = np.concatenate([[0.0, 0.0], roots[rising] ** 2])
-    for array in (vectors, eigenvalues, mass):
+    vectors, roots = np.ones((count, count)), np.zeros(count)
+    vectors[:, 1] = x / np.sqrt(x @ mass @ x)
+    for parity, basis in enumerate(_parity_bases(count)):
+        curved = slice(2 + parity, None, 2)
+        vectors[:, curved], roots[curved] = _curved_modes(mass, basis, spline_width)
+    modes = Modes(vectors, roots**2, mass)
+    for array in modes:
         array.setflags(write=False)
-    return Modes(vectors, eigenvalues, mass)
+    return modes
 
 
 def _parity_bases(count: int) -> tuple[Array, Array]:
@@ -147,29 +159,30 @@ def _curved_modes(mass: Array, basis: Array, spline_width: float) -> tuple[Array
     """Return the modes with μ > 0 in the span of `basis`, one affine function of which has μ = 0.
 
     Returns:
-        Vectors (K, size - 1) and the square roots of their eigenvalues.
+        Vectors (K, size - 1) and the square roots of their eigenvalues, rising.
     """
     count, size = basis.shape
     try:
         root = np.linalg.cholesky(basis.T @ mass @ basis)
     except np.linalg.LinAlgError:
-        raise ValueError(
-            validate.message(
-                "DemmlerReinsch",
-                "spline_width",
-                "such that inputs of the density reach every interval",
-                spline_width,
-                'Use a width nearer to the inputs\' range, or density="uniform".',
-            )
-        ) from None
+        raise _out_of_reach(spline_width) from None
     whitened = np.linalg.solve(root, (second_difference_matrix(count) @ basis).T).T
     _, singular_values, rows = np.linalg.svd(whitened, full_matrices=False)
-    curved = basis @ np.linalg.solve(root.T, rows[: size - 1].T)
-    right_half = curved[count // 2 :]
-    if size > 1:
-        largest = np.abs(right_half).argmax(axis=0)
-        curved *= np.sign(right_half[largest, np.arange(size - 1)])
-    return curved, singular_values[: size - 1]
+    singular_values, rows = singular_values[: size - 1][::-1], rows[: size - 1][::-1]
+    curved = basis @ np.linalg.solve(root.T, rows.T)
+    return np.where(curved[-1] < 0, -curved, curved), singular_values
+
+
+def _out_of_reach(spline_width: float) -> ValueError:
+    return ValueError(
+        validate.message(
+            "DemmlerReinsch",
+            "spline_width",
+            "such that inputs of the density reach every interval",
+            spline_width,
+            'Use a width nearer to the inputs\' range, or density="uniform".',
+        )
+    )
 
 
 def mass_matrix(count: int, density: str, spline_width: float) -> Array:
