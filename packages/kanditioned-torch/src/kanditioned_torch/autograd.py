@@ -1,8 +1,8 @@
 """The layer as a differentiable function of inputs and control points.
 
-Three functions, each the derivative of the others (see `impls.base`), so that reverse and forward
-mode, vmap and any mix of them close over the same three. Only x is saved, never a temporary: the
-interval and the fraction are computed again.
+Four functions, each derivative of one made of the others, so that reverse and forward mode, vmap
+and any mix of them close over the same four. Only their arguments are saved, never a temporary:
+the interval and the fraction are computed again.
 
 Each comes twice. Dynamo traces an `autograd.Function` with a `backward` but refuses one that also
 defines `jvp` or `vmap`; eager mode needs those for torch.func. `_function` returns the one to use.
@@ -11,41 +11,61 @@ defines `jvp` or `vmap`; eager mode needs those for torch.func. `_function` retu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .grid import knots_per_unit, locate
+from .impls import Impl
 from .selection import implementation
 
 
+class Layer(NamedTuple):
+    """What does not change from call to call.
+
+    Attributes:
+        spline_width: Width of the domain in input units.
+        impl: A name in `selection.IMPL_NAMES`.
+        precision: As in `impls.base.Impl`.
+        num_control_points: K.
+    """
+
+    spline_width: float
+    impl: str
+    precision: str
+    num_control_points: int
+
+    def on(self, x: Tensor) -> Impl:
+        """Return the implementation for the device of `x`."""
+        return implementation(self.impl, x.device.type, self.num_control_points)
+
+
 def interpolate(
-    x: Tensor, direction: Tensor | None, control_points: Tensor, spline_width: float, impl: str
+    x: Tensor, direction: Tensor | None, c: Tensor, layer: Layer, dtype: torch.dtype
 ) -> Tensor:
     """Return Σ_i s(x), or with a direction v (B, I) its derivative Σ_i v s'(x), shape (B, O)."""
-    function = _function(_Interpolate, _InterpolateTransforms)
-    return function(x, direction, control_points, spline_width, impl)
+    return _function(_Interpolate, _InterpolateTransforms)(x, direction, c, layer, dtype)
 
 
-def contract(
-    x: Tensor, control_points: Tensor, grad_y: Tensor, spline_width: float, impl: str
-) -> Tensor:
+def contract(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer, dtype: torch.dtype) -> Tensor:
     """Return Σ_o gy s'(x), the gradient by x, shape (B, I)."""
-    return _function(_Contract, _ContractTransforms)(x, control_points, grad_y, spline_width, impl)
+    return _function(_Contract, _ContractTransforms)(x, c, grad_y, layer, dtype)
 
 
 def accumulate(
-    x: Tensor,
-    direction: Tensor | None,
-    grad_y: Tensor,
-    num_control_points: int,
-    spline_width: float,
-    impl: str,
+    x: Tensor, direction: Tensor | None, grad_y: Tensor, layer: Layer, dtype: torch.dtype
 ) -> Tensor:
     """Return the gradient by the control points (I, K, O), or its derivative along v."""
-    function = _function(_Accumulate, _AccumulateTransforms)
-    return function(x, direction, grad_y, num_control_points, spline_width, impl)
+    return _function(_Accumulate, _AccumulateTransforms)(x, direction, grad_y, layer, dtype)
+
+
+def vjp(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer) -> tuple[Tensor, Tensor]:
+    """Return the gradients by x (B, I) and by the control points (I, K, O)."""
+    if layer.on(x).vjp is None:
+        by_x = contract(x, c, grad_y, layer, x.dtype)
+        return by_x, accumulate(x, None, grad_y, layer, c.dtype)
+    both: tuple[Tensor, Tensor] = _function(_Vjp, _VjpTransforms)(x, c, grad_y, layer)
+    return both
 
 
 def _function(
@@ -55,120 +75,119 @@ def _function(
     return function.apply  # type: ignore[no-any-return, no-untyped-call]
 
 
-def _weight(
-    x: Tensor, fraction: Tensor, direction: Tensor | None, count: int, spline_width: float
-) -> Tensor:
-    """Return the fraction, or v/h along a direction; NaN where x is NaN."""
-    if direction is None:
-        return fraction
-    return _nan_where_nan(x, direction * knots_per_unit(count, spline_width))
-
-
-def _nan_where_nan(x: Tensor, values: Tensor) -> Tensor:
-    return torch.where(x.isnan(), x, values)
-
-
 class _Interpolate(torch.autograd.Function):
     @staticmethod
     def forward(
-        x: Tensor, direction: Tensor | None, control_points: Tensor, spline_width: float, impl: str
+        x: Tensor, direction: Tensor | None, c: Tensor, layer: Layer, dtype: torch.dtype
     ) -> Tensor:
-        count = control_points.shape[1]
-        interval, fraction = locate(x, count, spline_width)
-        weight = _weight(x, fraction, direction, count, spline_width)
-        chosen = implementation("interpolate", impl, x, control_points.shape)
-        return chosen(interval, weight, control_points.contiguous(), direction is None)
+        evaluate = layer.on(x).interpolate
+        return evaluate(x, direction, c, layer.spline_width, dtype, layer.precision)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, direction, control_points, ctx.spline_width, ctx.impl = inputs
-        ctx.save_for_backward(x, direction, control_points)
-        ctx.save_for_forward(x, direction, control_points)
+        x, direction, c, ctx.layer, ctx.dtype = inputs
+        ctx.save_for_backward(x, direction, c)
+        ctx.save_for_forward(x, direction, c)
 
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         x, direction, c = ctx.saved_tensors
-        static = (ctx.spline_width, ctx.impl)
-        of_position = ctx.needs_input_grad[0 if direction is None else 1]
-        grad = contract(x, c, grad_y, *static) if of_position else None
-        grad_c = None
-        if ctx.needs_input_grad[2]:
-            grad_c = accumulate(x, direction, grad_y, c.shape[1], *static)
+        of_x, of_direction, of_c, *_ = ctx.needs_input_grad
+        if of_x and of_c and direction is None:
+            grad_x, grad_c = vjp(x, c, grad_y, ctx.layer)
+            return grad_x, None, grad_c, None, None
+        grad = grad_c = None
+        if of_x if direction is None else of_direction:
+            grad = contract(x, c, grad_y, ctx.layer, x.dtype)
+        if of_c:
+            grad_c = accumulate(x, direction, grad_y, ctx.layer, c.dtype)
         return *((grad, None) if direction is None else (None, grad)), grad_c, None, None
 
 
 class _Contract(torch.autograd.Function):
     @staticmethod
-    def forward(
-        x: Tensor, control_points: Tensor, grad_y: Tensor, spline_width: float, impl: str
-    ) -> Tensor:
-        count = control_points.shape[1]
-        interval, _ = locate(x, count, spline_width)
-        chosen = implementation("contract", impl, x, control_points.shape)
-        products = chosen(interval, control_points.contiguous(), grad_y)
-        return _nan_where_nan(x, products * knots_per_unit(count, spline_width))
+    def forward(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer, dtype: torch.dtype) -> Tensor:
+        evaluate = layer.on(x).contract
+        return evaluate(x, c, grad_y, layer.spline_width, dtype, layer.precision)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, control_points, grad_y, ctx.spline_width, ctx.impl = inputs
-        ctx.save_for_backward(x, control_points, grad_y)
-        ctx.save_for_forward(x, control_points, grad_y)
+        x, c, grad_y, ctx.layer, ctx.dtype = inputs
+        ctx.save_for_backward(x, c, grad_y)
+        ctx.save_for_forward(x, c, grad_y)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, c, grad_y = ctx.saved_tensors
-        static = (ctx.spline_width, ctx.impl)
         grad_c = grad_gy = None
         if ctx.needs_input_grad[1]:
-            grad_c = accumulate(x, grad, grad_y, c.shape[1], *static)
+            grad_c = accumulate(x, grad, grad_y, ctx.layer, c.dtype)
         if ctx.needs_input_grad[2]:
-            grad_gy = interpolate(x, grad, c, *static)
+            grad_gy = interpolate(x, grad, c, ctx.layer, grad_y.dtype)
         return None, grad_c, grad_gy, None, None
 
 
 class _Accumulate(torch.autograd.Function):
     @staticmethod
     def forward(
-        x: Tensor,
-        direction: Tensor | None,
-        grad_y: Tensor,
-        num_control_points: int,
-        spline_width: float,
-        impl: str,
+        x: Tensor, direction: Tensor | None, grad_y: Tensor, layer: Layer, dtype: torch.dtype
     ) -> Tensor:
-        interval, fraction = locate(x, num_control_points, spline_width)
-        weight = _weight(x, fraction, direction, num_control_points, spline_width)
-        shape = (x.shape[1], num_control_points, grad_y.shape[1])
-        chosen = implementation("accumulate", impl, x, shape)
-        return chosen(interval, weight, grad_y, num_control_points, direction is None)
+        width, _, precision, count = layer
+        return layer.on(x).accumulate(x, direction, grad_y, count, width, dtype, precision)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, direction, grad_y, ctx.count, ctx.spline_width, ctx.impl = inputs
+        x, direction, grad_y, ctx.layer, ctx.dtype = inputs
         ctx.save_for_backward(x, direction, grad_y)
         ctx.save_for_forward(x, direction, grad_y)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, direction, grad_y = ctx.saved_tensors
-        static = (ctx.spline_width, ctx.impl)
-        of_position = ctx.needs_input_grad[0 if direction is None else 1]
-        slope = contract(x, grad, grad_y, *static) if of_position else None
-        grad_gy = interpolate(x, direction, grad, *static) if ctx.needs_input_grad[2] else None
+        slope = grad_gy = None
+        if ctx.needs_input_grad[0 if direction is None else 1]:
+            slope = contract(x, grad, grad_y, ctx.layer, x.dtype)
+        if ctx.needs_input_grad[2]:
+            grad_gy = interpolate(x, direction, grad, ctx.layer, grad_y.dtype)
         by_position = (slope, None) if direction is None else (None, slope)
-        return *by_position, grad_gy, None, None, None
+        return *by_position, grad_gy, None, None
+
+
+class _Vjp(torch.autograd.Function):
+    @staticmethod
+    def forward(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer) -> tuple[Tensor, Tensor]:
+        both = layer.on(x).vjp
+        assert both is not None
+        return both(x, c, grad_y, layer.spline_width, layer.precision)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        x, c, grad_y, ctx.layer = inputs
+        ctx.save_for_backward(x, c, grad_y)
+        ctx.save_for_forward(x, c, grad_y)
+
+    @staticmethod
+    def backward(ctx: Any, grad_x: Tensor, grad_c: Tensor) -> tuple[Tensor | None, ...]:
+        x, c, grad_y = ctx.saved_tensors
+        of_x, of_c, of_gy, _ = ctx.needs_input_grad
+        by_x = contract(x, grad_c, grad_y, ctx.layer, x.dtype) if of_x else None
+        by_c = accumulate(x, grad_x, grad_y, ctx.layer, c.dtype) if of_c else None
+        by_gy = None
+        if of_gy:
+            by_gy = interpolate(x, grad_x, c, ctx.layer, grad_y.dtype)
+            by_gy = by_gy + interpolate(x, None, grad_c, ctx.layer, grad_y.dtype)
+        return by_x, by_c, by_gy, None
 
 
 class _InterpolateTransforms(_Interpolate):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dv: Tensor | None, dc: Tensor | None, *_: None) -> Tensor:
         x, direction, c = ctx.saved_tensors
-        static = (ctx.spline_width, ctx.impl)
-        of_position = dx if direction is None else dv
+        along = dx if direction is None else dv
         return _sum(
-            interpolate(x, of_position, c, *static) if of_position is not None else None,
-            interpolate(x, direction, dc, *static) if dc is not None else None,
-            like=lambda: x.new_zeros(x.shape[0], c.shape[2]),
+            interpolate(x, along, c, ctx.layer, ctx.dtype) if along is not None else None,
+            interpolate(x, direction, dc, ctx.layer, ctx.dtype) if dc is not None else None,
+            like=lambda: x.new_zeros(x.shape[0], c.shape[2], dtype=ctx.dtype),
         )
 
     @staticmethod
@@ -183,11 +202,10 @@ class _ContractTransforms(_Contract):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dc: Tensor | None, dgy: Tensor | None, *_: None) -> Tensor:
         x, c, grad_y = ctx.saved_tensors
-        static = (ctx.spline_width, ctx.impl)
         return _sum(
-            contract(x, dc, grad_y, *static) if dc is not None else None,
-            contract(x, c, dgy, *static) if dgy is not None else None,
-            like=lambda: torch.zeros_like(x),
+            contract(x, dc, grad_y, ctx.layer, ctx.dtype) if dc is not None else None,
+            contract(x, c, dgy, ctx.layer, ctx.dtype) if dgy is not None else None,
+            like=lambda: torch.zeros_like(x, dtype=ctx.dtype),
         )
 
     @staticmethod
@@ -202,17 +220,44 @@ class _AccumulateTransforms(_Accumulate):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dv: Tensor | None, dgy: Tensor | None, *_: None) -> Tensor:
         x, direction, grad_y = ctx.saved_tensors
-        static = (ctx.count, ctx.spline_width, ctx.impl)
-        of_position = dx if direction is None else dv
+        along = dx if direction is None else dv
+        shape = (x.shape[1], ctx.layer.num_control_points, grad_y.shape[1])
         return _sum(
-            accumulate(x, of_position, grad_y, *static) if of_position is not None else None,
-            accumulate(x, direction, dgy, *static) if dgy is not None else None,
-            like=lambda: x.new_zeros(x.shape[1], ctx.count, grad_y.shape[1]),
+            accumulate(x, along, grad_y, ctx.layer, ctx.dtype) if along is not None else None,
+            accumulate(x, direction, dgy, ctx.layer, ctx.dtype) if dgy is not None else None,
+            like=lambda: x.new_zeros(shape, dtype=ctx.dtype),
         )
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
         return _one_by_one(accumulate, info.batch_size, in_dims, args)
+
+
+class _VjpTransforms(_Vjp):
+    @staticmethod
+    def jvp(
+        ctx: Any, dx: Tensor | None, dc: Tensor | None, dgy: Tensor | None, *_: None
+    ) -> tuple[Tensor, Tensor]:
+        saved, layer = ctx.saved_tensors, ctx.layer
+        x, c, _gy = saved
+        by_x = _ContractTransforms.jvp(_Context(saved, layer, x.dtype), dx, dc, dgy)
+        along_x = _Context((x, None, saved[2]), layer, c.dtype)
+        return by_x, _AccumulateTransforms.jvp(along_x, dx, None, dgy)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], *args: Any
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        pairs = _each(vjp, info.batch_size, in_dims, args)
+        return tuple(map(torch.stack, zip(*pairs, strict=True))), (0, 0)
+
+
+class _Context(NamedTuple):
+    """What `jvp` reads of a context: the tangents of both gradients are those of each alone."""
+
+    saved_tensors: tuple[Tensor | None, ...]
+    layer: Layer
+    dtype: torch.dtype
 
 
 def _sum(first: Tensor | None, second: Tensor | None, like: Callable[[], Tensor]) -> Tensor:
@@ -228,7 +273,7 @@ def _fold_into_batch(
 ) -> tuple[Tensor, int]:
     """Evaluate mapped (B, ...) arguments as one batch of size · B rows."""
     folded = [
-        argument.movedim(dim, 0).flatten(0, 1) if dim is not None else argument
+        argument.movedim(dim, 0).flatten(0, 1) if isinstance(dim, int) else argument
         for argument, dim in zip(args, in_dims, strict=True)
     ]
     return function(*folded).unflatten(0, (size, -1)), 0
@@ -238,13 +283,18 @@ def _one_by_one(
     function: Callable[..., Tensor], size: int, in_dims: tuple[int | None, ...], args: Any
 ) -> tuple[Tensor, int]:
     """Evaluate a mapped function for each index: control points or their gradient differ."""
-    results = [
+    return torch.stack(_each(function, size, in_dims, args)), 0
+
+
+def _each(
+    function: Callable[..., Any], size: int, in_dims: tuple[int | None, ...], args: Any
+) -> list[Any]:
+    return [
         function(
             *(
-                argument.select(dim, index) if dim is not None else argument
+                argument.select(dim, index) if isinstance(dim, int) else argument
                 for argument, dim in zip(args, in_dims, strict=True)
             )
         )
         for index in range(size)
     ]
-    return torch.stack(results), 0

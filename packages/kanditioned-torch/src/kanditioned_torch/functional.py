@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import torch
-from kanditioned_spec import validate
 from torch import Tensor
 
+from kanditioned_spec import validate
+
 from . import autograd, selection
-from .grid import compute_dtype
+
+PRECISIONS = ("highest", "high", "medium")
 
 
 def spline_forward(
@@ -19,6 +19,7 @@ def spline_forward(
     impl: str = "auto",
     *,
     feature_major: bool = False,
+    precision: str | None = None,
 ) -> Tensor:
     """Evaluate y[..., o] = Σ_i s_io(x[..., i]) with linear splines on uniform control points.
 
@@ -29,6 +30,10 @@ def spline_forward(
             on in a straight line.
         impl: `"auto"`, or one of `kanditioned_torch.IMPL_NAMES`.
         feature_major: Take x as (I, B) and return y as (O, B), as views without a copy.
+        precision: How far tensor cores may round what they multiply: `"highest"` not at all,
+            `"high"` to TF32, `"medium"` to bfloat16. By default `"medium"` if y is in half
+            precision, otherwise `torch.get_float32_matmul_precision()`. The stock implementations
+            do not round by themselves.
 
     Returns:
         y of shape (..., O). Its dtype is the promoted dtype of x and control points; under
@@ -52,20 +57,36 @@ def spline_forward(
     _check(x, control_points, feature_major)
     width = validate.spline_width("spline_forward", spline_width)
     selection.check("spline_forward", impl)
-    storage = torch.promote_types(x.dtype, control_points.dtype)
-    compute = compute_dtype(storage)
-    device_type = x.device.type
-    full_precision: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-    if torch.is_autocast_enabled(device_type):
-        full_precision = torch.autocast(device_type, enabled=False)
-        if storage != torch.float64:
-            storage = torch.get_autocast_dtype(device_type)
+    in_features, count, out_features = control_points.shape
+    dtype = _output_dtype(x, control_points)
+    layer = autograd.Layer(width, impl, _precision(precision, dtype), count)
     batch_major = x.t() if feature_major else x
-    with full_precision:
-        flat = batch_major.reshape(-1, control_points.shape[0]).to(compute)
-        y = autograd.interpolate(flat, None, control_points.to(compute), width, impl).to(storage)
-    y = y.reshape(*batch_major.shape[:-1], control_points.shape[2])
+    with torch.autocast(x.device.type, enabled=False):
+        flat = batch_major.reshape(-1, in_features)
+        y = autograd.interpolate(flat, None, control_points, layer, dtype)
+    y = y.reshape(*batch_major.shape[:-1], out_features)
     return y.t() if feature_major else y
+
+
+def _output_dtype(x: Tensor, control_points: Tensor) -> torch.dtype:
+    dtype = torch.promote_types(x.dtype, control_points.dtype)
+    device_type = x.device.type
+    if dtype == torch.float64 or not torch.is_autocast_enabled(device_type):
+        return dtype
+    return torch.get_autocast_dtype(device_type)
+
+
+def _precision(precision: str | None, dtype: torch.dtype) -> str:
+    if precision is not None:
+        return validate.choice("spline_forward", "precision", precision, PRECISIONS)
+    if dtype in (torch.float16, torch.bfloat16):
+        return "medium"
+    return _float32_precision()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _float32_precision() -> str:
+    return torch.get_float32_matmul_precision()
 
 
 def _check(x: Tensor, control_points: Tensor, feature_major: bool) -> None:

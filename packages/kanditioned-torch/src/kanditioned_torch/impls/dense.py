@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Impl, slices, with_infinite
+from .base import stock
+from .tables import slices, with_infinite
 
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
@@ -62,4 +63,4 @@ def _basis(interval: Tensor, weight: Tensor, num_control_points: int, affine: bo
     return basis.flatten(1)
 
 
-dense = Impl(interpolate, contract, accumulate)
+dense = stock(interpolate, contract, accumulate)

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import Impl, rows, slices, table
+from .base import stock
 from .sorted import accumulate
+from .tables import rows, slices, table
 
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
@@ -35,4 +36,4 @@ def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor
     return products
 
 
-embedding = Impl(interpolate, contract, accumulate)
+embedding = stock(interpolate, contract, accumulate)

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import Impl, rows, table, with_infinite
+from .base import stock
+from .tables import rows, table, with_infinite
 
 SUM = 0  # the aten code of mode="sum"
 
@@ -74,4 +75,4 @@ def _flat_bags(interval: Tensor, num_control_points: int) -> tuple[Tensor, Tenso
     return pairs.reshape(-1), bag * size, bag[:, None].expand(batch, size).reshape(-1)
 
 
-embedding_bag = Impl(interpolate, contract, accumulate)
+embedding_bag = stock(interpolate, contract, accumulate)

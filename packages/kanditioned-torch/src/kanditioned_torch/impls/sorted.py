@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import Impl, slices
+from .base import stock
 from .embedding_bag import contract, interpolate
+from .tables import slices
 
 
 def accumulate(
@@ -56,4 +57,4 @@ def _buckets(
     return order % batch, weight.t().reshape(-1)[order], starts
 
 
-sorted = Impl(interpolate, contract, accumulate)
+sorted = stock(interpolate, contract, accumulate)

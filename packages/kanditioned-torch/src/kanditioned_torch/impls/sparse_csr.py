@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Impl, rows, table, with_infinite
+from .base import stock
+from .tables import rows, table, with_infinite
 
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
@@ -78,4 +79,4 @@ def _basis(interval: Tensor, weight: Tensor, num_control_points: int, affine: bo
     )
 
 
-sparse_csr = Impl(interpolate, contract, accumulate)
+sparse_csr = stock(interpolate, contract, accumulate)

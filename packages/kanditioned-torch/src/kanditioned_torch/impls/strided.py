@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import Impl, rows, slices, table
+from .base import stock
 from .sorted import accumulate
+from .tables import rows, slices, table
 
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
@@ -42,4 +43,4 @@ def _windows(control_points: Tensor) -> Tensor:
     return knots.as_strided((row_count - 1, 2 * out_features), (out_features, 1))
 
 
-strided = Impl(interpolate, contract, accumulate)
+strided = stock(interpolate, contract, accumulate)
