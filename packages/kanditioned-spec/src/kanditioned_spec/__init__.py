@@ -8,7 +8,7 @@ it is found), `checkpoint` (file schema), `conditioning` (condition numbers).
 
 from __future__ import annotations
 
-from . import initializers, numerics, penalty, reference, refinement, registry
+from . import checkpoint, initializers, numerics, penalty, reference, refinement, registry
 from .parameterizations import PARAMETERIZATIONS, Parameterization, parameterization
 from .protocol import SPEC_VERSION, Backend, BackendInfo, Problem
 from .refinement import ResampleWarning
@@ -23,6 +23,7 @@ __all__ = [
     "Parameterization",
     "Problem",
     "ResampleWarning",
+    "checkpoint",
     "initializers",
     "numerics",
     "parameterization",

@@ -52,7 +52,10 @@ def finite_real(
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(message(where, argument, constraint, repr(value), remedy))
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:  # an integer beyond float64's range
+        result = math.inf
     if not math.isfinite(result) or result < 0 or (result == 0 and not zero):
         raise ValueError(message(where, argument, constraint, result, remedy))
     return result

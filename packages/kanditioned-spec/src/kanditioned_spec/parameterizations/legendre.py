@@ -27,8 +27,9 @@ class Legendre(Parameterization):
         super().__init__(num_control_points)
         highest = num_control_points - 1
         remedy = f"Degrees 1 to {highest} are independent on {num_control_points} knots."
-        self.degree = highest if degree is None else degree
-        validate.integer("Legendre", "degree", self.degree, 1, remedy)
+        self.degree = validate.integer(
+            "Legendre", "degree", highest if degree is None else degree, 1, remedy
+        )
         if self.degree > highest:
             raise ValueError(
                 validate.message("Legendre", "degree", f"<= {highest}", self.degree, remedy)
