@@ -44,19 +44,23 @@ def interpolate(
     x: Tensor, direction: Tensor | None, c: Tensor, layer: Layer, dtype: torch.dtype
 ) -> Tensor:
     """Return Σ_i s(x), or with a direction v (B, I) its derivative Σ_i v s'(x), shape (B, O)."""
-    return _function(_Interpolate, _InterpolateTransforms)(x, direction, c, layer, dtype)
+    y: Tensor = _function(_Interpolate, _InterpolateTransforms)(x, direction, c, layer, dtype)
+    return y
 
 
 def contract(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer, dtype: torch.dtype) -> Tensor:
     """Return Σ_o gy s'(x), the gradient by x, shape (B, I)."""
-    return _function(_Contract, _ContractTransforms)(x, c, grad_y, layer, dtype)
+    grad: Tensor = _function(_Contract, _ContractTransforms)(x, c, grad_y, layer, dtype)
+    return grad
 
 
 def accumulate(
     x: Tensor, direction: Tensor | None, grad_y: Tensor, layer: Layer, dtype: torch.dtype
 ) -> Tensor:
     """Return the gradient by the control points (I, K, O), or its derivative along v."""
-    return _function(_Accumulate, _AccumulateTransforms)(x, direction, grad_y, layer, dtype)
+    function = _function(_Accumulate, _AccumulateTransforms)
+    grad: Tensor = function(x, direction, grad_y, layer, dtype)
+    return grad
 
 
 def vjp(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer) -> tuple[Tensor, Tensor]:
@@ -72,7 +76,7 @@ def _function(
     traced: type[torch.autograd.Function], transforms: type[torch.autograd.Function]
 ) -> Callable[..., Any]:
     function = traced if torch.compiler.is_compiling() else transforms
-    return function.apply  # type: ignore[no-any-return, no-untyped-call]
+    return function.apply
 
 
 class _Interpolate(torch.autograd.Function):
@@ -94,13 +98,12 @@ class _Interpolate(torch.autograd.Function):
         x, direction, c = ctx.saved_tensors
         of_x, of_direction, of_c, *_ = ctx.needs_input_grad
         if of_x and of_c and direction is None:
-            grad_x, grad_c = vjp(x, c, grad_y, ctx.layer)
-            return grad_x, None, grad_c, None, None
-        grad = grad_c = None
+            by_x, by_c = vjp(x, c, grad_y, ctx.layer)
+            return by_x, None, by_c, None, None
+        grad: Tensor | None = None
         if of_x if direction is None else of_direction:
             grad = contract(x, c, grad_y, ctx.layer, x.dtype)
-        if of_c:
-            grad_c = accumulate(x, direction, grad_y, ctx.layer, c.dtype)
+        grad_c = accumulate(x, direction, grad_y, ctx.layer, c.dtype) if of_c else None
         return *((grad, None) if direction is None else (None, grad)), grad_c, None, None
 
 
@@ -276,7 +279,8 @@ def _fold_into_batch(
         argument.movedim(dim, 0).flatten(0, 1) if isinstance(dim, int) else argument
         for argument, dim in zip(args, in_dims, strict=True)
     ]
-    return function(*folded).unflatten(0, (size, -1)), 0
+    result = function(*folded)
+    return result.view(size, -1, result.shape[-1]), 0
 
 
 def _one_by_one(

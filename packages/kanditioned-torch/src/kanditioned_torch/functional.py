@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from kanditioned_spec import validate
 
 from . import autograd, selection
-
-PRECISIONS = ("highest", "high", "medium")
+from .precision import output_dtype, resolved, without_autocast
 
 
 def spline_forward(
@@ -58,35 +56,14 @@ def spline_forward(
     width = validate.spline_width("spline_forward", spline_width)
     selection.check("spline_forward", impl)
     in_features, count, out_features = control_points.shape
-    dtype = _output_dtype(x, control_points)
-    layer = autograd.Layer(width, impl, _precision(precision, dtype), count)
+    dtype = output_dtype(x, control_points)
+    layer = autograd.Layer(width, impl, resolved(precision, dtype), count)
     batch_major = x.t() if feature_major else x
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x.device.type):
         flat = batch_major.reshape(-1, in_features)
         y = autograd.interpolate(flat, None, control_points, layer, dtype)
     y = y.reshape(*batch_major.shape[:-1], out_features)
     return y.t() if feature_major else y
-
-
-def _output_dtype(x: Tensor, control_points: Tensor) -> torch.dtype:
-    dtype = torch.promote_types(x.dtype, control_points.dtype)
-    device_type = x.device.type
-    if dtype == torch.float64 or not torch.is_autocast_enabled(device_type):
-        return dtype
-    return torch.get_autocast_dtype(device_type)
-
-
-def _precision(precision: str | None, dtype: torch.dtype) -> str:
-    if precision is not None:
-        return validate.choice("spline_forward", "precision", precision, PRECISIONS)
-    if dtype in (torch.float16, torch.bfloat16):
-        return "medium"
-    return _float32_precision()
-
-
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _float32_precision() -> str:
-    return torch.get_float32_matmul_precision()
 
 
 def _check(x: Tensor, control_points: Tensor, feature_major: bool) -> None:

@@ -15,14 +15,6 @@ class Location(NamedTuple):
     fraction: Tensor
 
 
-def compute_dtype(*dtypes: torch.dtype) -> torch.dtype:
-    """Return the dtype of positions and sums: the promoted dtype, at least float32."""
-    result = torch.float32
-    for dtype in dtypes:
-        result = torch.promote_types(result, dtype)
-    return result
-
-
 def knots_per_unit(num_control_points: int, spline_width: float) -> float:
     """Return 1/h = (K - 1)/w, the slope of the position in the input."""
     return (num_control_points - 1) / spline_width

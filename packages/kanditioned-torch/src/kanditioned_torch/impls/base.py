@@ -24,7 +24,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..grid import compute_dtype, knots_per_unit, locate
+from ..grid import knots_per_unit, locate
+from ..precision import compute_dtype
 
 
 class Interpolate(Protocol):

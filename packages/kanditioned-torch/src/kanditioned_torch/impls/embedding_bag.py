@@ -32,7 +32,7 @@ def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine
 def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor:
     """Take the dot product of gy with both rows, and the difference of the two."""
     indices, offsets, bags = _flat_bags(interval, control_points.shape[1])
-    dots = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+    dots: Tensor = torch.ops.aten._embedding_bag_per_sample_weights_backward(
         grad_y.contiguous(), table(control_points), indices, offsets, bags, SUM
     )
     left, right = dots.view(*interval.shape, 2).unbind(-1)
@@ -44,7 +44,7 @@ def accumulate(
 ) -> Tensor:
     in_features, out_features = interval.shape[1], grad_y.shape[1]
     indices, offsets, bags = _flat_bags(interval, num_control_points)
-    grad = torch.ops.aten._embedding_bag_dense_backward(
+    grad: Tensor = torch.ops.aten._embedding_bag_dense_backward(
         grad_y.contiguous(),
         indices,
         bags,

@@ -6,6 +6,8 @@ it calls as they are.
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor
 
@@ -15,15 +17,16 @@ from .tables import rows, table, with_infinite
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
     def product(weight: Tensor) -> Tensor:
-        return _interpolate(interval, weight, control_points, affine)
+        y: Tensor = _interpolate(interval, weight, control_points, affine)
+        return y
 
     return with_infinite(product, weight, control_points) if affine else product(weight)
 
 
 @torch.library.custom_op("kanditioned::sparse_csr_interpolate", mutates_args=())
 def _interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
-    basis = _basis(interval, weight, control_points.shape[1], affine)
-    return basis @ table(control_points)
+    y: Tensor = _basis(interval, weight, control_points.shape[1], affine) @ table(control_points)
+    return y
 
 
 @torch.library.custom_op("kanditioned::sparse_csr_contract", mutates_args=())
@@ -34,7 +37,8 @@ def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor
     )
     dots = torch.sparse.sampled_addmm(pattern, grad_y, table(control_points).t(), beta=0.0)
     left, right = dots.values().view(*interval.shape, 2).unbind(-1)
-    return right - left
+    difference: Tensor = right - left
+    return difference
 
 
 @torch.library.custom_op("kanditioned::sparse_csr_accumulate", mutates_args=())
@@ -67,16 +71,16 @@ def _basis(interval: Tensor, weight: Tensor, num_control_points: int, affine: bo
     """Return Φ as a CSR matrix (B, I K)."""
     batch, in_features = interval.shape
     row = rows(interval, num_control_points)
-    return torch.sparse_csr_tensor(
-        torch.arange(
-            0, 2 * in_features * batch + 1, 2 * in_features, dtype=row.dtype, device=row.device
-        ),
-        torch.stack((row, row + 1), -1).reshape(-1),
-        torch.stack((float(affine) - weight, weight), -1).reshape(-1),
-        size=(batch, in_features * num_control_points),
-        check_invariants=False,
-        device=interval.device,
-    )
+    ends = torch.arange(batch + 1, dtype=row.dtype, device=row.device) * 2 * in_features
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(
+            ends,
+            torch.stack((row, row + 1), -1).reshape(-1),
+            torch.stack((float(affine) - weight, weight), -1).reshape(-1),
+            size=(batch, in_features * num_control_points),
+            check_invariants=False,
+        )
 
 
 sparse_csr = stock(interpolate, contract, accumulate)

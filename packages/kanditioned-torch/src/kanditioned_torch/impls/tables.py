@@ -63,7 +63,8 @@ def with_infinite(
         return corrected(weight, control_points)
     any_infinite = weight.isinf().any()
     if torch.compiler.is_compiling():
-        return torch.cond(
+        y: Tensor = torch.cond(
             any_infinite, corrected, lambda weight, _: product(weight), (weight, control_points)
         )
+        return y
     return corrected(weight, control_points) if any_infinite else product(weight)

@@ -1,0 +1,167 @@
+"""The implementations as backends of the conformance protocol: NumPy in, NumPy out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem
+from kanditioned_spec.protocol import NumpyArray
+
+from . import selection
+from .functional import spline_forward
+from .impls import IMPLS
+from .layer import KANLayer
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+
+
+class TorchBackend:
+    """One implementation, evaluated through the public functions and PyTorch's autograd.
+
+    Args:
+        impl: A name in `selection.IMPL_NAMES`.
+    """
+
+    def __init__(self, impl: str) -> None:
+        self.impl = impl
+
+    @property
+    def info(self) -> BackendInfo:
+        return BackendInfo(
+            name="torch" if self.impl == "auto" else f"torch-{self.impl}",
+            framework=f"torch {torch.__version__}",
+            spec_version=SPEC_VERSION,
+            dtypes=DTYPES,
+            devices=("cpu", "cuda") if torch.cuda.is_available() else ("cpu",),
+            parameterizations=tuple(PARAMETERIZATIONS),
+            accumulation={d: "float64" if d == "float64" else "float32" for d in DTYPES},
+        )
+
+    def supports(self, problem: Problem) -> bool | str:
+        selection.check("TorchBackend", self.impl)
+        return True
+
+    def forward(self, problem: Problem, x: NumpyArray, control_points: NumpyArray) -> NumpyArray:
+        with torch.no_grad():
+            return _numpy(self._evaluate(problem, *_tensors(problem, x, control_points)))
+
+    def vjp(
+        self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray]:
+        inputs = _tensors(problem, x, control_points)
+        (gy,) = _tensors(problem, grad_y)
+        gx, gc = torch.autograd.grad(self._evaluate(problem, *inputs), inputs, gy)
+        return _numpy(gx), _numpy(gc)
+
+    def vjp_of_vjp(
+        self,
+        problem: Problem,
+        x: NumpyArray,
+        control_points: NumpyArray,
+        grad_y: NumpyArray,
+        cotangent_x: NumpyArray,
+        cotangent_control_points: NumpyArray,
+    ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+        *layer, gy = _tensors(problem, x, control_points, grad_y)
+        cotangents = _tensors(problem, cotangent_x, cotangent_control_points)
+        y = self._evaluate(problem, *layer)
+        first = torch.autograd.grad(y, layer, gy, create_graph=True)
+        by_x, by_c, by_gy = torch.autograd.grad(first, (*layer, gy), cotangents)
+        return _numpy(by_x), _numpy(by_c), _numpy(by_gy)
+
+    def control_points(self, problem: Problem, theta: NumpyArray) -> NumpyArray:
+        return _numpy(self._of_theta(problem, theta).control_points())
+
+    def control_points_transpose(self, problem: Problem, grad: NumpyArray) -> NumpyArray:
+        layer = self._module(problem)
+        (gradient,) = torch.autograd.grad(
+            layer.control_points(), layer.theta, _tensors(problem, grad)
+        )
+        return _numpy(gradient)
+
+    def penalty(self, problem: Problem, theta: NumpyArray) -> float:
+        return float(self._of_theta(problem, theta).penalty())
+
+    def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
+        return _numpy(self._of_control_points(problem, control_points).theta)
+
+    def initial_control_points(self, problem: Problem, init: str, seed: int) -> NumpyArray:
+        generator = torch.Generator(problem.device).manual_seed(seed)
+        layer = self._module(problem, init=init, generator=generator)
+        return _numpy(layer.control_points())
+
+    def refine(
+        self, problem: Problem, control_points: NumpyArray, num_control_points: int
+    ) -> NumpyArray:
+        layer = self._of_control_points(problem, control_points).refine(num_control_points)
+        return _numpy(layer.control_points())
+
+    def widen(
+        self, problem: Problem, control_points: NumpyArray, intervals: int
+    ) -> tuple[NumpyArray, float]:
+        layer = self._of_control_points(problem, control_points).widen(intervals)
+        return _numpy(layer.control_points()), layer.spline_width
+
+    def layer(self, **arguments: Any) -> KANLayer:
+        return KANLayer(**arguments, impl=self.impl)
+
+    def _evaluate(self, problem: Problem, x: Tensor, control_points: Tensor) -> Tensor:
+        return spline_forward(
+            x, control_points, problem.spline_width, self.impl, precision="highest"
+        )
+
+    def _module(self, problem: Problem, **arguments: Any) -> KANLayer:
+        return KANLayer(
+            problem.in_features,
+            problem.out_features,
+            num_control_points=problem.num_control_points,
+            parameterization=problem.parameterization,
+            impl=self.impl,
+            device=problem.device,
+            dtype=getattr(torch, problem.dtype),
+            **{"init": "zero", **_options(problem), **arguments},
+        )
+
+    def _of_theta(self, problem: Problem, theta: NumpyArray) -> KANLayer:
+        layer = self._module(problem)
+        with torch.no_grad():
+            layer.theta.copy_(_tensors(problem, theta)[0])
+        return layer
+
+    def _of_control_points(self, problem: Problem, control_points: NumpyArray) -> KANLayer:
+        return KANLayer.from_control_points(
+            _tensors(problem, control_points)[0],
+            parameterization=problem.parameterization,
+            impl=self.impl,
+            **_options(problem),
+        )
+
+
+def _options(problem: Problem) -> dict[str, Any]:
+    """Return width and options; an option `spline_width` is of the parameterization alone."""
+    return {"spline_width": problem.spline_width, **dict(problem.options)}
+
+
+def _tensors(problem: Problem, *arrays: NumpyArray) -> list[Tensor]:
+    """Copy arrays to the problem's device and dtype, as leaves that require gradients."""
+    dtype = getattr(torch, problem.dtype)
+    return [
+        torch.from_numpy(np.array(array)).to(problem.device, dtype).requires_grad_()
+        for array in arrays
+    ]
+
+
+def _numpy(tensor: Tensor) -> NumpyArray:
+    """Return the values in the NumPy dtype that holds them (bfloat16 in float32)."""
+    tensor = tensor.detach().cpu()
+    array: NumpyArray = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    return array
+
+
+auto = TorchBackend("auto")
+embedding, strided, embedding_bag, sorted, sparse_csr, dense = map(TorchBackend, IMPLS)
+cpu, triton = map(TorchBackend, selection.NATIVE)

@@ -1,0 +1,153 @@
+"""A stack of layers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from kanditioned_spec import validate
+
+from .layer import KANLayer
+
+NORMS = ("layer", "batch", "none")
+
+
+class KAN(nn.Module):
+    """A Kolmogorov-Arnold network: normalisation, then a `KANLayer`, for each pair of widths.
+
+    Normalisation keeps the inputs of every layer on its domain. It has no scale or shift of its
+    own, since the splines that follow can represent any.
+
+    Args:
+        widths: Number of features before, between and after the layers, at least two numbers.
+        norm: What stands before each layer: `"layer"` (needs three features or more: of two it
+            would leave only the order), `"batch"` or `"none"`.
+        residual: Add a bias-free `nn.Linear` of the normalised input to each layer.
+        dropout: Probability of dropping each hidden feature in training, in [0, 1).
+        device: Where the parameters are made.
+        dtype: Their dtype.
+        **layer_options: Passed to every `KANLayer`.
+
+    Raises:
+        ValueError: `widths` is too short, `norm` is unknown or does not suit a width, or
+            `dropout` is out of range.
+
+    Shape:
+        Input (..., widths[0]), output (..., widths[-1]).
+
+    Example:
+        >>> import torch
+        >>> KAN([4, 8, 1], num_control_points=16)(torch.randn(5, 4)).shape
+        torch.Size([5, 1])
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        *,
+        norm: str = "layer",
+        residual: bool = False,
+        dropout: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **layer_options: Any,
+    ) -> None:
+        super().__init__()
+        self.widths = _checked_widths(widths)
+        self.norm = validate.choice("KAN", "norm", norm, NORMS)
+        pairs = list(zip(self.widths, self.widths[1:], strict=False))
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
+        self.norms = nn.ModuleList(_norm(norm, count, **made) for count in self.widths[:-1])
+        self.layers = nn.ModuleList(KANLayer(i, o, **made, **layer_options) for i, o in pairs)
+        self.residuals = (
+            nn.ModuleList(nn.Linear(i, o, bias=False, **made) for i, o in pairs)
+            if residual
+            else None
+        )
+        self.dropout = nn.Dropout(_checked_dropout(dropout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Evaluate the network at `x` of shape (..., widths[0])."""
+        for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
+            normalised = norm(x if index == 0 else self.dropout(x))
+            x = layer(normalised)
+            if self.residuals is not None:
+                x = x + self.residuals[index](normalised)
+        return x
+
+    def penalty(self, scaling: str = "knots") -> Tensor:
+        """Return the sum of the layers' smoothness penalties, see `KANLayer.penalty`."""
+        return torch.stack([layer.penalty(scaling) for layer in self._kan_layers()]).sum()
+
+    def refine(self, num_control_points: int) -> Self:
+        """Return the same functions on another number of control points, see `KANLayer.refine`."""
+        return self._rebuilt(lambda layer: layer.refine(num_control_points))
+
+    def widen(self, intervals: int) -> Self:
+        """Return the same functions on wider domains, see `KANLayer.widen`."""
+        return self._rebuilt(lambda layer: layer.widen(intervals))
+
+    def reparameterize(self, parameterization: str, **options: Any) -> Self:
+        """Return the same functions in other coordinates, see `KANLayer.reparameterize`."""
+        return self._rebuilt(lambda layer: layer.reparameterize(parameterization, **options))
+
+    def _rebuilt(self, rebuild: Callable[[KANLayer], KANLayer]) -> Self:
+        network = copy.deepcopy(self)
+        network.layers = nn.ModuleList(rebuild(layer) for layer in network._kan_layers())
+        return network
+
+    def _kan_layers(self) -> Iterator[KANLayer]:
+        for layer in self.layers:
+            assert isinstance(layer, KANLayer)
+            yield layer
+
+
+class _FeatureBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of the last dimension, with any leading shape."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.reshape(-1, x.shape[-1])).reshape(x.shape)
+
+
+def _norm(norm: str, features: int, **made: Any) -> nn.Module:
+    if norm == "none":
+        return nn.Identity()
+    if norm == "batch":
+        return _FeatureBatchNorm(features, affine=False, **made)
+    if features < 3:
+        raise ValueError(
+            validate.message(
+                "KAN",
+                "norm",
+                '"batch" or "none" before a layer of one or two features',
+                f'"layer" with {features}',
+                "Normalising over so few features leaves at most their order.",
+            )
+        )
+    return nn.LayerNorm(features, elementwise_affine=False, **made)
+
+
+def _checked_widths(widths: object) -> tuple[int, ...]:
+    if not isinstance(widths, (list, tuple)) or len(widths) < 2:
+        raise ValueError(
+            validate.message(
+                "KAN",
+                "widths",
+                "a list or tuple of at least two numbers of features",
+                repr(widths),
+                "For example [4, 16, 1]: four inputs, sixteen hidden features, one output.",
+            )
+        )
+    return tuple(validate.feature_count("KAN", "widths", width) for width in widths)
+
+
+def _checked_dropout(dropout: float) -> float:
+    constraint, remedy = "a number in [0, 1)", "It is the share of hidden features to drop."
+    probability = validate.finite_real("KAN", "dropout", dropout, constraint, remedy, zero=True)
+    if probability >= 1:
+        raise ValueError(validate.message("KAN", "dropout", constraint, probability, remedy))
+    return probability

@@ -1,0 +1,56 @@
+"""Which dtypes the layer computes and answers in, and how far products may be rounded."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+from torch import Tensor
+
+from kanditioned_spec import validate
+
+PRECISIONS = ("highest", "high", "medium")
+"""How operands of products may be rounded: not at all, to TF32, to bfloat16."""
+
+
+def compute_dtype(*dtypes: torch.dtype) -> torch.dtype:
+    """Return the dtype of positions and sums: the promoted dtype, at least float32."""
+    result = torch.float32
+    for dtype in dtypes:
+        result = torch.promote_types(result, dtype)
+    return result
+
+
+def output_dtype(x: Tensor, control_points: Tensor) -> torch.dtype:
+    """Return the promoted dtype, under autocast that of the device (float64 stays)."""
+    dtype = torch.promote_types(x.dtype, control_points.dtype)
+    if dtype == torch.float64 or not _autocasts(x.device.type):
+        return dtype
+    return torch.get_autocast_dtype(x.device.type)
+
+
+def resolved(precision: str | None, dtype: torch.dtype) -> str:
+    """Return one of `PRECISIONS`; by default what PyTorch's own products of `dtype` do."""
+    if precision is not None:
+        return validate.choice("spline_forward", "precision", precision, PRECISIONS)
+    if dtype in (torch.float16, torch.bfloat16):
+        return "medium"
+    of_float32: str = _float32_precision()
+    return of_float32
+
+
+def without_autocast(device_type: str) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which operations keep the dtypes of their arguments."""
+    if _autocasts(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return contextlib.nullcontext()
+
+
+def _autocasts(device_type: str) -> bool:
+    return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _float32_precision() -> str:
+    precision: str = torch.get_float32_matmul_precision()
+    return precision
