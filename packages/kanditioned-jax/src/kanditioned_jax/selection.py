@@ -1,0 +1,53 @@
+"""Which implementation runs: by name, or chosen by `auto` from a table made by measurement.
+
+The table, `selection.json`, says per device kind which implementation is fastest for each of the
+three contractions up to a number of control points. Regenerate it with
+`python -m kanditioned_jax.tune`.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+from kanditioned_spec import validate
+
+from .impls import IMPLS, Impl
+
+IMPL_NAMES = ("auto", *IMPLS)
+"""Values of `impl=`."""
+
+Table = dict[str, dict[str, list[tuple[int | None, str]]]]
+_TABLE: Table = json.loads(
+    files(__package__).joinpath("selection.json").read_text(encoding="utf-8")
+)
+
+
+def check(where: str, impl: str) -> str:
+    """Return `impl` if it is known.
+
+    Raises:
+        ValueError: It is not one of `IMPL_NAMES`.
+    """
+    return validate.choice(where, "impl", impl, IMPL_NAMES)
+
+
+def implementation(impl: str, on_cpu: bool, num_control_points: int) -> Impl:
+    """Return the implementation of a name in `IMPL_NAMES`."""
+    if impl != "auto":
+        return IMPLS[impl]
+    fastest = chosen("cpu" if on_cpu else "other", num_control_points)
+    return Impl(
+        IMPLS[fastest["interpolate"]].interpolate,
+        IMPLS[fastest["contract"]].contract,
+        IMPLS[fastest["accumulate"]].accumulate,
+    )
+
+
+def chosen(device_kind: str, num_control_points: int) -> dict[str, str]:
+    """Return the implementation that `auto` takes for each contraction."""
+    names = {}
+    for contraction, steps in _TABLE[device_kind].items():
+        fitting = (name for up_to, name in steps if up_to is None or num_control_points <= up_to)
+        names[contraction] = next(fitting)
+    return names
