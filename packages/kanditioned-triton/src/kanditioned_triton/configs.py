@@ -1,0 +1,116 @@
+"""Tile sizes: a table per GPU family, and a rule that fits its entries to a problem.
+
+The table, `configs.json`, is data. `python -m kanditioned_triton.tune` measures it again on the GPU
+at hand; `KANDITIONED_TRITON_CONFIGS` names another file to use instead. Nothing is measured while
+a layer runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from .kernels import GROUP
+
+ENVIRONMENT_VARIABLE = "KANDITIONED_TRITON_CONFIGS"
+FAMILIES = ("sm_80", "sm_90", "sm_100", "gfx942")
+"""GPU families of the table. GPUs of capability 8.x and 12.x share that of sm_80, whose tiles fit
+into the 99 KiB of shared memory that the smallest of them has."""
+INTERPRETER = "interpreter"
+"""The family that stands for Triton's interpreter."""
+SMALLEST = 16
+"""Smallest side of a tile that a matrix unit multiplies."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes of a tile, and how it is scheduled.
+
+    Attributes:
+        block_b: Rows of the batch; in `bucket`, samples at a time.
+        block_g: Groups of eight knots; in `lookup_contract`, features of a program.
+        block_o: Outputs; in `bucket`, knots at a time.
+        num_warps: Warps of a program.
+        num_stages: Depth of the software pipeline.
+    """
+
+    block_b: int
+    block_g: int
+    block_o: int
+    num_warps: int = 4
+    num_stages: int = 2
+
+
+def family(capability: tuple[int, int] | None) -> str:
+    """Return the family of a CUDA GPU of this compute capability, or of an AMD GPU (None)."""
+    if capability is None:
+        return "gfx942"
+    return {9: "sm_90", 10: "sm_100"}.get(capability[0], "sm_80")
+
+
+def config(family: str, kernel: str, bits: int) -> Config:
+    """Return the entry for a kernel with operands of so many bits.
+
+    Raises:
+        LookupError: The table has none.
+    """
+    for row in _table()["configs"]:
+        if row["family"] == family and row["kernel"] == kernel and bits in row["bits"]:
+            return Config(**row["config"])
+    raise LookupError(f"configs.json has no entry for {family}, {kernel}, {bits} bits")
+
+
+def dense_up_to(family: str, kernel: str, bits: int) -> int:
+    """Return the largest K at which the matrix product is taken instead of the lookup."""
+    limit: int = _table()["dense_up_to"][family][kernel][str(bits)]
+    return limit
+
+
+def fitted(config: Config, batch: int, groups: int, out_features: int) -> Config:
+    """Shrink a tile to the problem: sides to the next power of two, warps with the area."""
+    block_b, block_g, block_o = (
+        min(side, max(smallest, _power_of_two(length)))
+        for side, smallest, length in (
+            (config.block_b, SMALLEST, batch),
+            (config.block_g, SMALLEST // GROUP, groups),
+            (config.block_o, SMALLEST, out_features),
+        )
+    )
+    area = config.block_b * config.block_g * config.block_o
+    smaller = area // (block_b * block_g * block_o)
+    num_warps = max(min(config.num_warps, 4), config.num_warps // smaller)
+    return replace(
+        config, block_b=block_b, block_g=block_g, block_o=block_o, num_warps=num_warps
+    )
+
+
+def rows() -> list[dict[str, Any]]:
+    """Return every entry of the table: family, kernel, bits and config."""
+    entries: list[dict[str, Any]] = _table()["configs"]
+    return entries
+
+
+def replaced(family: str, kernel: str, bits: int, best: Config) -> dict[str, Any]:
+    """Return the table with another config for one entry, as it is stored."""
+    table: dict[str, Any] = json.loads(json.dumps(_table()))
+    for row in table["configs"]:
+        if row["family"] == family and row["kernel"] == kernel and bits in row["bits"]:
+            row["config"] = asdict(best)
+    return table
+
+
+@functools.cache
+def _table() -> dict[str, Any]:
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
+    file = Path(chosen) if chosen else files(__package__).joinpath("configs.json")
+    table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return table
+
+
+def _power_of_two(length: int) -> int:
+    return 1 << max(0, length - 1).bit_length()

@@ -1,0 +1,72 @@
+"""Where the kernels run: a GPU, or Triton's interpreter on CPU tensors."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from dataclasses import dataclass
+
+import torch
+import triton
+from torch import Tensor
+
+from kanditioned_spec import validate
+
+from . import configs
+
+INTERPRETED: bool = triton.knobs.runtime.interpret
+"""Whether this process runs kernels in the interpreter: set by TRITON_INTERPRET=1 before import."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What the choice of tiles depends on.
+
+    Attributes:
+        family: Of the table in `configs`.
+        units: Programs that run at the same time, one to a multiprocessor.
+        is_hip: Whether it is an AMD GPU.
+    """
+
+    family: str
+    units: int
+    is_hip: bool = False
+
+
+def check(x: Tensor) -> None:
+    """Check that the kernels can run where `x` is.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    if x.is_cuda or INTERPRETED:
+        return
+    raise ValueError(
+        validate.message(
+            "spline_forward",
+            "x",
+            'on a GPU for impl="triton"',
+            x.device,
+            'Move the layer and its input with .to("cuda"), or choose impl="auto".',
+        )
+    )
+
+
+def of(x: Tensor) -> Device:
+    """Return the device of a tensor."""
+    if INTERPRETED:
+        return Device(configs.INTERPRETER, units=4)
+    return _gpu(x.device.index)
+
+
+def guard(x: Tensor) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which kernels are launched on the GPU of `x`."""
+    return torch.cuda.device(x.device) if x.is_cuda else contextlib.nullcontext()
+
+
+@functools.cache
+def _gpu(index: int) -> Device:
+    properties = torch.cuda.get_device_properties(index)
+    is_hip = torch.version.hip is not None
+    capability = None if is_hip else (properties.major, properties.minor)
+    return Device(configs.family(capability), properties.multi_processor_count, is_hip)

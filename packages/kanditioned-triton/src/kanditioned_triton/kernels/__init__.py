@@ -1,0 +1,26 @@
+"""The kernels: plain `triton.jit` functions, importable without PyTorch.
+
+`basis` and `product` are what they are made of; `interpolate`, `contract` and `accumulate` hold the
+three contractions, named as in `kanditioned_torch.impls.base`; `bucket` sorts a batch.
+
+Names: B batch, I features in, O features out, K control points; G groups of eight knots;
+`stride_xb` the stride of x along the batch. Tiles are noted as `# [B, G]`.
+"""
+
+from .accumulate import accumulate
+from .basis import GROUP
+from .bucket import bucket
+from .contract import dense_contract, lookup_contract
+from .interpolate import dense_interpolate, lookup_interpolate
+from .shares import sum_shares
+
+__all__ = [
+    "GROUP",
+    "accumulate",
+    "bucket",
+    "dense_contract",
+    "dense_interpolate",
+    "lookup_contract",
+    "lookup_interpolate",
+    "sum_shares",
+]
