@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .impls import Impl
+from .precision import compute_dtype
 from .selection import implementation
 
 
@@ -65,9 +66,6 @@ def accumulate(
 
 def vjp(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer) -> tuple[Tensor, Tensor]:
     """Return the gradients by x (B, I) and by the control points (I, K, O)."""
-    if layer.on(x).vjp is None:
-        by_x = contract(x, c, grad_y, layer, x.dtype)
-        return by_x, accumulate(x, None, grad_y, layer, c.dtype)
     both: tuple[Tensor, Tensor] = _function(_Vjp, _VjpTransforms)(x, c, grad_y, layer)
     return both
 
@@ -159,26 +157,38 @@ class _Accumulate(torch.autograd.Function):
 class _Vjp(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer) -> tuple[Tensor, Tensor]:
-        both = layer.on(x).vjp
-        assert both is not None
-        return both(x, c, grad_y, layer.spline_width, layer.precision)
+        width, _, precision, count = layer
+        impl = layer.on(x)
+        if impl.vjp is not None:
+            return impl.vjp(x, c, grad_y, width, precision)
+        return (
+            impl.contract(x, c, grad_y, width, x.dtype, precision),
+            impl.accumulate(x, None, grad_y, count, width, c.dtype, precision),
+        )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         x, c, grad_y, ctx.layer = inputs
         ctx.save_for_backward(x, c, grad_y)
         ctx.save_for_forward(x, c, grad_y)
+        ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, grad_x: Tensor, grad_c: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, v: Tensor | None, direction: Tensor | None) -> tuple[Tensor | None, ...]:
         x, c, grad_y = ctx.saved_tensors
         of_x, of_c, of_gy, _ = ctx.needs_input_grad
-        by_x = contract(x, grad_c, grad_y, ctx.layer, x.dtype) if of_x else None
-        by_c = accumulate(x, grad_x, grad_y, ctx.layer, c.dtype) if of_c else None
-        by_gy = None
+        by_x = by_c = by_gy = None
+        if of_x and direction is not None:
+            by_x = contract(x, direction, grad_y, ctx.layer, x.dtype)
+        if of_c and v is not None:
+            by_c = accumulate(x, v, grad_y, ctx.layer, c.dtype)
         if of_gy:
-            by_gy = interpolate(x, grad_x, c, ctx.layer, grad_y.dtype)
-            by_gy = by_gy + interpolate(x, None, grad_c, ctx.layer, grad_y.dtype)
+            wide = compute_dtype(grad_y.dtype)
+            by_gy = _sum(
+                interpolate(x, v, c, ctx.layer, wide) if v is not None else None,
+                interpolate(x, None, direction, ctx.layer, wide) if direction is not None else None,
+                like=grad_y,
+            )
         return by_x, by_c, by_gy, None
 
 
@@ -186,11 +196,11 @@ class _InterpolateTransforms(_Interpolate):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dv: Tensor | None, dc: Tensor | None, *_: None) -> Tensor:
         x, direction, c = ctx.saved_tensors
-        along = dx if direction is None else dv
+        along, wide = dx if direction is None else dv, compute_dtype(ctx.dtype)
         return _sum(
-            interpolate(x, along, c, ctx.layer, ctx.dtype) if along is not None else None,
-            interpolate(x, direction, dc, ctx.layer, ctx.dtype) if dc is not None else None,
-            like=lambda: x.new_zeros(x.shape[0], c.shape[2], dtype=ctx.dtype),
+            interpolate(x, along, c, ctx.layer, wide) if along is not None else None,
+            interpolate(x, direction, dc, ctx.layer, wide) if dc is not None else None,
+            like=x.new_zeros((), dtype=ctx.dtype).expand(x.shape[0], c.shape[2]),
         )
 
     @staticmethod
@@ -205,10 +215,11 @@ class _ContractTransforms(_Contract):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dc: Tensor | None, dgy: Tensor | None, *_: None) -> Tensor:
         x, c, grad_y = ctx.saved_tensors
+        wide = compute_dtype(ctx.dtype)
         return _sum(
-            contract(x, dc, grad_y, ctx.layer, ctx.dtype) if dc is not None else None,
-            contract(x, c, dgy, ctx.layer, ctx.dtype) if dgy is not None else None,
-            like=lambda: torch.zeros_like(x, dtype=ctx.dtype),
+            contract(x, dc, grad_y, ctx.layer, wide) if dc is not None else None,
+            contract(x, c, dgy, ctx.layer, wide) if dgy is not None else None,
+            like=x.to(ctx.dtype),
         )
 
     @staticmethod
@@ -223,12 +234,12 @@ class _AccumulateTransforms(_Accumulate):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dv: Tensor | None, dgy: Tensor | None, *_: None) -> Tensor:
         x, direction, grad_y = ctx.saved_tensors
-        along = dx if direction is None else dv
+        along, wide = dx if direction is None else dv, compute_dtype(ctx.dtype)
         shape = (x.shape[1], ctx.layer.num_control_points, grad_y.shape[1])
         return _sum(
-            accumulate(x, along, grad_y, ctx.layer, ctx.dtype) if along is not None else None,
-            accumulate(x, direction, dgy, ctx.layer, ctx.dtype) if dgy is not None else None,
-            like=lambda: x.new_zeros(shape, dtype=ctx.dtype),
+            accumulate(x, along, grad_y, ctx.layer, wide) if along is not None else None,
+            accumulate(x, direction, dgy, ctx.layer, wide) if dgy is not None else None,
+            like=x.new_zeros((), dtype=ctx.dtype).expand(shape),
         )
 
     @staticmethod
@@ -263,12 +274,12 @@ class _Context(NamedTuple):
     dtype: torch.dtype
 
 
-def _sum(first: Tensor | None, second: Tensor | None, like: Callable[[], Tensor]) -> Tensor:
-    """Add two tangents of which either may be absent."""
+def _sum(first: Tensor | None, second: Tensor | None, like: Tensor) -> Tensor:
+    """Add two terms of which either may be absent, and round once, to the dtype of `like`."""
     if first is None or second is None:
         present = first if second is None else second
-        return like() if present is None else present
-    return first + second
+        return torch.zeros_like(like) if present is None else present.to(like.dtype)
+    return (first + second).to(like.dtype)
 
 
 def _fold_into_batch(

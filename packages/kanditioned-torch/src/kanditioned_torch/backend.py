@@ -84,7 +84,7 @@ class TorchBackend:
         return _numpy(gradient)
 
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
-        return float(self._of_theta(problem, theta).penalty())
+        return float(self._of_theta(problem, theta).penalty().detach())
 
     def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
         return _numpy(self._of_control_points(problem, control_points).theta)

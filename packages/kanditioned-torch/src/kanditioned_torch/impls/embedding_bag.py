@@ -72,7 +72,7 @@ def _flat_bags(interval: Tensor, num_control_points: int) -> tuple[Tensor, Tenso
     pairs = _pairs(rows(interval, num_control_points)).long()
     batch, size = pairs.shape
     bag = torch.arange(batch, device=pairs.device)
-    return pairs.reshape(-1), bag * size, bag[:, None].expand(batch, size).reshape(-1)
+    return pairs.reshape(-1), bag * size, bag.repeat_interleave(size)
 
 
 embedding_bag = stock(interpolate, contract, accumulate)
