@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Probl
 from kanditioned_spec.protocol import NumpyArray
 
 from . import selection
+from .checkpoint import config_of
 from .functional import spline_forward
 from .impls import IMPLS
 from .layer import KANLayer
@@ -108,6 +110,13 @@ class TorchBackend:
 
     def layer(self, **arguments: Any) -> KANLayer:
         return KANLayer(**arguments, impl=self.impl)
+
+    def save(self, problem: Problem, theta: NumpyArray, path: str | os.PathLike[str]) -> None:
+        self._of_theta(problem, theta).save(path)
+
+    def load(self, path: str | os.PathLike[str]) -> tuple[Problem, NumpyArray]:
+        layer = KANLayer.load(path, impl=self.impl)
+        return config_of(layer).problem(batch=0), _numpy(layer.theta)
 
     def _evaluate(self, problem: Problem, x: Tensor, control_points: Tensor) -> Tensor:
         return spline_forward(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from kanditioned_spec import validate
 
+from .checkpoint import load_network, save_network
 from .layer import KANLayer
 
 NORMS = ("layer", "batch", "none")
@@ -81,7 +83,7 @@ class KAN(nn.Module):
 
     def penalty(self, scaling: str = "knots") -> Tensor:
         """Return the sum of the layers' smoothness penalties, see `KANLayer.penalty`."""
-        return torch.stack([layer.penalty(scaling) for layer in self._kan_layers()]).sum()
+        return torch.stack([layer.penalty(scaling) for layer in self.kan_layers()]).sum()
 
     def refine(self, num_control_points: int) -> Self:
         """Return the same functions on another number of control points, see `KANLayer.refine`."""
@@ -95,12 +97,34 @@ class KAN(nn.Module):
         """Return the same functions in other coordinates, see `KANLayer.reparameterize`."""
         return self._rebuilt(lambda layer: layer.reparameterize(parameterization, **options))
 
-    def _rebuilt(self, rebuild: Callable[[KANLayer], KANLayer]) -> Self:
-        network = copy.deepcopy(self)
-        network.layers = nn.ModuleList(rebuild(layer) for layer in network._kan_layers())
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file that every backend reads, whole or not at all."""
+        save_network(path, self)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        device: torch.device | str | None = None,
+        impl: str = "auto",
+    ) -> Self:
+        """Build a network from a file.
+
+        Raises:
+            CheckpointError: The file is damaged, newer than this package, or holds no network.
+        """
+        network = load_network(cls, path, device, impl)
+        assert isinstance(network, cls)
         return network
 
-    def _kan_layers(self) -> Iterator[KANLayer]:
+    def _rebuilt(self, rebuild: Callable[[KANLayer], KANLayer]) -> Self:
+        network = copy.deepcopy(self)
+        network.layers = nn.ModuleList(rebuild(layer) for layer in network.kan_layers())
+        return network
+
+    def kan_layers(self) -> Iterator[KANLayer]:
+        """Iterate over the layers."""
         for layer in self.layers:
             assert isinstance(layer, KANLayer)
             yield layer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
@@ -23,6 +24,7 @@ from kanditioned_spec.grid import knots
 from kanditioned_spec.parameterizations import option_names
 
 from . import selection
+from .checkpoint import load_layer, save_layer
 from .functional import spline_forward
 from .parameterizations import map_of
 from .precision import compute_dtype, without_autocast
@@ -287,6 +289,27 @@ class KANLayer(nn.Module):
         )
         layer.init = self.init
         return layer.train(self.training)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the layer to a file that every backend reads, whole or not at all."""
+        save_layer(path, self)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        device: torch.device | str | None = None,
+        impl: str = "auto",
+    ) -> Self:
+        """Build a layer from a file.
+
+        Raises:
+            CheckpointError: The file is damaged, newer than this package, or holds more.
+        """
+        layer = load_layer(cls, path, device, impl)
+        assert isinstance(layer, cls)
+        return layer
 
     def extra_repr(self) -> str:
         """Summarise the layer."""
