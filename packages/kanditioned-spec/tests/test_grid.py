@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,18 @@ def test_interval_and_fraction_add_up_to_the_position(count: int, width: float) 
 def test_knots_are_symmetric_and_at_whole_positions(count: int, width: float) -> None:
     knots = grid.knots(count, width)
     np.testing.assert_array_equal(knots, -knots[::-1])
+    assert knots[-1] == width / 2
     # Two sums and products on numbers of size w / 2, in knot units.
     bound = numerics.tolerance(np.full(count, count - 1.0), np.arange(count), "float64")
     assert (np.abs(grid.position(knots, count, width) - np.arange(count)) <= bound).all()
+
+
+@pytest.mark.parametrize("count", [2, 7, 32, 1000])
+@pytest.mark.parametrize("width", [0.25, 4.0])
+def test_knots_are_correctly_rounded_for_widths_that_are_powers_of_two(
+    count: int, width: float
+) -> None:
+    exact = [
+        float(Fraction(width) * Fraction(2 * k - count + 1, 2 * count - 2)) for k in range(count)
+    ]
+    assert grid.knots(count, width).tolist() == exact

@@ -22,6 +22,14 @@ def test_identity_is_the_identity(inputs: int, outputs: int, count: int, width: 
     assert (np.abs(reference.forward(x, c, width) - x) <= bound).all()
 
 
+@pytest.mark.parametrize(("count", "width"), [(2, 1.0), (3, 4.0), (9, 4.0), (33, 6.0), (1025, 2.5)])
+def test_identity_returns_knots_to_the_last_bit(count: int, width: float) -> None:
+    """On grids whose knots are numbers of float64; elsewhere a knot as such cannot be fed in."""
+    x = knots(count, width)[:, None]
+    c = initializers.control_points("identity", 1, 1, count, width)
+    np.testing.assert_array_equal(reference.forward(x, c, width), x)
+
+
 @pytest.mark.parametrize("init", initializers.INITIALIZERS)
 @pytest.mark.parametrize(("inputs", "outputs", "count", "width"), SIZES)
 def test_functions_are_linear_through_the_origin(

@@ -24,6 +24,7 @@ REFUSED: list[tuple[Callable[..., Any], Any, type[Exception], str]] = [
     (validate.spline_width, -1, ValueError, "-1.0"),
     (validate.spline_width, math.nan, ValueError, "nan"),
     (validate.spline_width, math.inf, ValueError, "inf"),
+    (validate.spline_width, 10**400, ValueError, "inf"),
     (validate.spline_width, "4", TypeError, "'4'"),
     (validate.spline_width, True, TypeError, "True"),
     (validate.spline_width, 4j, TypeError, "4j"),

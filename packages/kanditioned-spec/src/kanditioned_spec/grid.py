@@ -35,9 +35,13 @@ def spacing(num_control_points: int, spline_width: float) -> float:
 
 
 def knots(num_control_points: int, spline_width: float) -> Array:
-    """Return the knots' inputs, shape (K,): symmetric about zero, from -w/2 to w/2."""
-    centred = np.arange(num_control_points) - (num_control_points - 1) / 2
-    return np.asarray(centred * spacing(num_control_points, spline_width), dtype=np.float64)
+    """Return the knots' inputs, shape (K,): symmetric about zero, from -w/2 to w/2.
+
+    Numerics:
+        Both ends are w/2 to the last bit, and every knot is correctly rounded if w is a power of 2.
+    """
+    last = num_control_points - 1
+    return spline_width / 2 * (np.arange(-last, last + 1, 2) / last)
 
 
 def position(x: npt.ArrayLike, num_control_points: int, spline_width: float) -> Array:
