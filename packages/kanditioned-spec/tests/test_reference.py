@@ -244,6 +244,19 @@ def test_shapes_that_do_not_fit_are_refused(x: Array, c: Array, pattern: str) ->
         reference.forward(x, c, 4.0)
 
 
+def test_cotangents_of_another_shape_are_refused() -> None:
+    """Never broadcast: a gradient of the wrong shape is a mistake of the caller."""
+    x, c = np.zeros((2, 3)), np.zeros((3, 5, 4))
+    gy, v, direction = np.zeros((2, 4)), np.zeros((2, 3)), np.zeros((3, 5, 4))
+    with pytest.raises(ValueError, match=r"`jvp\(tangent_x=.*\(2, 3\), got shape \(3,\)"):
+        reference.jvp(x, c, 4.0, v[0])
+    with pytest.raises(ValueError, match=r"`vjp\(grad_y=.*\(2, 4\), got shape \(1, 4\)"):
+        reference.vjp(x, c, 4.0, gy[:1])
+    for wrong in ((gy[:1], v, direction), (gy, v[:1], direction), (gy, v, direction[:1])):
+        with pytest.raises(ValueError, match=r"`vjp_of_vjp\(.*got shape \(1, "):
+            reference.vjp_of_vjp(x, c, 4.0, *wrong)
+
+
 def test_finite_differences_stay_within_their_intervals() -> None:
     """Guards the tests above: a step over a knot would make their comparison meaningless."""
     for shape in SHAPES:

@@ -86,7 +86,7 @@ def jvp(
     The tangent along the control points needs no function of its own: `forward` is linear in them.
     """
     x, c = _arguments("jvp", x, control_points)
-    v = np.asarray(tangent_x, dtype=np.float64)
+    v = _of_shape("jvp", "tangent_x", tangent_x, x.shape)
     tangent_y = np.zeros((*x.shape[:-1], c.shape[2]))
     for i in range(c.shape[0]):
         tangent_y += v[..., i, None] * _slope(x[..., i], c[i], spline_width)
@@ -107,7 +107,7 @@ def vjp(
         The cotangents of x and of the control points, of their shapes.
     """
     x, c = _arguments("vjp", x, control_points)
-    gy = np.asarray(grad_y, dtype=np.float64)
+    gy = _of_shape("vjp", "grad_y", grad_y, (*x.shape[:-1], c.shape[2]))
     gx = np.zeros(x.shape)
     for i in range(c.shape[0]):
         gx[..., i] = (gy * _slope(x[..., i], c[i], spline_width)).sum(-1)
@@ -134,10 +134,11 @@ def vjp_of_vjp(
         cotangent_x: v, shape (..., I).
         cotangent_control_points: V, shape (I, K, O).
     """
-    x, c = _arguments("vjp_of_vjp", x, control_points)
-    gy = np.asarray(grad_y, dtype=np.float64)
-    v = np.asarray(cotangent_x, dtype=np.float64)
-    direction = np.asarray(cotangent_control_points, dtype=np.float64)
+    where = "vjp_of_vjp"
+    x, c = _arguments(where, x, control_points)
+    gy = _of_shape(where, "grad_y", grad_y, (*x.shape[:-1], c.shape[2]))
+    v = _of_shape(where, "cotangent_x", cotangent_x, x.shape)
+    direction = _of_shape(where, "cotangent_control_points", cotangent_control_points, c.shape)
     return SecondOrderGradients(
         x=vjp(x, direction, spline_width, gy).x,
         control_points=_grad_control_points(x, gy, c.shape, spline_width, weight=v),
@@ -195,3 +196,12 @@ def _arguments(where: str, x: npt.ArrayLike, control_points: npt.ArrayLike) -> t
     validate.num_control_points(where, c.shape[1])
     validate.last_dimension(where, "x", x.shape, c.shape[0])
     return x, c
+
+
+def _of_shape(where: str, argument: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> Array:
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != shape:
+        remedy = "Tangents and cotangents have the shape of what they belong to."
+        constraint, got = f"of shape {shape}", f"shape {array.shape}"
+        raise ValueError(validate.message(where, argument, constraint, got, remedy))
+    return array
