@@ -11,7 +11,6 @@ from kanditioned_spec import validate
 
 from . import autodiff, selection
 from .grid import compute_dtype
-from .impls import PRECISIONS
 
 
 def spline_forward(
@@ -60,11 +59,12 @@ def spline_forward(
     where = "spline_forward"
     x, c = jnp.asarray(x), jnp.asarray(control_points)
     _check(x, c, feature_major)
-    if precision is not None:
-        validate.choice(where, "precision", precision, PRECISIONS)
     in_features, count, out_features = c.shape
     setting = autodiff.Setting(
-        count, validate.spline_width(where, spline_width), selection.check(where, impl), precision
+        count,
+        validate.spline_width(where, spline_width),
+        selection.check(where, impl),
+        selection.check_precision(where, precision),
     )
     storage = jnp.promote_types(x.dtype, c.dtype)
     compute = compute_dtype(storage)

@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from kanditioned_spec import validate
 
-from .impls import IMPLS, Impl
+from .impls import IMPLS, PRECISIONS, Impl
 
 IMPL_NAMES = ("auto", *IMPLS)
 """Values of `impl=`."""
@@ -30,6 +30,17 @@ def check(where: str, impl: str) -> str:
         ValueError: It is not one of `IMPL_NAMES`.
     """
     return validate.choice(where, "impl", impl, IMPL_NAMES)
+
+
+def check_precision(where: str, precision: str | None) -> str | None:
+    """Return `precision` if it is known.
+
+    Raises:
+        ValueError: It is neither None nor one of `impls.PRECISIONS`.
+    """
+    if precision is None:
+        return None
+    return validate.choice(where, "precision", precision, PRECISIONS)
 
 
 def implementation(impl: str, on_cpu: bool, num_control_points: int) -> Impl:

@@ -1,0 +1,225 @@
+"""The implementations as backends of the conformance protocol: NumPy in, NumPy out.
+
+Each operation is one compiled function, cached by shape, dtype and setting. float64 is computed in
+a scope of `jax.enable_x64`; the caller's own setting is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem
+from kanditioned_spec.checkpoint import LayerConfig
+from kanditioned_spec.protocol import NumpyArray
+
+from .functional import spline_forward
+from .layer import Config, KANLayer
+from .selection import IMPL_NAMES
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+
+
+class JaxBackend:
+    """One implementation, evaluated through the public functions and JAX's differentiation.
+
+    Args:
+        impl: A name in `selection.IMPL_NAMES`.
+    """
+
+    def __init__(self, impl: str) -> None:
+        self.impl = impl
+
+    @property
+    def info(self) -> BackendInfo:
+        accelerated = {"gpu": "cuda"}.get(jax.default_backend())
+        return BackendInfo(
+            name="jax" if self.impl == "auto" else f"jax-{self.impl}",
+            framework=f"jax {jax.__version__}",
+            spec_version=SPEC_VERSION,
+            dtypes=DTYPES,
+            devices=("cpu", accelerated) if accelerated else ("cpu",),
+            parameterizations=tuple(PARAMETERIZATIONS),
+            accumulation={d: "float64" if d == "float64" else "float32" for d in DTYPES},
+        )
+
+    def supports(self, problem: Problem) -> bool | str:
+        return problem.device in self.info.devices or f"JAX sees no device {problem.device!r}"
+
+    def forward(self, problem: Problem, x: NumpyArray, control_points: NumpyArray) -> NumpyArray:
+        with _scope(problem):
+            return _numpy(_forward(*_arrays(problem, x, control_points), **self._static(problem)))
+
+    def vjp(
+        self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray]:
+        with _scope(problem):
+            arrays = _arrays(problem, x, control_points, grad_y)
+            gx, gc = _vjp(*arrays, **self._static(problem))
+            return _numpy(gx), _numpy(gc)
+
+    def vjp_of_vjp(
+        self,
+        problem: Problem,
+        x: NumpyArray,
+        control_points: NumpyArray,
+        grad_y: NumpyArray,
+        cotangent_x: NumpyArray,
+        cotangent_control_points: NumpyArray,
+    ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+        given = (x, control_points, grad_y, cotangent_x, cotangent_control_points)
+        with _scope(problem):
+            by_x, by_c, by_gy = _vjp_of_vjp(*_arrays(problem, *given), **self._static(problem))
+            return _numpy(by_x), _numpy(by_c), _numpy(by_gy)
+
+    def control_points(self, problem: Problem, theta: NumpyArray) -> NumpyArray:
+        with _scope(problem):
+            return _numpy(_control_points(self._layer(problem, theta)))
+
+    def control_points_transpose(self, problem: Problem, grad: NumpyArray) -> NumpyArray:
+        with _scope(problem):
+            (array,) = _arrays(problem, grad)
+            return _numpy(_control_points_transpose(array, config=self._config(problem)))
+
+    def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
+        with _scope(problem):
+            return _numpy(self._layer_with(problem, control_points).theta)
+
+    def penalty(self, problem: Problem, theta: NumpyArray) -> float:
+        with _scope(problem):
+            return float(_penalty(self._layer(problem, theta)))
+
+    def initial_control_points(self, problem: Problem, init: str, seed: int) -> NumpyArray:
+        options = {name: v for name, v in problem.options if name != "spline_width"}
+        with _scope(problem):
+            layer = KANLayer(
+                problem.in_features,
+                problem.out_features,
+                init,
+                problem.num_control_points,
+                problem.spline_width,
+                problem.parameterization,
+                key=seed,
+                dtype=problem.dtype,
+                **options,
+            )
+            return _numpy(layer.control_points())
+
+    def refine(
+        self, problem: Problem, control_points: NumpyArray, num_control_points: int
+    ) -> NumpyArray:
+        with _scope(problem):
+            layer = self._layer_with(problem, control_points).refine(num_control_points)
+            return _numpy(layer.control_points())
+
+    def widen(
+        self, problem: Problem, control_points: NumpyArray, intervals: int
+    ) -> tuple[NumpyArray, float]:
+        with _scope(problem):
+            layer = self._layer_with(problem, control_points).widen(intervals)
+            return _numpy(layer.control_points()), layer.spline_width
+
+    def layer(self, **arguments: Any) -> KANLayer:
+        return KANLayer(**arguments, impl=self.impl, key=0)
+
+    def save(self, problem: Problem, theta: NumpyArray, path: str | os.PathLike[str]) -> None:
+        with _scope(problem):
+            self._layer(problem, theta).save(path)
+
+    def load(self, path: str | os.PathLike[str]) -> tuple[Problem, NumpyArray]:
+        with jax.enable_x64(True):
+            layer = KANLayer.load(path, self.impl)
+            return layer.described().problem(0), _numpy(layer.theta)
+
+    def _static(self, problem: Problem) -> dict[str, Any]:
+        return {"spline_width": problem.spline_width, "impl": self.impl}
+
+    def _config(self, problem: Problem) -> Config:
+        described = LayerConfig.of(problem)
+        return Config(
+            described.num_control_points,
+            described.spline_width,
+            described.parameterization,
+            tuple(described.options),
+            self.impl,
+            "highest",
+        )
+
+    def _layer(self, problem: Problem, theta: NumpyArray) -> KANLayer:
+        return KANLayer.of(*_arrays(problem, theta), self._config(problem))
+
+    def _layer_with(self, problem: Problem, control_points: NumpyArray) -> KANLayer:
+        """Return the layer with these control points under the problem's parameterization."""
+        config = self._config(problem)
+        return _with_control_points(*_arrays(problem, control_points), config=config)
+
+
+_layer_jit = partial(jax.jit, static_argnames=("spline_width", "impl"))
+_config_jit = partial(jax.jit, static_argnames=("config",))
+
+
+@_layer_jit
+def _forward(x: jax.Array, c: jax.Array, **static: Any) -> jax.Array:
+    return spline_forward(x, c, **static, precision="highest")
+
+
+@_layer_jit
+def _vjp(x: jax.Array, c: jax.Array, gy: jax.Array, **static: Any) -> tuple[jax.Array, jax.Array]:
+    _, pull = jax.vjp(lambda x, c: spline_forward(x, c, **static, precision="highest"), x, c)
+    return pull(gy)
+
+
+@_layer_jit
+def _vjp_of_vjp(
+    x: jax.Array, c: jax.Array, gy: jax.Array, v: jax.Array, V: jax.Array, **static: Any
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    _, pull = jax.vjp(lambda x, c, gy: _vjp(x, c, gy, **static), x, c, gy)
+    return pull((v, V))
+
+
+@jax.jit
+def _control_points(layer: KANLayer) -> jax.Array:
+    return layer.control_points()
+
+
+@jax.jit
+def _penalty(layer: KANLayer) -> jax.Array:
+    return layer.penalty()
+
+
+@_config_jit
+def _control_points_transpose(grad: jax.Array, config: Config) -> jax.Array:
+    in_features, _, out_features = grad.shape
+    shape = (in_features, config.spec.num_parameters, out_features)
+    theta = jax.ShapeDtypeStruct(shape, grad.dtype)
+    evaluate = jax.linear_transpose(lambda t: KANLayer.of(t, config).control_points(), theta)
+    return evaluate(grad)[0]
+
+
+@_config_jit
+def _with_control_points(control_points: jax.Array, config: Config) -> KANLayer:
+    return KANLayer.with_control_points(control_points, config)
+
+
+def _scope(problem: Problem) -> Any:
+    return jax.enable_x64(problem.dtype == "float64")
+
+
+def _arrays(problem: Problem, *arrays: NumpyArray) -> list[jax.Array]:
+    """Copy arrays to the problem's device and dtype."""
+    device = jax.devices("gpu" if problem.device == "cuda" else problem.device)[0]
+    dtype = jnp.dtype(problem.dtype)
+    return [jax.device_put(np.array(array, dtype=dtype), device) for array in arrays]
+
+
+def _numpy(array: jax.Array) -> NumpyArray:
+    """Return the values in the NumPy dtype that holds them (bfloat16 in float32)."""
+    return np.asarray(array.astype(jnp.float32) if array.dtype == jnp.bfloat16 else array)
+
+
+auto, lookup, dense, pallas = map(JaxBackend, IMPL_NAMES)

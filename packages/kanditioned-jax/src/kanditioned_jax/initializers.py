@@ -1,0 +1,49 @@
+"""Initial slopes of the splines, which are all linear at first (see the spec's `initializers`)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from kanditioned_spec import validate
+from kanditioned_spec.initializers import INITIALIZERS
+
+__all__ = ["INITIALIZERS", "slopes"]
+
+
+def slopes(
+    where: str,
+    init: str,
+    in_features: int,
+    out_features: int,
+    key: jax.Array | int | None,
+    dtype: DTypeLike,
+) -> jax.Array:
+    """Return the slopes (I, O) of the initial functions, in input units.
+
+    Args:
+        where: The callable to name in an error.
+        init: One of `INITIALIZERS`.
+        in_features: I.
+        out_features: O.
+        key: Source of `random_normal`: a key of `jax.random`, or a seed for a new one.
+        dtype: float32 or wider.
+
+    Raises:
+        ValueError: Unknown `init`, `identity` with I != O, or `random_normal` without a key.
+    """
+    validate.choice(where, "init", init, INITIALIZERS)
+    if init == "zero":
+        return jnp.zeros((in_features, out_features), dtype)
+    if init == "identity":
+        validate.square(where, in_features, out_features)
+        return jnp.eye(in_features, dtype=dtype)
+    if key is None:
+        remedy = "For example jax.random.key(0); JAX has no global random state."
+        constraint = 'a key of jax.random or a seed, with init="random_normal"'
+        raise ValueError(validate.message(where, "key", constraint, None, remedy))
+    if isinstance(key, int):
+        key = jax.random.key(key)
+    normal = jax.random.normal(key, (in_features, out_features), dtype)
+    return normal / jnp.linalg.norm(normal, axis=0)

@@ -1,0 +1,375 @@
+"""The layer as a pytree."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike, DTypeLike
+
+from kanditioned_spec import Parameterization, checkpoint, refinement, validate
+from kanditioned_spec.grid import Array, knots
+
+from . import initializers, selection
+from .arrays import restored
+from .functional import spline_forward
+from .grid import compute_dtype
+from .parameterizations import (
+    Options,
+    checked,
+    control_points,
+    converted,
+    parameters_from,
+    specification,
+)
+from .penalty import penalty
+
+
+@dataclass(frozen=True)
+class Config:
+    """The static part of a layer, which can be hashed: arrays of another one compile anew.
+
+    Attributes:
+        num_control_points: K.
+        spline_width: w, in input units.
+        parameterization: Name of the map from parameters to control points.
+        options: Its options.
+        impl: See `spline_forward`.
+        precision: See `spline_forward`.
+    """
+
+    num_control_points: int
+    spline_width: float
+    parameterization: str
+    options: Options
+    impl: str
+    precision: str | None
+
+    @property
+    def spec(self) -> Parameterization:
+        """The map from parameters to control points."""
+        return specification(self.parameterization, self.num_control_points, self.options)
+
+
+@jax.tree_util.register_pytree_with_keys_class
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class KANLayer:
+    """A Kolmogorov-Arnold layer: y[..., o] = Σ_i s_io(x[..., i]), each s_io a linear spline.
+
+    An immutable pytree with one leaf, `theta`: what JAX, optax and Equinox do with arrays they do
+    with a layer. Inputs are best kept within the domain, for example by a normalisation layer in
+    front; beyond it the splines go on in a straight line.
+
+    Args:
+        in_features: I.
+        out_features: O.
+        init: Initial functions, all linear: `"random_normal"` (unit-norm slopes, keeps unit scale
+            through a stack), `"identity"` (needs I = O) or `"zero"`.
+        num_control_points: K >= 2, evenly spaced over the domain.
+        spline_width: Width w of the domain [-w/2, w/2] in input units.
+        parameterization: How trainable parameters θ become control points, c = T θ: one of
+            `kanditioned_spec.PARAMETERIZATIONS`.
+        impl: How the splines are evaluated, see `spline_forward`.
+        precision: See `spline_forward`.
+        key: Source of `init="random_normal"`: a key of `jax.random`, or a seed.
+        dtype: Dtype of the parameters.
+        **options: Options of the parameterization: `transform=` for `dct`, `degree=` for
+            `legendre`, `smoothing=` and `density=` for `demmler_reinsch`.
+
+    Attributes:
+        theta: The parameters, shape (I, P, O); P = K for most parameterizations.
+        config: Everything else.
+
+    Raises:
+        ValueError: A value is out of range, a name unknown, or a key missing.
+        TypeError: A value has the wrong type, or an option is unknown.
+
+    Shape:
+        Input (..., I), output (..., O), any leading shape, an empty one included.
+
+    Numerics:
+        As `spline_forward`. T is applied in float32 or wider, and the control points are rounded
+        to the parameters' dtype.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> layer = KANLayer(3, 2, init="zero", num_control_points=8)
+        >>> layer(jnp.ones((5, 3))).shape
+        (5, 2)
+    """
+
+    theta: jax.Array
+    config: Config
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        init: str = "random_normal",
+        num_control_points: int = 32,
+        spline_width: float = 4.0,
+        parameterization: str = "bspline",
+        impl: str = "auto",
+        *,
+        precision: str | None = None,
+        key: jax.Array | int | None = None,
+        dtype: DTypeLike = jnp.float32,
+        **options: Any,
+    ) -> None:
+        where = type(self).__name__
+        inputs = validate.feature_count(where, "in_features", in_features)
+        outputs = validate.feature_count(where, "out_features", out_features)
+        config = _config(
+            where, num_control_points, spline_width, parameterization, impl, precision, options
+        )
+        validate.floating(where, "dtype", jnp.issubdtype(dtype, jnp.floating), dtype)
+        slopes = initializers.slopes(where, init, inputs, outputs, key, compute_dtype(dtype))
+        line = config.spec.parameters_from(knots(config.num_control_points, config.spline_width))
+        theta = slopes[:, None] * jnp.asarray(line, slopes.dtype)[:, None]
+        self._set(theta.astype(dtype), config)
+
+    @classmethod
+    def init(cls, key: jax.Array | int, *arguments: Any, **options: Any) -> Self:
+        """Build a layer from a key and the arguments of `KANLayer`, in the idiom of JAX."""
+        return cls(*arguments, key=key, **options)
+
+    @property
+    def in_features(self) -> int:
+        """I."""
+        return self.theta.shape[-3]
+
+    @property
+    def out_features(self) -> int:
+        """O."""
+        return self.theta.shape[-1]
+
+    @property
+    def num_control_points(self) -> int:
+        """K."""
+        return self.config.num_control_points
+
+    @property
+    def spline_width(self) -> float:
+        """The width of the domain in input units."""
+        return self.config.spline_width
+
+    @property
+    def parameterization(self) -> str:
+        """The name of the parameterization."""
+        return self.config.parameterization
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of the parameterization, but for its width, which is the layer's."""
+        return {key: value for key, value in self.config.options if key != "spline_width"}
+
+    def control_points(self) -> jax.Array:
+        """Return the control points T θ, shape (I, K, O), in the dtype of θ."""
+        return control_points(self.config.spec, self._wide()).astype(self.theta.dtype)
+
+    def __call__(self, x: ArrayLike) -> jax.Array:
+        """Evaluate the layer at `x` of shape (..., I), giving (..., O)."""
+        return spline_forward(
+            x,
+            self.control_points(),
+            self.spline_width,
+            impl=self.config.impl,
+            precision=self.config.precision,
+        )
+
+    def penalty(self, scaling: str = "knots") -> jax.Array:
+        """Return the smoothness penalty Σ ‖D c‖² over all edges, a scalar to add to the loss.
+
+        It is computed from θ where that is exact: differences of scan-built float32 control
+        points lose digits.
+
+        Args:
+            scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain,
+                whose weight keeps its meaning when the layer is refined.
+        """
+        return penalty(
+            self.config.spec, self._wide(), scaling=scaling, spline_width=self.spline_width
+        )
+
+    @classmethod
+    def from_control_points(
+        cls,
+        control_points: ArrayLike,
+        spline_width: float = 4.0,
+        parameterization: str = "bspline",
+        impl: str = "auto",
+        *,
+        precision: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """Build a layer from control points (I, K, O), in their dtype.
+
+        Exact up to rounding where T is square, least squares otherwise.
+        """
+        c = jnp.asarray(control_points)
+        where = f"{cls.__name__}.from_control_points"
+        config = _config(
+            where, c.shape[1], spline_width, parameterization, impl, precision, options
+        )
+        return cls.with_control_points(c, config)
+
+    @classmethod
+    def with_control_points(cls, control_points: jax.Array, config: Config) -> Self:
+        """Build a layer from control points (I, K, O) and a checked configuration."""
+        wide = control_points.astype(compute_dtype(control_points.dtype))
+        return cls.of(parameters_from(config.spec, wide).astype(control_points.dtype), config)
+
+    @classmethod
+    def of(cls, theta: jax.Array, config: Config) -> Self:
+        """Put a layer together from its two parts, unchecked."""
+        layer = object.__new__(cls)
+        layer._set(theta, config)
+        return layer
+
+    def reparameterize(self, parameterization: str, **options: Any) -> Self:
+        """Return a layer with the same functions under another parameterization.
+
+        Exact up to rounding where the new T is square, least squares otherwise. In particular
+        `layer.reparameterize("bspline")` holds plain control points, for deployment.
+        """
+        where = f"{type(self).__name__}.reparameterize"
+        same = np.eye(self.num_control_points)
+        return self._resampled(where, same, self.spline_width, parameterization, options)
+
+    def refine(self, num_control_points: int) -> Self:
+        """Return a layer with the same functions on another number of control points.
+
+        Exact for m(K - 1) + 1 control points (knot insertion). The parameters have another shape,
+        so an optimiser state has to be built anew. A `degree=` of `legendre` is dropped: on a finer
+        grid the functions are no polynomials.
+
+        Warns:
+            ResampleWarning: Another number, so the functions change between the new knots.
+        """
+        where = f"{type(self).__name__}.refine"
+        count = validate.num_control_points(where, num_control_points)
+        refinement.warn_unless_exact(self.num_control_points, count)
+        matrix = refinement.refinement_matrix(self.num_control_points, count)
+        return self._on_other_knots(where, matrix, self.spline_width)
+
+    def widen(self, intervals: int) -> Self:
+        """Return a layer with the same functions whose domain is longer at both ends.
+
+        Args:
+            intervals: How many knot spacings to add at each end, >= 0.
+        """
+        where = f"{type(self).__name__}.widen"
+        remedy = "Each end of the domain grows by this many knot spacings."
+        steps = validate.integer(where, "intervals", intervals, 0, remedy)
+        count = self.num_control_points
+        width = refinement.widened(self.spline_width, count, steps)
+        return self._on_other_knots(where, refinement.widening_matrix(count, steps), width)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the layer to a checkpoint that every backend reads, see `checkpoint`."""
+        layer = checkpoint.Layer(self.described(), np.asarray(self.theta))
+        checkpoint.write(path, checkpoint.Checkpoint({"layer": layer}))
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], impl: str = "auto", *, precision: str | None = None
+    ) -> Self:
+        """Read a layer that any backend has written, bit for bit.
+
+        Raises:
+            CheckpointError: The file is damaged, newer, or holds more than one layer.
+            ValueError: It holds float64, and JAX is not set to keep that.
+        """
+        where, layer = f"{cls.__name__}.load", checkpoint.read(path).only_layer()
+        described = layer.config
+        config = Config(
+            described.num_control_points,
+            described.spline_width,
+            described.parameterization,
+            tuple(described.options),
+            selection.check(where, impl),
+            selection.check_precision(where, precision),
+        )
+        return cls.of(restored(where, layer.parameters, described.dtype), config)
+
+    def described(self) -> checkpoint.LayerConfig:
+        """Return everything about the layer but its numbers, as it stands in a checkpoint."""
+        return checkpoint.LayerConfig(
+            self.in_features,
+            self.out_features,
+            self.num_control_points,
+            self.spline_width,
+            self.parameterization,
+            self.config.options,
+            self.theta.dtype.name,
+        )
+
+    def _on_other_knots(self, where: str, matrix: Array, spline_width: float) -> Self:
+        options = {key: value for key, value in self.options.items() if key != "degree"}
+        return self._resampled(where, matrix, spline_width, self.parameterization, options)
+
+    def _resampled(
+        self,
+        where: str,
+        matrix: Array,
+        spline_width: float,
+        parameterization: str,
+        options: dict[str, Any],
+    ) -> Self:
+        old = self.config
+        new = _config(
+            where, len(matrix), spline_width, parameterization, old.impl, old.precision, options
+        )
+        theta = converted(self._wide(), old.spec, new.spec, matrix)
+        return self.of(theta.astype(self.theta.dtype), new)
+
+    def _wide(self) -> jax.Array:
+        return self.theta.astype(compute_dtype(self.theta.dtype))
+
+    def _set(self, theta: jax.Array, config: Config) -> None:
+        object.__setattr__(self, "theta", theta)
+        object.__setattr__(self, "config", config)
+
+    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, jax.Array]], Config]:
+        """Take the layer apart, for JAX."""
+        return ((jax.tree_util.GetAttrKey("theta"), self.theta),), self.config
+
+    @classmethod
+    def tree_unflatten(cls, config: Config, children: tuple[jax.Array]) -> Self:
+        """Put the layer together again, for JAX."""
+        return cls.of(children[0], config)
+
+    def __repr__(self) -> str:
+        options = "".join(f", {key}={value!r}" for key, value in self.options.items())
+        shape = getattr(self.theta, "shape", self.theta)
+        return (
+            f"{type(self).__name__}(theta={shape}, num_control_points={self.num_control_points}, "
+            f"spline_width={self.spline_width}, parameterization={self.parameterization!r}"
+            f"{options}, impl={self.config.impl!r})"
+        )
+
+
+def _config(
+    where: str,
+    num_control_points: int,
+    spline_width: float,
+    parameterization: str,
+    impl: str,
+    precision: str | None,
+    options: dict[str, Any],
+) -> Config:
+    count = validate.num_control_points(where, num_control_points)
+    width = validate.spline_width(where, spline_width)
+    spec = checked(where, parameterization, count, width, options)
+    return Config(
+        count,
+        width,
+        spec.name,
+        tuple(spec.options.items()),
+        selection.check(where, impl),
+        selection.check_precision(where, precision),
+    )

@@ -1,0 +1,27 @@
+"""The smoothness penalty Σ ‖D c‖² of the spec's `penalty`, computed from θ where that is exact."""
+
+from __future__ import annotations
+
+import jax
+
+from kanditioned_spec import Parameterization
+from kanditioned_spec.penalty import SCALINGS, scaling_factor
+
+from .parameterizations import curvature
+
+__all__ = ["SCALINGS", "penalty"]
+
+
+def penalty(
+    spec: Parameterization, theta: jax.Array, *, scaling: str = "knots", spline_width: float = 4.0
+) -> jax.Array:
+    """Return the penalty of parameters θ (I, P, O), summed over all edges, a scalar.
+
+    Args:
+        spec: What θ belongs to.
+        theta: In float32 or wider.
+        scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain.
+        spline_width: Width of the domain in input units, for `"continuous"`.
+    """
+    factor = scaling_factor(scaling, spec.num_control_points, spline_width)
+    return (curvature(spec, theta) ** 2).sum() * factor
