@@ -146,6 +146,15 @@ def test_values_are_numbers() -> None:
     assert single.values is single.parameters
 
 
+@pytest.mark.parametrize("dtype", LAYER_DTYPES)
+def test_a_layer_is_built_from_its_values(dtype: str) -> None:
+    config = LayerConfig(1, 2, 3, dtype=dtype)
+    values = np.arange(-2.0, 4.0).reshape(1, 3, 2)
+    layer = Layer.of(config, values)
+    np.testing.assert_array_equal(layer.values, values)
+    assert Layer(config, layer.parameters).parameters.tobytes() == layer.parameters.tobytes()
+
+
 def test_a_configuration_is_a_problem_without_batch_and_device() -> None:
     problem = Problem(7, 3, 2, 9, 2.0, "float16", "cpu", "dct", (("transform", "fft"),))
     config = LayerConfig.of(problem)

@@ -118,6 +118,17 @@ class Layer:
             raise ValueError(validate.message("Layer", "parameters", want, got, remedy))
         object.__setattr__(self, "parameters", array)
 
+    @classmethod
+    def of(cls, config: LayerConfig, values: npt.ArrayLike) -> Layer:
+        """Build a layer from numbers, rounded to `config.dtype` unless that is bfloat16.
+
+        Raises:
+            ValueError: bfloat16 does not hold the numbers.
+        """
+        if config.dtype == "bfloat16":
+            return cls(config, bfloat16_bits(values))
+        return cls(config, np.asarray(values, dtype=config.dtype))
+
     @property
     def values(self) -> StoredArray:
         """The parameters as floating-point numbers: bfloat16 as float32, others as they are."""
