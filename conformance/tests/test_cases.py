@@ -9,40 +9,39 @@ from hypothesis import strategies as st
 
 from kanditioned_conformance import Case
 from kanditioned_conformance.cases import is_dyadic, near_knot, rounded
-from kanditioned_conformance.strategies import cases
+from kanditioned_conformance.faults.plain import DTYPES
+from kanditioned_conformance.strategies import layers
 from kanditioned_spec import Problem
 from kanditioned_spec.grid import locate, position
-
-from .plain import DTYPES
 
 dtypes = st.sampled_from(DTYPES)
 
 
-@given(case=cases(), dtype=dtypes)
+@given(case=layers().random, dtype=dtypes)
 def test_numbers_are_exact_in_the_storage_dtype(case: Case, dtype: str) -> None:
     for array in case.on(dtype, "cpu").arrays():
         np.testing.assert_array_equal(rounded(array, dtype), array)
 
 
-@given(case=cases(), dtype=dtypes)
+@given(case=layers().random, dtype=dtypes)
 def test_a_case_gives_the_same_arrays_twice(case: Case, dtype: str) -> None:
     case = case.on(dtype, "cpu")
     for one, other in zip(case.arrays(), case.arrays(), strict=True):
         assert one.tobytes() == other.tobytes()
 
 
-@given(case=cases())
+@given(case=layers().random)
 def test_a_printed_case_can_be_pasted(case: Case) -> None:
     assert eval(repr(case), {"Case": Case, "Problem": Problem}) == case
 
 
-@given(case=cases("off_knots"), dtype=dtypes)
+@given(case=layers("off_knots").random, dtype=dtypes)
 def test_off_knots_is_off_knots(case: Case, dtype: str) -> None:
     case = case.on(dtype, "cpu")
     assert not near_knot(case.arrays().x, case.problem).any()
 
 
-@given(case=cases("on_knots"), dtype=dtypes)
+@given(case=layers("on_knots").random, dtype=dtypes)
 def test_on_knots_is_on_knots(case: Case, dtype: str) -> None:
     p = case.on(dtype, "cpu").problem
     u = position(case.on(dtype, "cpu").arrays().x, p.num_control_points, p.spline_width)
@@ -50,7 +49,7 @@ def test_on_knots_is_on_knots(case: Case, dtype: str) -> None:
     assert (u == np.rint(u)).all()
 
 
-@given(case=cases("one_interval", min_batch=2))
+@given(case=layers("one_interval", min_batch=2).random)
 def test_one_interval_is_one_interval(case: Case) -> None:
     p, x = case.problem, case.arrays().x
     interval, _ = locate(x, p.num_control_points, p.spline_width)

@@ -1,13 +1,13 @@
 """One test case: a problem, a seed and a few inputs that someone chose.
 
-A case holds no arrays, so that a failure prints as a line that can be pasted into `@example`. Its
+A case holds no arrays, so that a failure prints as a line that can be pasted into a script. Its
 arrays follow from it, and every number in them is exact in the storage dtype of the problem: what
 the backend receives is what the reference receives.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -47,7 +47,7 @@ class ParameterArrays(NamedTuple):
     grad: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     """A printable recipe for arrays.
 
@@ -67,6 +67,9 @@ class Case:
     inputs: Inputs = "anywhere"
     special: tuple[tuple[int, float], ...] = ()
     layout: Layout = "contiguous"
+
+    def __repr__(self) -> str:
+        return _expression(self)
 
     def on(self, dtype: str, device: str) -> Case:
         """Return this case in another storage dtype, on another device."""
@@ -125,6 +128,18 @@ class Case:
             # another slope, so a value that near to a knot is compared only where u is exact.
             return np.where(_on_dyadic_knot(x, self.problem), x, off_knots(x, self.problem))
         return x
+
+
+def _expression(value: Any) -> str:
+    """Write a dataclass as the expression that builds it, without what has its default."""
+    if not isinstance(value, Case | Problem):
+        return repr(value)
+    given = [
+        f"{field.name}={_expression(getattr(value, field.name))}"
+        for field in fields(value)
+        if field.default is MISSING or getattr(value, field.name) != field.default
+    ]
+    return f"{type(value).__name__}({', '.join(given)})"
 
 
 def rounded(values: npt.ArrayLike, dtype: str) -> Floats:

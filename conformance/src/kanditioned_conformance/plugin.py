@@ -1,96 +1,71 @@
 """The pytest plugin: which backends, on what, how long; and what came out.
 
-    pytest --pyargs kanditioned_conformance.chapters --backend torch --profile ci
+    pytest --pyargs kanditioned_conformance.chapters --kan-backend torch --kan-profile ci
 
-It acts on tests of `kanditioned_conformance.chapters` alone.
+It acts on tests of `kanditioned_conformance.chapters` alone. Its options have a prefix because it
+is loaded wherever it is installed, beside the options of other plugins and projects.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis.errors import Unsatisfiable
 
-from kanditioned_spec import SPEC_VERSION, Backend, registry
-
-from . import profiles
-from .subject import Ledger, Subject
+from . import page, profiles
+from .report import largest_ratios, refusals
+from .session import RECORD, Session
+from .subject import Subject
+from .tolerance import ConformanceError
 
 PACKAGE = __name__.rpartition(".")[0]
 CHAPTERS = f"{PACKAGE}.chapters"
-
-
-class Session:
-    """The subjects of a run, and a ledger for each backend."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.profile: str = config.getoption("--profile")
-        self.device: str = config.getoption("--device")
-        self.dtypes: list[str] = config.getoption("--dtype")
-        names = dict.fromkeys(config.getoption("--backend") or ["reference"])
-        self.backends = {name: _load(name, self.device) for name in names}
-        self.ledgers = {name: Ledger() for name in names}
-        self.subjects = [
-            Subject(name, backend, dtype, self.device, self.ledgers[name])
-            for name, backend in self.backends.items()
-            for dtype in self.dtypes_of(name)
-        ]
-
-    def dtypes_of(self, name: str) -> list[str]:
-        """Return the dtypes to test a backend with: those asked for, else all it declares."""
-        return self.dtypes or list(self.backends[name].info.dtypes)
-
-
 SESSION = pytest.StashKey[Session]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("kanditioned", "conformance of KAN backends")
-    group.addoption(
-        "--backend",
+    add = group.addoption
+    add(
+        "--kan-backend",
         action="append",
         default=[],
         metavar="NAME|MODULE:ATTRIBUTE",
         help="backend to test, may be repeated (default: reference)",
     )
-    group.addoption("--device", default="cpu", help="device to test on (default: cpu)")
-    group.addoption(
-        "--dtype",
+    add("--kan-device", default="cpu", help="device to test on (default: cpu)")
+    add(
+        "--kan-dtype",
         action="append",
         default=[],
         help="dtype to test with, may be repeated (default: all that the backend declares)",
     )
-    group.addoption(
-        "--profile",
-        choices=list(profiles.COUNTS),
+    counts = ", ".join(f"{p.name} {p.examples}" for p in profiles.PROFILES.values())
+    add(
+        "--kan-profile",
+        choices=list(profiles.PROFILES),
         default="dev",
-        help="how many examples: "
-        + ", ".join(f"{name} {count}" for name, count in profiles.COUNTS.items()),
+        help=f"how many random examples per test, beyond a table of shapes: {counts}",
     )
+    add("--kan-xfails", type=Path, metavar="FILE", help="expected failures, one address a line")
+    add("--kan-report", type=Path, metavar="FILE", help="write the results as JSON")
+    add("--kan-html", type=Path, metavar="FILE", help="write the results as a page")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Load backends and profile, if this run is about the chapters."""
-    asked = config.getoption("--backend") or any(PACKAGE in str(arg) for arg in config.args)
-    if asked:
-        config.stash[SESSION] = Session(config)
-        profiles.load(config.stash[SESSION].profile)
+    if config.getoption("--kan-backend") or any(PACKAGE in str(arg) for arg in config.args):
+        _begin(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what is tested."""
-    session = config.stash.get(SESSION, None)
-    if session is None:
-        return []
-    examples = profiles.COUNTS[session.profile]
-    lines = [f"kanditioned spec {SPEC_VERSION}, profile {session.profile} ({examples} examples)"]
-    for name, backend in session.backends.items():
-        dtypes = ", ".join(session.dtypes_of(name))
-        info = backend.info
-        lines.append(f"backend {name}: {info.name} on {info.framework}, {session.device}, {dtypes}")
-    return lines
+    return config.stash[SESSION].header() if SESSION in config.stash else []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -99,57 +74,105 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not ours or "subject" not in metafunc.fixturenames:
         return
     if SESSION not in metafunc.config.stash:
-        metafunc.config.stash[SESSION] = Session(metafunc.config)
+        _begin(metafunc.config)
     subjects = metafunc.config.stash[SESSION].subjects
-    ids = [f"{subject.name}-{subject.dtype}" for subject in subjects]
-    metafunc.parametrize("subject", subjects, ids=ids, scope="session")
+    metafunc.parametrize("subject", subjects, ids=[s.id for s in subjects], scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the expected failures."""
+    session = config.stash.get(SESSION, None)
+    if session is None:
+        return
+    for item in items:
+        place = session.place(item.nodeid)
+        for entry in session.xfails:
+            if place and entry.matches(
+                place.chapter, place.test, place.parameters, place.subject.dtype
+            ):
+                item.add_marker(pytest.mark.xfail(reason=entry.reason, strict=True))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Skip, rather than pass or fail, a test for which every problem was refused."""
+    """Print a failure as its message; skip a test for which every problem was refused."""
     callspec = getattr(pyfuncitem, "callspec", None)
     subject = callspec.params.get("subject") if callspec else None
     if not isinstance(subject, Subject):
         return (yield)
-    subject.begin()
+    record = subject.begin()
     try:
         result = yield
     except Unsatisfiable:
-        if subject.ran or not subject.reasons:
+        if record.ran or not record.refused:
             raise
         result = None
-    if not subject.ran:
-        if not subject.reasons:
+    except ConformanceError as error:
+        notes = [n for n in getattr(error, "__notes__", ()) if n.lstrip().startswith("reproduce:")]
+        raise pytest.fail.Exception("\n".join([str(error), *notes]), pytrace=False) from None
+    finally:
+        pyfuncitem.user_properties.append((RECORD, [record.ratios, dict(record.refused)]))
+    if not record.ran:
+        if not record.refused:
             pytest.fail("no problem was checked", pytrace=False)
-        pytest.skip(f"{subject.name}: {'; '.join(subject.reasons)}")
+        pytest.skip("; ".join(record.refused))
     return result
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report, and fail a run whose expected failures are stale."""
+    config = session.config
+    run = config.stash.get(SESSION, None)
+    if run is None or hasattr(config, "workerinput"):
+        return
+    if config.getoption("--kan-report"):
+        run.report().write(config.getoption("--kan-report"))
+    if config.getoption("--kan-html"):
+        page.write(run.report(), config.getoption("--kan-html"))
+    if _stale(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print how near each backend came to the bound, and what it refused."""
-    session = config.stash.get(SESSION, None)
-    if session is None:
+    """Print how near each backend came to the bound, what it refused, what is stale."""
+    run = config.stash.get(SESSION, None)
+    if run is None:
         return
-    for name, ledger in session.ledgers.items():
-        if not ledger.largest and not ledger.refused:
+    for name in dict.fromkeys(subject.name for subject in run.subjects):
+        results = [result for result in run.results if result.backend == name]
+        if not results:
             continue
         terminalreporter.section(f"{name}: largest |got - want| / bound")
-        for label, seen in sorted(ledger.largest.items()):
-            verdict = "" if seen.ratio <= 1 else "  OUT OF BOUNDS"
-            terminalreporter.line(f"{label:<34} {seen.ratio:9.3g}  {seen.dtype}{verdict}")
-        for reason, count in ledger.refused.items():
+        for label, (ratio, dtype) in sorted(largest_ratios(results).items()):
+            verdict = "" if ratio <= 1 else "  OUT OF BOUNDS"
+            terminalreporter.line(f"{label:<34} {ratio:9.3g}  {dtype}{verdict}")
+        for reason, count in refusals(results).items():
             terminalreporter.line(f"{count} problems refused: {reason}")
+        for address in (result.address for result in results if result.outcome == "failed"):
+            terminalreporter.line(f"FAILED {address}")
+    for line in _stale(config):
+        terminalreporter.line(f"STALE EXPECTED FAILURE {line}", red=True)
 
 
-def _load(name: str, device: str) -> Backend:
-    try:
-        backend = registry.load(name)
-    except (ImportError, TypeError, ValueError) as error:
-        raise pytest.UsageError(str(error)) from error
-    if device not in backend.info.devices:
-        usable = ", ".join(backend.info.devices)
-        raise pytest.UsageError(f"backend {name!r} has no device {device!r} here, only {usable}.")
-    return backend
+def _begin(config: pytest.Config) -> None:
+    """Start a run: its random seed is chosen here, so that the header can name it."""
+    profile = profiles.PROFILES[config.getoption("--kan-profile")]
+    if profile.derandomize:
+        seed = "fixed"
+    else:
+        if config.getoption("hypothesis_seed", None) is None:
+            config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+        seed = str(config.option.hypothesis_seed)
+    config.stash[SESSION] = Session.of(config, seed)
+    config.pluginmanager.register(config.stash[SESSION], CHAPTERS)
+    profiles.load(profile)
+
+
+def _stale(config: pytest.Config) -> list[str]:
+    """Return the stale expected failures, if every test was run and could have shown them."""
+    narrowed = [config.getoption(name) for name in ("keyword", "markexpr", "deselect", "maxfail")]
+    return [] if any(narrowed) else config.stash[SESSION].stale()

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for cases: small shapes, a seed, and a few chosen inputs.
+"""What a test is run on: every shape of the table, chosen cases, and random ones.
 
 Nothing is filtered. A case's dtype and device are those of the subject it is run on, so one
 strategy serves all of them (`Case.on`).
@@ -6,16 +6,20 @@ strategy serves all of them (`Case.on`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kanditioned_spec import Problem
 from kanditioned_spec.grid import knots
 
+from . import shapes
 from .cases import Case, Inputs, Layout, is_dyadic
+from .profiles import draws_any_shape
 
 WIDTHS = (4.0, 1.0, 2.0, 6.5, 20.0)
 DYADIC_WIDTHS = (4.0, 1.0, 2.0)
@@ -27,6 +31,7 @@ Their bound, CONSTANT · eps · |T| |θ|, has no factor for the length of the su
 comes to 0.8 of it at K = 12 and to 1.5 at K = 70, where one large term meets many small ones.
 """
 NON_FINITE = (np.nan, np.inf, -np.inf)
+LAYOUTS: tuple[Layout, ...] = ("fortran", "stepped")
 MapKind = tuple[str, tuple[tuple[str, Any], ...]]
 """A parameterization's name and options, as in `Problem`."""
 MAPS: tuple[MapKind, ...] = (
@@ -45,48 +50,88 @@ MAPS: tuple[MapKind, ...] = (
 ENTRYWISE_MAPS = tuple(kind for kind in MAPS if ("transform", "fft") not in kind[1])
 """Those of which each entry is a sum of its own terms."""
 
+Test = TypeVar("Test", bound=Callable[..., None])
 
-def problems(
-    *, dyadic: bool = False, min_batch: int = 0, max_count: int = 70
-) -> st.SearchStrategy[Problem]:
-    """Return problems of up to 40 rows, 6 features in and out, and `max_count` control points."""
-    counts = st.sampled_from(DYADIC_COUNTS) if dyadic else st.integers(2, max_count)
-    return st.builds(
-        Problem,
-        batch=st.integers(min_batch, 40),
-        in_features=st.integers(1, 6),
-        out_features=st.integers(1, 6),
-        num_control_points=counts,
-        spline_width=st.sampled_from(DYADIC_WIDTHS if dyadic else WIDTHS),
+
+class Draw(NamedTuple):
+    """Random cases, and the explicit ones for the shapes of the table."""
+
+    random: st.SearchStrategy[Case]
+    table: Sequence[Case]
+
+
+def drawn(draw: Draw, *chosen: Case) -> Callable[[Test], Test]:
+    """Decorate a test: run it on the table and the chosen cases, smallest first, then at random."""
+
+    def decorate(test: Test) -> Test:
+        decorated: Any = given(case=draw.random)(test)
+        for case in sorted([*draw.table, *chosen], key=_size, reverse=True):
+            decorated = example(case=case)(decorated)  # the one applied last runs first
+        result: Test = decorated
+        return result
+
+    return decorate
+
+
+def layers(inputs: Inputs = "anywhere", *, min_batch: int = 0) -> Draw:
+    """Return cases of a layer; random ones have up to four chosen inputs, such as domain ends."""
+    table = _table(inputs == "on_knots", min_batch)
+
+    @st.composite
+    def random(draw: st.DrawFn) -> Case:
+        problem = draw(_problems(table, inputs == "on_knots", min_batch))
+        chosen = [] if inputs in ("on_knots", "one_interval") else special_inputs(problem)
+        return Case(problem, draw(_SEEDS), inputs, draw(_places(chosen, 0)))
+
+    return Draw(random(), [Case(problem, row, inputs) for row, problem in enumerate(table)])
+
+
+def non_finite(values: tuple[float, ...] = NON_FINITE) -> Draw:
+    """Return cases with NaN or infinite inputs (one to four of them), and none near a knot."""
+    table = _table(False, 1)
+
+    @st.composite
+    def random(draw: st.DrawFn) -> Case:
+        problem = draw(_problems(table, False, 1))
+        return Case(problem, draw(_SEEDS), "off_knots", draw(_places(values, 1)))
+
+    return Draw(
+        random(),
+        [
+            Case(problem, row, "off_knots", ((3 * row, values[row % len(values)]),))
+            for row, problem in enumerate(table)
+        ],
     )
 
 
-@st.composite
-def cases(draw: st.DrawFn, inputs: Inputs = "anywhere", *, min_batch: int = 0) -> Case:
-    """Draw a case with up to four chosen inputs: domain ends, knots, zeros, far outside."""
-    problem = draw(problems(dyadic=inputs == "on_knots", min_batch=min_batch))
-    chosen = [] if inputs in ("on_knots", "one_interval") else special_inputs(problem)
-    return Case(problem, draw(seeds), inputs, draw(_places(chosen, 0)))
+def strided() -> Draw:
+    """Return cases whose arrays are not contiguous."""
+    table = _table(False, 0)
+
+    @st.composite
+    def random(draw: st.DrawFn) -> Case:
+        problem = draw(_problems(table, False, 0))
+        return Case(problem, draw(_SEEDS), "off_knots", layout=draw(st.sampled_from(LAYOUTS)))
+
+    return Draw(
+        random(),
+        [
+            Case(problem, row, "off_knots", layout=LAYOUTS[row % 2])
+            for row, problem in enumerate(table)
+        ],
+    )
 
 
-@st.composite
-def non_finite_cases(draw: st.DrawFn, values: tuple[float, ...] = NON_FINITE) -> Case:
-    """Draw a case with one to four inputs that are NaN or infinite, and none near a knot."""
-    problem = draw(problems(min_batch=1))
-    return Case(problem, draw(seeds), "off_knots", draw(_places(values, 1)))
+def maps(max_count: int = 70) -> Draw:
+    """Return cases for the maps: what they take has no batch."""
+    table = [p for p in shapes.MAPS if p.num_control_points <= max_count]
 
+    @st.composite
+    def random(draw: st.DrawFn) -> Case:
+        problem = draw(_problems(table, False, 0, max_count))
+        return Case(replace(problem, batch=0), draw(_SEEDS))
 
-@st.composite
-def strided_cases(draw: st.DrawFn) -> Case:
-    """Draw a case whose arrays are not contiguous."""
-    layouts: tuple[Layout, ...] = ("fortran", "stepped")
-    return Case(draw(problems()), draw(seeds), "off_knots", layout=draw(st.sampled_from(layouts)))
-
-
-@st.composite
-def map_cases(draw: st.DrawFn, max_count: int = 70) -> Case:
-    """Draw a case for the maps: what they take has no batch."""
-    return Case(replace(draw(problems(max_count=max_count)), batch=0), draw(seeds))
+    return Draw(random(), [Case(problem, row) for row, problem in enumerate(table)])
 
 
 def map_id(kind: MapKind) -> str:
@@ -104,7 +149,30 @@ def special_inputs(problem: Problem) -> list[float]:
     return chosen
 
 
-seeds = st.integers(0, 2**16)
+_SEEDS = st.integers(0, 2**16)
+
+
+def _table(dyadic: bool, min_batch: int) -> list[Problem]:
+    rows = shapes.DYADIC if dyadic else shapes.LAYERS
+    return [problem for problem in rows if problem.batch >= min_batch]
+
+
+def _problems(
+    table: list[Problem], dyadic: bool, min_batch: int, max_count: int = 70
+) -> st.SearchStrategy[Problem]:
+    """Return the table's problems, or any of up to 40 rows and 6 features in and out."""
+    if not draws_any_shape():
+        return st.sampled_from(table)
+    return st.builds(
+        Problem,
+        batch=st.integers(min_batch, 40),
+        in_features=st.integers(1, 6),
+        out_features=st.integers(1, 6),
+        num_control_points=(
+            st.sampled_from(DYADIC_COUNTS) if dyadic else st.integers(2, max_count)
+        ),
+        spline_width=st.sampled_from(DYADIC_WIDTHS if dyadic else WIDTHS),
+    )
 
 
 def _places(values: Any, at_least: int) -> st.SearchStrategy[tuple[tuple[int, float], ...]]:
@@ -113,3 +181,10 @@ def _places(values: Any, at_least: int) -> st.SearchStrategy[tuple[tuple[int, fl
         return st.just(())
     pair = st.tuples(st.integers(0, 239), st.sampled_from(values))
     return st.lists(pair, min_size=at_least, max_size=4).map(tuple)
+
+
+def _size(case: Case) -> tuple[bool, int]:
+    """Order cases by how easily a person reads their arrays; those without rows come last."""
+    p = case.problem
+    weights = p.in_features * p.num_control_points * p.out_features
+    return p.batch == 0, p.batch * (p.in_features + p.out_features) + weights

@@ -1,50 +1,44 @@
-"""What is being tested: a backend at one dtype on one device, and what has been seen of it."""
+"""What is being tested: a backend at one dtype on one device, and what a test has seen of it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any
 
 import hypothesis
 import pytest
 
 from kanditioned_spec import Backend, Problem
+from kanditioned_spec.protocol import offers
 
 from .cases import Case
+from .checks import NEEDS, Check
+from .reproduce import command
 from .tolerance import ConformanceError, Ratios
-
-Check = Callable[[Backend, Case], Ratios]
-"""Computes with the backend; raises `ConformanceError` or returns how near the bound it came."""
 
 PATIENCE = 50
 """After so many refusals, and no problem taken, a test is given up."""
 
 
-class Seen(NamedTuple):
-    """The largest |got - want| / bound of one comparison."""
-
-    ratio: float
-    dtype: str
-
-
 @dataclass
-class Ledger:
-    """What the whole run saw of one backend.
+class Record:
+    """What one test has seen of a subject.
 
     Attributes:
-        largest: By what was compared.
+        ran: How many problems were checked.
+        ratios: The largest |got - want| / bound, by what was compared.
         refused: How many problems the backend did not take, by its reason.
     """
 
-    largest: dict[str, Seen] = field(default_factory=dict)
+    ran: int = 0
+    ratios: Ratios = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
 
-    def record(self, label: str, ratio: float, dtype: str) -> None:
-        """Keep the larger of this ratio and what was seen before."""
-        if label not in self.largest or ratio > self.largest[label].ratio:
-            self.largest[label] = Seen(ratio, dtype)
+    def keep(self, ratios: Ratios) -> None:
+        """Keep the larger of these ratios and what was seen before."""
+        for label, ratio in ratios.items():
+            self.ratios[label] = max(ratio, self.ratios.get(label, 0.0))
 
 
 @dataclass(eq=False, repr=False)
@@ -56,63 +50,83 @@ class Subject:
         backend: The backend.
         dtype: Storage dtype of every problem.
         device: Device of every problem.
-        ledger: Shared by all subjects of the backend.
-        ran: How many problems were checked since `begin`.
-        reasons: Why problems were refused since `begin`.
+        record: Of the current test.
     """
 
     name: str
     backend: Backend
     dtype: str = "float32"
     device: str = "cpu"
-    ledger: Ledger = field(default_factory=Ledger)
-    ran: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
+    record: Record = field(default_factory=Record)
 
     def __repr__(self) -> str:
         return f"Subject({self.name!r}, {self.dtype!r}, {self.device!r})"
 
-    def begin(self) -> None:
-        """Start counting for another test."""
-        self.ran = 0
-        self.reasons = Counter()
+    @property
+    def id(self) -> str:
+        """How tests of it are named."""
+        return f"{self.name}-{self.dtype}"
 
-    def run(self, check: Check, case: Case) -> None:
+    def begin(self) -> Record:
+        """Start the record of another test."""
+        self.record = Record()
+        return self.record
+
+    def run(self, check: Check, case: Case, **arguments: Any) -> None:
         """Run a check on a case at this dtype and device.
 
         A problem that the backend refuses makes Hypothesis go on to the next one; a test that has
         no other, or has met `PATIENCE` refusals and nothing else, is skipped.
 
+        Args:
+            check: One of `checks`.
+            case: What to run it on.
+            **arguments: Further arguments of the check.
+
         Raises:
-            ConformanceError: The backend is wrong.
+            ConformanceError: The backend is wrong; a note says how to reproduce it.
         """
         case = case.on(self.dtype, self.device)
-        if not self._takes(case.problem):
+        if not self._takes(check, case.problem):
             hypothesis.reject()
-        self.ran += 1
+        self.record.ran += 1
         try:
-            ratios = check(self.backend, case)
-        except ConformanceError as error:
-            self.ledger.record(error.label, error.ratio, self.dtype)
+            ratios = check(self.backend, case, **arguments)
+        except Exception as error:
+            if isinstance(error, ConformanceError):
+                self.record.keep({error.label: error.ratio})
+            error.add_note(f"  reproduce: {command(self.name, check, case, arguments)}")
             raise
-        for label, ratio in ratios.items():
-            self.ledger.record(label, ratio, self.dtype)
-            if hypothesis.currently_in_test_context():
+        self.record.keep(ratios)
+        if hypothesis.currently_in_test_context():
+            for label, ratio in ratios.items():
                 hypothesis.target(ratio, label=label)
 
-    def _takes(self, problem: Problem) -> bool:
+    def _takes(self, check: Check, problem: Problem) -> bool:
         """Ask the backend whether it takes a problem; skip the test if there is none it takes."""
-        info, never = self.backend.info, ""
-        if problem.dtype not in info.dtypes:
-            never = f"it does not declare dtype {problem.dtype}"
-        elif problem.parameterization not in info.parameterizations:
-            never = f"it does not declare parameterization {problem.parameterization}"
+        never = self._never(check, problem)
         answer = never or self.backend.supports(problem)
         if answer is True:
             return True
-        self.reasons[str(answer)] += 1
-        self.ledger.refused[str(answer)] += 1
-        out_of_patience = not self.ran and self.reasons.total() >= PATIENCE
+        if not isinstance(answer, str) or not answer:
+            raise ConformanceError(
+                "supports", float("inf"), f"it must return True or a reason, got {answer!r}"
+            )
+        refused = self.record.refused
+        refused[answer] += 1
+        out_of_patience = not self.record.ran and refused.total() >= PATIENCE
         if never or out_of_patience or not hypothesis.currently_in_test_context():
-            pytest.skip(f"{self.name}: {'; '.join(self.reasons)}")
+            pytest.skip("; ".join(refused))
         return False
+
+    def _never(self, check: Check, problem: Problem) -> str:
+        """Return why the backend takes no problem of this kind, if so."""
+        info = self.backend.info
+        for capability in NEEDS.get(check.__name__, ()):
+            if not offers(self.backend, capability):
+                return f"it does not offer {capability}"
+        if problem.dtype not in info.dtypes:
+            return f"it does not declare dtype {problem.dtype}"
+        if problem.parameterization not in info.parameterizations:
+            return f"it does not declare parameterization {problem.parameterization}"
+        return ""

@@ -19,6 +19,9 @@ from kanditioned_spec.penalty import second_difference_matrix
 Ratios = dict[str, float]
 """The largest |got - want| / bound by what was compared."""
 
+Explain = Callable[[tuple[int, ...]], str]
+"""Given an index, returns the numbers that the entry is made of."""
+
 DIFFERENCED = ("bspline", "legendre")
 """Parameterizations whose second differences the spec takes from the control points."""
 
@@ -43,12 +46,10 @@ def compare(
     got: npt.ArrayLike,
     want: npt.ArrayLike,
     condition: npt.ArrayLike,
-    explain: Callable[[tuple[int, ...]], str] = lambda index: "",
+    explain: Explain | None = None,
+    operands: str | None = None,
 ) -> Ratios:
-    """Compare a result with the reference's, entry by entry.
-
-    NaN and infinities must be in the same places with the same signs; every other number must be
-    within `numerics.tolerance`.
+    """Compare a result with the reference's, entry by entry, within `numerics.tolerance`.
 
     Args:
         label: What is compared.
@@ -56,7 +57,8 @@ def compare(
         got: The backend's result.
         want: The reference's.
         condition: Of the shape of `want`.
-        explain: Given the index of the worst entry, returns the numbers that it is made of.
+        explain: Given the index of the first bad entry, returns the numbers that it is made of.
+        operands: Format that the backend rounds factors to, if it declares one.
 
     Returns:
         `label` with the largest |got - want| / bound.
@@ -64,24 +66,50 @@ def compare(
     Raises:
         ConformanceError: Another shape, or an entry that differs.
     """
+    bound = numerics.tolerance(condition, want, problem.dtype, operands)
+    return judge(label, problem, got, want, bound, explain)
+
+
+def judge(
+    label: str,
+    problem: Problem,
+    got: npt.ArrayLike,
+    want: npt.ArrayLike,
+    bound: Array,
+    explain: Explain | None = None,
+) -> Ratios:
+    """Compare a result with what it must be, as `compare` does, within a bound of its own.
+
+    NaN and infinities must be in the same places with the same signs; every other number must be
+    within `bound`.
+    """
     got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
     if got.shape != want.shape:
-        message = f"got shape {got.shape}, want {want.shape}\n  {problem}"
+        message = f"got shape {got.shape}, want {want.shape}\n{described(problem)}"
         raise ConformanceError(label, np.inf, message)
-    bound = numerics.tolerance(condition, want, problem.dtype)
+    bound = np.broadcast_to(bound, want.shape)
     ratio = error_ratio(got, want, bound)
     worst = float(ratio.max(initial=0.0))
     if worst <= 1:
         return {label: worst}
     first = tuple(int(i) for i in np.argwhere(ratio > 1)[0])
-    raise ConformanceError(
-        label,
-        worst,
-        f"at {list(first)} got {got[first]!r}, want {want[first]!r}: |got - want| is "
-        f"{ratio[first]:.3g} times the bound {bound[first]:.3g}\n"
-        f"  {int((ratio > 1).sum())} of {ratio.size} entries differ, by up to {worst:.3g} times\n"
-        f"  {problem}\n{explain(first)}",
-    )
+    lines = [
+        f"at {list(first)} got {got[first]!s}, want {want[first]!s}: |got - want| is "
+        f"{ratio[first]:.3g} times the bound {bound[first]:.3g}",
+        f"  {int((ratio > 1).sum())} of {ratio.size} entries differ, by up to {worst:.3g} times",
+        described(problem),
+        *([explain(first)] if explain else []),
+    ]
+    raise ConformanceError(label, worst, "\n".join(lines))
+
+
+def described(problem: Problem) -> str:
+    """Return the line of a message that says which problem it is about."""
+    p = problem
+    return (
+        f"  B={p.batch} I={p.in_features} O={p.out_features} K={p.num_control_points} "
+        f"w={p.spline_width} {p.dtype} on {p.device}, {p.parameterization} {dict(p.options) or ''}"
+    ).rstrip()
 
 
 def error_ratio(got: Array, want: Array, bound: Array) -> Array:
@@ -108,6 +136,14 @@ def map_condition(p: Parameterization, theta: npt.ArrayLike) -> Array:
 def transpose_condition(p: Parameterization, grad: npt.ArrayLike) -> Array:
     """Return |T|ᵀ |g|, the condition of `transpose`."""
     return np.asarray(np.abs(p.matrix()).T @ np.abs(np.asarray(grad, dtype=np.float64)))
+
+
+def inverse_condition(p: Parameterization, control_points: npt.ArrayLike) -> Array:
+    """Return |T⁺| |T| |T⁺| |c|, the condition of `parameters_from`: that of solving with T."""
+    matrix = p.matrix()
+    inverse = np.abs(p.parameters_from(np.eye(p.num_control_points)))
+    c = np.abs(np.asarray(control_points, dtype=np.float64))
+    return np.asarray(inverse @ np.abs(matrix) @ inverse @ c)
 
 
 def penalty_condition(p: Parameterization, theta: npt.ArrayLike, dtype: str) -> float:
@@ -171,5 +207,5 @@ def compare_products(
             f"<g, T theta> = {forward!r}, <T^T g, theta> = {transposed!r}, want {want!r}: "
             f"{ratio:.3g} times the bound {bound:.3g}"
         )
-        raise ConformanceError(label, ratio, f"{message}\n  {problem}")
+        raise ConformanceError(label, ratio, f"{message}\n{described(problem)}")
     return {label: ratio}

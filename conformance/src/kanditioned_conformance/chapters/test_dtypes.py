@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from kanditioned_spec import Problem
-
 from ..cases import Case
-from ..checks import (
-    check_declared_accumulation,
-    check_forward,
-    check_grad_control_points,
-    check_grad_x,
-)
+from ..checks.contract import check_declared_accumulation
+from ..checks.layer import check_forward, check_grad_control_points, check_grad_x
+from ..shapes import LONG_BATCH, MANY_INPUTS, MANY_KNOTS, MANY_OUTPUTS
 from ..subject import Subject
 
-MANY_KNOTS = [
-    pytest.param(Case(Problem(64, 2, 3, count, width), seed, "off_knots"), id=f"K={count}")
-    for seed, (count, width) in enumerate([(64, 4.0), (256, 4.0), (256, 6.5), (1000, 20.0)])
+CASES = [
+    pytest.param(Case(problem, seed, "off_knots"), id=f"K={problem.num_control_points}")
+    for seed, problem in enumerate(MANY_KNOTS)
 ]
-LONG_BATCH = Case(Problem(3000, 1, 2, 5), 0, "one_interval")
-MANY_INPUTS = Case(Problem(2, 500, 1, 5), 1, "off_knots")
-MANY_OUTPUTS = Case(Problem(2, 1, 500, 5), 2, "off_knots")
 
 
+@pytest.mark.parametrize("case", CASES)
 class TestPositions:
     """Positions are float32 or wider for every storage dtype; float64 stays float64 end to end."""
 
-    @pytest.mark.parametrize("case", MANY_KNOTS)
     def test_value(self, subject: Subject, case: Case) -> None:
         subject.run(check_forward, case)
 
-    @pytest.mark.parametrize("case", MANY_KNOTS)
     def test_gradient_of_inputs(self, subject: Subject, case: Case) -> None:
         subject.run(check_grad_x, case)
 
-    @pytest.mark.parametrize("case", MANY_KNOTS)
     def test_gradient_of_control_points(self, subject: Subject, case: Case) -> None:
         subject.run(check_grad_control_points, case)
 
@@ -44,13 +34,13 @@ class TestSums:
     """Accumulation is float32 or wider for every storage dtype."""
 
     def test_value_over_features(self, subject: Subject) -> None:
-        subject.run(check_forward, MANY_INPUTS)
+        subject.run(check_forward, Case(MANY_INPUTS, 1, "off_knots"))
 
     def test_gradient_of_inputs_over_outputs(self, subject: Subject) -> None:
-        subject.run(check_grad_x, MANY_OUTPUTS)
+        subject.run(check_grad_x, Case(MANY_OUTPUTS, 2, "off_knots"))
 
     def test_gradient_of_control_points_over_the_batch(self, subject: Subject) -> None:
-        subject.run(check_grad_control_points, LONG_BATCH)
+        subject.run(check_grad_control_points, Case(LONG_BATCH, 0, "one_interval"))
 
     def test_is_declared(self, subject: Subject) -> None:
-        subject.run(check_declared_accumulation, LONG_BATCH)
+        subject.run(check_declared_accumulation, Case(LONG_BATCH))

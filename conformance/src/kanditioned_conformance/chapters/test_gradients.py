@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given
-
 from kanditioned_spec import Problem
 
 from ..cases import Case
-from ..checks import check_grad_control_points, check_grad_x
-from ..strategies import cases
+from ..checks.layer import check_grad_control_points, check_grad_x
+from ..shapes import LONG_BATCH
+from ..strategies import drawn, layers
 from ..subject import Subject
+
+ENDS = Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -2.0), (1, 2.0)))
+ZERO = Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -0.0), (1, 1.0)))
 
 
 class TestInputs:
     """Derivatives. ds/dx = (c_{l+1} − c_l)/h."""
 
-    @given(case=cases("off_knots"))
-    @example(case=Case(Problem(1, 1, 1, 2), 0, "off_knots"))
-    @example(case=Case(Problem(9, 1, 2, 9, 6.5), 1, "off_knots"))
-    @example(case=Case(Problem(2, 1, 1, 6, 20.0), 0, "off_knots", ((0, -10.0), (1, 10.0))))
+    @drawn(layers("off_knots"))
     def test_off_knots(self, subject: Subject, case: Case) -> None:
         subject.run(check_grad_x, case)
 
-    @given(case=cases("outside"))
-    @example(case=Case(Problem(2, 1, 1, 8), 0, special=((0, -1e3), (1, 1e3))))
-    @example(case=Case(Problem(2, 1, 1, 8), 0, special=((0, -1e30), (1, 1e30))))
-    def test_outside_the_domain(self, subject: Subject, case: Case) -> None:
-        """Outside [−w/2, w/2] the first and last piece extrapolate linearly."""
-        subject.run(check_grad_x, case)
+    def test_in_a_long_batch(self, subject: Subject) -> None:
+        subject.run(check_grad_x, Case(LONG_BATCH, 0, "off_knots"))
 
 
 class TestInputsOnKnots:
     """A knot belongs to the interval on its right (the last knot to the last interval)."""
 
-    @given(case=cases("on_knots"))
-    @example(case=Case(Problem(3, 1, 1, 2), 0, "on_knots"))
-    @example(case=Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -2.0), (1, 2.0))))
-    @example(case=Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -0.0), (1, 1.0))))
+    @drawn(layers("on_knots"), ENDS, ZERO)
     def test_slope_on_the_right(self, subject: Subject, case: Case) -> None:
         subject.run(check_grad_x, case)
 
@@ -44,15 +36,10 @@ class TestInputsOnKnots:
 class TestControlPoints:
     """∂s/∂c_l = 1 − t; ∂s/∂c_{l+1} = t."""
 
-    @given(case=cases())
-    @example(case=Case(Problem(1, 1, 1, 2)))
-    @example(case=Case(Problem(3, 1, 1, 4, 6.5), 1))
-    @example(case=Case(Problem(2, 1, 1, 5), 0, special=((0, -2.0), (1, 2.0))))
-    @example(case=Case(Problem(2, 1, 1, 8), 0, special=((0, -1e30), (1, 1e3))))
+    @drawn(layers())
     def test_anywhere(self, subject: Subject, case: Case) -> None:
         subject.run(check_grad_control_points, case)
 
-    @given(case=cases("on_knots"))
-    @example(case=Case(Problem(20, 2, 2, 9, 2.0), 1, "on_knots"))
+    @drawn(layers("on_knots"), ENDS)
     def test_on_knots(self, subject: Subject, case: Case) -> None:
         subject.run(check_grad_control_points, case)

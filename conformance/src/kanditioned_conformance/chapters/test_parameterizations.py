@@ -3,44 +3,59 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
-
-from kanditioned_spec import Problem
 
 from ..cases import Case
-from ..checks import check_control_points, check_products, check_transpose
-from ..strategies import ENTRYWISE_MAPS, MAP_COUNT, MAPS, MapKind, map_cases, map_id
+from ..checks.maps import (
+    check_conditioning,
+    check_control_points,
+    check_inverse,
+    check_products,
+    check_transpose,
+)
+from ..strategies import ENTRYWISE_MAPS, MAP_COUNT, MAPS, MapKind, drawn, map_id, maps
 from ..subject import Subject
 
 
 @pytest.mark.parametrize("kind", ENTRYWISE_MAPS, ids=map_id)
-class TestEntries:
+class TestMatrix:
     """Trainable parameters θ map linearly to control points along the knot axis, c = T θ."""
 
-    @given(case=map_cases(MAP_COUNT))
-    @example(case=Case(Problem(0, 1, 1, 2)))
-    @example(case=Case(Problem(0, 2, 3, 3), 1))
-    @example(case=Case(Problem(0, 1, 1, MAP_COUNT), 2))
+    @drawn(maps(MAP_COUNT))
     def test_control_points(self, subject: Subject, kind: MapKind, case: Case) -> None:
         subject.run(check_control_points, case.of(*kind))
 
-    @given(case=map_cases(MAP_COUNT))
-    @example(case=Case(Problem(0, 1, 1, 2)))
-    @example(case=Case(Problem(0, 2, 3, 3), 1))
-    @example(case=Case(Problem(0, 1, 1, MAP_COUNT), 2))
+    @drawn(maps(MAP_COUNT))
     def test_transpose(self, subject: Subject, kind: MapKind, case: Case) -> None:
         """Each has `control_points(θ)`, its transpose (for gradients)."""
         subject.run(check_transpose, case.of(*kind))
 
 
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)
-class TestProducts:
+class TestTranspose:
     """`control_points(θ)` and its transpose; two evaluation paths that agree (`transform=`)."""
 
-    @given(case=map_cases())
-    @example(case=Case(Problem(0, 1, 1, 2)))
-    @example(case=Case(Problem(0, 2, 3, 5), 1))
-    @example(case=Case(Problem(0, 1, 1, 70), 1))
+    @drawn(maps())
     def test_products(self, subject: Subject, kind: MapKind, case: Case) -> None:
         """⟨g, T θ⟩ = ⟨Tᵀ g, θ⟩."""
         subject.run(check_products, case.of(*kind))
+
+
+@pytest.mark.parametrize("kind", MAPS, ids=map_id)
+class TestInverse:
+    """`parameters_from(c)`: exact where T is square, least squares otherwise."""
+
+    @drawn(maps(MAP_COUNT))
+    def test_parameters_from(self, subject: Subject, kind: MapKind, case: Case) -> None:
+        subject.run(check_inverse, case.of(*kind))
+
+
+@pytest.mark.parametrize("kind", MAPS, ids=map_id)
+class TestConditions:
+    """`prefix_sum`, `dct`: penalty condition exactly 1; `demmler_reinsch`: of the whole objective.
+
+    ‖T‖_F = √K (`parallel_scan` alone keeps the scale of the 1.x package).
+    """
+
+    @drawn(maps(MAP_COUNT))
+    def test_singular_values(self, subject: Subject, kind: MapKind, case: Case) -> None:
+        subject.run(check_conditioning, case.of(*kind))

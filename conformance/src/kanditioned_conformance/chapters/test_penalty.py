@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
-
-from kanditioned_spec import Problem
 
 from ..cases import Case
-from ..checks import check_penalty
-from ..strategies import MAPS, MapKind, map_cases, map_id
+from ..checks.maps import check_penalty
+from ..strategies import MAPS, MapKind, drawn, map_id, maps
 from ..subject import Subject
 
 
@@ -17,10 +14,6 @@ from ..subject import Subject
 class TestPenalty:
     """R(c) = Σ_{i,o} ‖D c_{i,·,o}‖², computed in parameter space where that is exact."""
 
-    @given(case=map_cases())
-    @example(case=Case(Problem(0, 1, 1, 2)))
-    @example(case=Case(Problem(0, 2, 1, 3), 1))
-    @example(case=Case(Problem(0, 1, 2, 4), 2))
-    @example(case=Case(Problem(0, 3, 4, 70), 3))
+    @drawn(maps())
     def test_from_parameters(self, subject: Subject, kind: MapKind, case: Case) -> None:
         subject.run(check_penalty, case.of(*kind))

@@ -10,8 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanditioned_conformance.cases import map_of, rounded
-from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem
+from kanditioned_spec import (
+    PARAMETERIZATIONS,
+    SPEC_VERSION,
+    BackendInfo,
+    Problem,
+    refinement,
+)
+from kanditioned_spec.backend import KANLayer
+
+from ..cases import map_of, rounded
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.intp]
@@ -19,6 +27,8 @@ DTYPES = ("float64", "float32", "float16", "bfloat16")
 
 
 class Plain:
+    """Computes step by step, a method for each."""
+
     info = BackendInfo(
         name="plain",
         framework=f"numpy {np.__version__}",
@@ -98,6 +108,33 @@ class Plain:
         (theta,) = self.taken(problem, theta)
         return float((self.bend(problem, theta) ** 2).sum())
 
+    def parameters_from(self, problem: Problem, control_points: Floats) -> Floats:
+        (c,) = self.taken(problem, control_points)
+        inverse = map_of(problem).parameters_from(np.eye(problem.num_control_points))
+        return self.stored(problem, inverse.astype(c.dtype) @ c)
+
+    def initial_control_points(self, problem: Problem, init: str, seed: int) -> Floats:
+        p = problem
+        slopes = self.slopes(init, p.in_features, p.out_features, self.generator(seed))
+        knots = self.knots(p.num_control_points, p.spline_width)
+        return self.stored(p, slopes[:, None, :] * knots[:, None])
+
+    def refine(self, problem: Problem, control_points: Floats, num_control_points: int) -> Floats:
+        (c,) = self.taken(problem, control_points)
+        self.warn_of_resampling(problem.num_control_points, num_control_points)
+        return self.stored(problem, self.insertion(problem, num_control_points).astype(c.dtype) @ c)
+
+    def widen(
+        self, problem: Problem, control_points: Floats, intervals: int
+    ) -> tuple[Floats, float]:
+        (c,) = self.taken(problem, control_points)
+        matrix = refinement.widening_matrix(problem.num_control_points, intervals)
+        width = self.widened(problem.spline_width, problem.num_control_points, intervals)
+        return self.stored(problem, matrix.astype(c.dtype) @ c), width
+
+    def layer(self, **arguments: Any) -> object:
+        return KANLayer(**arguments)
+
     def compute_dtype(self, problem: Problem) -> Any:
         return np.float64 if problem.dtype == "float64" else np.float32
 
@@ -151,6 +188,30 @@ class Plain:
 
     def matrix(self, problem: Problem) -> Floats:
         return np.asarray(map_of(problem).matrix(), dtype=self.compute_dtype(problem))
+
+    def generator(self, seed: int) -> np.random.Generator:
+        return np.random.default_rng(seed)
+
+    def slopes(self, init: str, inputs: int, outputs: int, rng: np.random.Generator) -> Floats:
+        if init == "random_normal":
+            slopes = self.variates(rng, (inputs, outputs))
+            return np.asarray(slopes / np.linalg.norm(slopes, axis=0))
+        return np.eye(inputs, outputs) if init == "identity" else np.zeros((inputs, outputs))
+
+    def variates(self, rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
+        return rng.standard_normal(shape)
+
+    def knots(self, count: int, width: float) -> Floats:
+        return np.linspace(-width / 2, width / 2, count)
+
+    def warn_of_resampling(self, old: int, new: int) -> None:
+        refinement.warn_unless_exact(old, new)
+
+    def insertion(self, problem: Problem, count: int) -> Floats:
+        return refinement.refinement_matrix(problem.num_control_points, count)
+
+    def widened(self, width: float, count: int, intervals: int) -> float:
+        return refinement.widened(width, count, intervals)
 
     def bend(self, problem: Problem, theta: Floats) -> Floats:
         spec = map_of(problem)

@@ -1,7 +1,7 @@
 """Runs the tests of the chapters in this process, on any backend, with settings of its own.
 
 The chapters are imported once more under another name, because Hypothesis binds settings when a
-test is defined and those of the surrounding pytest run are not to be touched.
+test is defined and those of a surrounding pytest run are not to be touched.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import Phase, seed, settings
 
-from kanditioned_conformance import Subject, chapters
+from .. import chapters, profiles
+from ..subject import Subject
+
+PROFILE = profiles.Profile("in-process", 12, derandomize=True)
+EXPLICIT_AND_RANDOM = (Phase.explicit, Phase.generate)
 
 
 @dataclass(frozen=True)
@@ -33,23 +37,24 @@ class ChapterTest:
         for arguments in self.arguments:
             subject.begin()
             getattr(self.owner(), self.method)(subject=subject, **arguments)
-            assert subject.ran, f"{self.name} checked nothing"
+            if not subject.record.ran:
+                raise RuntimeError(f"{self.name} has checked nothing")
 
 
-def chapter_tests(max_examples: int, seed_number: int | None = None) -> dict[str, ChapterTest]:
-    """Return the tests of all chapters by name, at `max_examples`, derandomized unless seeded."""
-    settings.register_profile(
-        "in-process",
-        max_examples=max_examples,
-        database=None,
-        deadline=None,
-        derandomize=seed_number is None,
-        phases=[Phase.explicit, Phase.generate],
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )
+def chapter_tests(
+    profile: profiles.Profile = PROFILE,
+    phases: tuple[Phase, ...] = EXPLICIT_AND_RANDOM,
+    seed_number: int | None = None,
+) -> dict[str, ChapterTest]:
+    """Return the tests of all chapters by name, `chapter::Class::test`.
+
+    Args:
+        profile: How much they try.
+        phases: Of Hypothesis.
+        seed_number: Of the random examples; the profile must not be derandomized.
+    """
     surrounding = settings.get_current_profile_name()
-    settings.load_profile("in-process")
+    profiles.load(profile, phases)
     try:
         modules = [_import(path) for path in sorted(Path(chapters.__path__[0]).glob("test_*.py"))]
     finally:
@@ -65,33 +70,33 @@ def chapter_tests(max_examples: int, seed_number: int | None = None) -> dict[str
 
 def _import(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(f"{chapters.__name__}.again_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported.")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 def _tests(module: Any) -> Iterator[ChapterTest]:
-    file = Path(module.__file__).name
+    chapter = Path(module.__file__).stem.removeprefix("test_")
     for owner in vars(module).values():
         if not isinstance(owner, type) or not owner.__name__.startswith("Test"):
             continue
         for method, function in vars(owner).items():
             if method.startswith("test_"):
-                name = f"{file}::{owner.__name__}::{method}"
+                name = f"{chapter}::{owner.__name__}::{method}"
                 yield ChapterTest(name, owner, method, tuple(_arguments(owner, function)))
 
 
 def _arguments(owner: Any, function: Any) -> Iterator[dict[str, Any]]:
+    """Yield what pytest would parametrize a test with."""
     marks = [*getattr(owner, "pytestmark", []), *getattr(function, "pytestmark", [])]
-    tables = []
-    for mark in marks:
-        name, values = mark.args
-        tables.append([{name: _plain_value(value)} for value in values])
-    for row in itertools.product(*tables):
-        yield {name: value for entry in row for name, value in entry.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    return value.values[0] if isinstance(value, type(pytest.param())) else value
+    for row in itertools.product(*(mark.args[1] for mark in marks)):
+        arguments: dict[str, Any] = {}
+        for mark, value in zip(marks, row, strict=True):
+            plain: Any = value.values[0] if isinstance(value, type(pytest.param())) else value
+            names = mark.args[0]
+            arguments |= (
+                {names: plain} if isinstance(names, str) else dict(zip(names, plain, strict=True))
+            )
+        yield arguments

@@ -1,15 +1,18 @@
 """Shapes, strides, ownership and determinism."""
 
+# ruff: noqa: D101 - the name of a class says what it does
+
 from __future__ import annotations
 
 from kanditioned_spec import Problem
 
-from ..plain import Floats, Indices
 from .base import Fault
+from .plain import Floats, Indices
 
 
 class RefusesAnEmptyBatch(Fault):
-    caught_by = "test_shapes.py::TestShapes::test_small"
+    caught_by = "empty_batch::TestEmptyBatch::test_results_are_empty"
+    raises = ValueError
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         if problem.batch == 0:
@@ -18,7 +21,7 @@ class RefusesAnEmptyBatch(Fault):
 
 
 class ReadsMemoryInStorageOrder(Fault):
-    caught_by = "test_shapes.py::TestShapes::test_strides"
+    caught_by = "shapes::TestStrides::test_any_layout"
 
     def taken(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
         taken = super().taken(problem, *arrays)
@@ -26,7 +29,7 @@ class ReadsMemoryInStorageOrder(Fault):
 
 
 class WritesToItsInput(Fault):
-    caught_by = "test_shapes.py::TestOwnership::test_inputs_are_untouched"
+    caught_by = "shapes::TestOwnership::test_inputs_are_untouched"
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         y = super().forward(problem, x, control_points)
@@ -35,7 +38,7 @@ class WritesToItsInput(Fault):
 
 
 class AddsInADifferentOrderEachTime(Fault):
-    caught_by = "test_determinism.py::TestLayer::test_same_bits"
+    caught_by = "determinism::TestLayer::test_same_bits"
     turn: int = 1
 
     def scatter(self, gc: Floats, knot: Indices, terms: Floats) -> None:

@@ -1,5 +1,7 @@
 """Positions, sums, NaN and infinities."""
 
+# ruff: noqa: D101 - the name of a class says what it does
+
 from __future__ import annotations
 
 import dataclasses
@@ -7,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from kanditioned_conformance.cases import rounded
 from kanditioned_spec import Problem
 
-from ..plain import DTYPES, Floats, Indices, Plain
+from ..cases import rounded
 from .base import Fault
+from .plain import DTYPES, Floats, Indices, Plain
 
 
 class PositionsInTheStorageDtype(Fault):
-    caught_by = "test_dtypes.py::TestPositions::test_value"
+    caught_by = "dtypes::TestPositions::test_value"
     dtype = "bfloat16"
 
     def position(self, problem: Problem, x: Floats) -> Floats:
@@ -23,12 +25,12 @@ class PositionsInTheStorageDtype(Fault):
 
 
 class PositionsOfTheGradientInHalfPrecision(PositionsInTheStorageDtype):
-    caught_by = "test_dtypes.py::TestPositions::test_gradient_of_control_points"
+    caught_by = "dtypes::TestPositions::test_gradient_of_control_points"
     dtype = "float16"
 
 
 class SumsOverFeaturesInHalfPrecision(Fault):
-    caught_by = "test_dtypes.py::TestSums::test_value_over_features"
+    caught_by = "dtypes::TestSums::test_value_over_features"
     dtype = "float16"
 
     def sum_dtype(self, problem: Problem) -> Any:
@@ -36,11 +38,11 @@ class SumsOverFeaturesInHalfPrecision(Fault):
 
 
 class SumsOverTheBatchInHalfPrecision(SumsOverFeaturesInHalfPrecision):
-    caught_by = "test_dtypes.py::TestSums::test_gradient_of_control_points_over_the_batch"
+    caught_by = "dtypes::TestSums::test_gradient_of_control_points_over_the_batch"
 
 
 class SumsOverOutputsInHalfPrecision(Fault):
-    caught_by = "test_dtypes.py::TestSums::test_gradient_of_inputs_over_outputs"
+    caught_by = "dtypes::TestSums::test_gradient_of_inputs_over_outputs"
     dtype = "bfloat16"
 
     def sum_outputs(self, problem: Problem, terms: Floats) -> Floats:
@@ -50,8 +52,24 @@ class SumsOverOutputsInHalfPrecision(Fault):
         return total
 
 
+class RoundsFactorsWithoutSayingSo(Fault):
+    caught_by = "values::TestValue::test_anywhere"
+
+    def value(self, left: Floats, right: Floats, fraction: Floats) -> Floats:
+        left, right, fraction = (rounded(v, "bfloat16") for v in (left, right, fraction))
+        return super().value(left, right, fraction)
+
+
+class RoundsInputsBesideDeclaredFactors(RoundsFactorsWithoutSayingSo):
+    caught_by = "dtypes::TestPositions::test_value"
+    info = dataclasses.replace(Plain.info, operands={"float32": "bfloat16"})
+
+    def position(self, problem: Problem, x: Floats) -> Floats:
+        return super().position(problem, rounded(x, "bfloat16").astype(x.dtype))
+
+
 class ComputesFloat64InFloat32(Fault):
-    caught_by = "test_values.py::TestValue::test_anywhere"
+    caught_by = "values::TestValue::test_anywhere"
     dtype = "float64"
 
     def compute_dtype(self, problem: Problem) -> Any:
@@ -59,27 +77,27 @@ class ComputesFloat64InFloat32(Fault):
 
 
 class DeclaresHalfPrecisionSums(Fault):
-    caught_by = "test_dtypes.py::TestSums::test_is_declared"
+    caught_by = "dtypes::TestSums::test_is_declared"
     dtype = "bfloat16"
     info = dataclasses.replace(Plain.info, accumulation=dict.fromkeys(DTYPES, "bfloat16"))
 
 
 class NaNBecomesZero(Fault):
-    caught_by = "test_non_finite.py::TestNaN::test_value"
+    caught_by = "non_finite::TestNaN::test_value"
 
     def position(self, problem: Problem, x: Floats) -> Floats:
         return super().position(problem, np.where(np.isnan(x), x.dtype.type(0), x))
 
 
 class NaNHasASlope(Fault):
-    caught_by = "test_non_finite.py::TestNaN::test_gradient_of_inputs"
+    caught_by = "non_finite::TestNaN::test_gradient_of_inputs"
 
     def slope(self, problem: Problem, c: Floats, interval: Indices, fraction: Floats) -> Floats:
         return np.asarray((c[interval + 1] - c[interval]) / self.spacing(problem))
 
 
 class NaNSpoilsTheNextRow(Fault):
-    caught_by = "test_non_finite.py::TestNaN::test_value"
+    caught_by = "non_finite::TestNaN::test_value"
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         y = super().forward(problem, x, control_points)
@@ -88,7 +106,7 @@ class NaNSpoilsTheNextRow(Fault):
 
 
 class NaNSpoilsTheWholeGradient(Fault):
-    caught_by = "test_non_finite.py::TestNaN::test_gradient_of_control_points"
+    caught_by = "non_finite::TestNaN::test_gradient_of_control_points"
 
     def scatter(self, gc: Floats, knot: Indices, terms: Floats) -> None:
         super().scatter(gc, knot, terms)
@@ -96,7 +114,7 @@ class NaNSpoilsTheWholeGradient(Fault):
 
 
 class WeighsInsteadOfInterpolating(Fault):
-    caught_by = "test_non_finite.py::TestInfinity::test_value"
+    caught_by = "non_finite::TestInfinity::test_value"
 
     def value(self, left: Floats, right: Floats, fraction: Floats) -> Floats:
         return (1 - fraction) * left + fraction * right

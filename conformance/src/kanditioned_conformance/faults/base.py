@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..plain import Plain
+from ..tolerance import ConformanceError
+from .plain import Plain
 
 FAULTS: list[type[Fault]] = []
 
@@ -13,12 +14,14 @@ class Fault(Plain):
     """The plain backend with one step done wrong: the class's name says which.
 
     Attributes:
-        caught_by: The chapter test that must notice.
+        caught_by: The chapter's test that must notice, as `chapter::Class::test`.
         dtype: The dtype at which it must.
+        raises: What the test then raises.
     """
 
     caught_by: ClassVar[str]
     dtype: ClassVar[str] = "float32"
+    raises: ClassVar[type[Exception]] = ConformanceError
 
     def __init_subclass__(cls) -> None:
         FAULTS.append(cls)

@@ -1,5 +1,7 @@
 """Where x falls, what is read there and where gradients go."""
 
+# ruff: noqa: D101 - the name of a class says what it does
+
 from __future__ import annotations
 
 from typing import Any
@@ -8,26 +10,26 @@ import numpy as np
 
 from kanditioned_spec import Problem
 
-from ..plain import Floats, Indices
 from .base import Fault
+from .plain import Floats, Indices
 
 
 class RoundsInsteadOfFloor(Fault):
-    caught_by = "test_values.py::TestValue::test_anywhere"
+    caught_by = "values::TestValue::test_anywhere"
 
     def interval(self, problem: Problem, u: Floats) -> Indices:
         return np.clip(np.rint(u), 0, problem.num_control_points - 2).astype(np.intp)
 
 
 class ClampsInsteadOfExtrapolating(Fault):
-    caught_by = "test_values.py::TestExtrapolation::test_end_pieces_go_on"
+    caught_by = "extrapolation::TestLines::test_value"
 
     def position(self, problem: Problem, x: Floats) -> Floats:
         return super().position(problem, x).clip(0, problem.num_control_points - 1)
 
 
 class SpacesByKInsteadOfKMinusOne(Fault):
-    caught_by = "test_values.py::TestPosition::test_a_knot_has_its_control_point"
+    caught_by = "position::TestKnots::test_a_knot_has_its_control_point"
 
     def position(self, problem: Problem, x: Floats) -> Floats:
         count = problem.num_control_points
@@ -35,28 +37,28 @@ class SpacesByKInsteadOfKMinusOne(Fault):
 
 
 class SwapsTheFraction(Fault):
-    caught_by = "test_values.py::TestValue::test_anywhere"
+    caught_by = "values::TestValue::test_anywhere"
 
     def value(self, left: Floats, right: Floats, fraction: Floats) -> Floats:
         return right + fraction * (left - right)
 
 
 class SwapsTheWeightsOfTheGradient(Fault):
-    caught_by = "test_gradients.py::TestControlPoints::test_anywhere"
+    caught_by = "gradients::TestControlPoints::test_anywhere"
 
     def weights(self, fraction: Floats) -> tuple[Floats, Floats]:
         return fraction, 1 - fraction
 
 
 class LastIntervalOffByOne(Fault):
-    caught_by = "test_values.py::TestValue::test_anywhere"
+    caught_by = "values::TestValue::test_anywhere"
 
     def interval(self, problem: Problem, u: Floats) -> Indices:
         return super().interval(problem, u).clip(0, max(problem.num_control_points - 3, 0))
 
 
 class KnotsBelongToTheLeft(Fault):
-    caught_by = "test_gradients.py::TestInputsOnKnots::test_slope_on_the_right"
+    caught_by = "gradients::TestInputsOnKnots::test_slope_on_the_right"
 
     def interval(self, problem: Problem, u: Floats) -> Indices:
         left = np.clip(np.ceil(u) - 1, 0, problem.num_control_points - 2)
@@ -64,7 +66,7 @@ class KnotsBelongToTheLeft(Fault):
 
 
 class CastsToAnIntegerBeforeClipping(Fault):
-    caught_by = "test_values.py::TestExtrapolation::test_end_pieces_go_on"
+    caught_by = "extrapolation::TestLines::test_value"
 
     def interval(self, problem: Problem, u: Floats) -> Indices:
         with np.errstate(invalid="ignore"):
@@ -73,21 +75,21 @@ class CastsToAnIntegerBeforeClipping(Fault):
 
 
 class WritesInsteadOfAccumulating(Fault):
-    caught_by = "test_accumulation.py::TestSharedInterval::test_gradient_of_control_points"
+    caught_by = "accumulation::TestSharedInterval::test_gradient_of_control_points"
 
     def scatter(self, gc: Floats, knot: Indices, terms: Floats) -> None:
         gc[knot] += terms
 
 
 class ForgetsTheSpacing(Fault):
-    caught_by = "test_gradients.py::TestInputs::test_off_knots"
+    caught_by = "gradients::TestInputs::test_off_knots"
 
     def spacing(self, problem: Problem) -> Any:
         return self.compute_dtype(problem)(1)
 
 
 class ForgetsTheSpacingInSecondDerivatives(Fault):
-    caught_by = "test_second_derivatives.py::TestMixed::test_off_knots"
+    caught_by = "second_derivatives::TestMixed::test_off_knots"
 
     def vjp_of_vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
         x, c, gy = super().vjp_of_vjp(problem, *arrays)
@@ -95,21 +97,21 @@ class ForgetsTheSpacingInSecondDerivatives(Fault):
 
 
 class DropsTheValueTermOfTheSecondDerivative(Fault):
-    caught_by = "test_second_derivatives.py::TestMixed::test_off_knots"
+    caught_by = "second_derivatives::TestMixed::test_off_knots"
 
     def value_along(self, direction: Floats, interval: Indices, fraction: Floats) -> Floats:
         return np.zeros_like(direction[interval])
 
 
 class AddsTheGradientToTheWrongNeighbour(Fault):
-    caught_by = "test_gradients.py::TestControlPoints::test_anywhere"
+    caught_by = "gradients::TestControlPoints::test_anywhere"
 
     def neighbour(self, problem: Problem, interval: Indices) -> Indices:
         return (interval + 2).clip(0, problem.num_control_points - 1)
 
 
 class NoSlopeOutsideTheDomain(Fault):
-    caught_by = "test_gradients.py::TestInputs::test_outside_the_domain"
+    caught_by = "extrapolation::TestLines::test_gradient_of_inputs"
 
     def slope(self, problem: Problem, c: Floats, interval: Indices, fraction: Floats) -> Floats:
         inside = (fraction >= 0) & (fraction <= 1)

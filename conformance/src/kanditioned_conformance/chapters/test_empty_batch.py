@@ -1,0 +1,31 @@
+"""A batch without rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from ..cases import Case
+from ..checks import Check
+from ..checks.layer import (
+    check_forward,
+    check_grad_control_points,
+    check_grad_x,
+    check_second_derivatives,
+)
+from ..shapes import LAYERS
+from ..subject import Subject
+
+CASES = [Case(problem) for problem in LAYERS if problem.batch == 0]
+
+
+@pytest.mark.parametrize("case", CASES)
+class TestEmptyBatch:
+    """x has shape (..., I) with any leading shape, an empty batch included."""
+
+    @pytest.mark.parametrize("check", [check_forward, check_grad_x])
+    def test_results_are_empty(self, subject: Subject, check: Check, case: Case) -> None:
+        subject.run(check, case)
+
+    @pytest.mark.parametrize("check", [check_grad_control_points, check_second_derivatives])
+    def test_gradients_are_zero(self, subject: Subject, check: Check, case: Case) -> None:
+        subject.run(check, case)

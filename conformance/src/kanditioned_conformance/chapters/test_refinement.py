@@ -1,0 +1,36 @@
+"""Another grid, the same functions."""
+
+from __future__ import annotations
+
+import pytest
+
+from ..cases import Case
+from ..checks.construction import check_refine, check_widen
+from ..shapes import MAPS
+from ..subject import Subject
+
+CASES = [pytest.param(Case(problem), id=f"K={problem.num_control_points}") for problem in MAPS]
+
+
+@pytest.mark.parametrize("case", CASES)
+class TestRefine:
+    """K → m(K−1)+1 keeps every function exactly; other sizes resample and say so."""
+
+    @pytest.mark.parametrize("factor", [1, 2, 3])
+    def test_knot_insertion(self, subject: Subject, case: Case, factor: int) -> None:
+        count = factor * (case.problem.num_control_points - 1) + 1
+        subject.run(check_refine, case, num_control_points=count)
+
+    def test_resampling(self, subject: Subject, case: Case) -> None:
+        count = case.problem.num_control_points
+        resampled = count + 1 if count > 2 else 2 * count  # every count refines K = 2 exactly
+        subject.run(check_refine, case, num_control_points=resampled)
+
+
+@pytest.mark.parametrize("case", CASES)
+class TestWiden:
+    """Widening the domain by whole intervals likewise."""
+
+    @pytest.mark.parametrize("intervals", [0, 1, 3])
+    def test_extrapolated_lines(self, subject: Subject, case: Case, intervals: int) -> None:
+        subject.run(check_widen, case, intervals=intervals)

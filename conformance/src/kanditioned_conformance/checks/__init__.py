@@ -1,0 +1,19 @@
+"""The checks: each runs one operation of a backend on one case and compares it with the spec.
+
+They are plain functions, so they work without pytest: `layer.check_forward(backend, case)`.
+"""
+
+from __future__ import annotations
+
+from . import construction, contract, layer, maps
+from .base import NEEDS, Check
+
+CHECKS: dict[str, Check] = {
+    name: function
+    for module in (layer, maps, contract, construction)
+    for name, function in vars(module).items()
+    if name.startswith("check_")
+}
+"""All checks by name."""
+
+__all__ = ["CHECKS", "NEEDS", "Check", "construction", "contract", "layer", "maps"]

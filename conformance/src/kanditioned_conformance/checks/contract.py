@@ -1,0 +1,90 @@
+"""What holds of every operation: same bits every time, no writing to what is the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from kanditioned_spec import Backend, Problem
+from kanditioned_spec.protocol import CompleteBackend, offers
+
+from ..cases import Arrays, Case, ParameterArrays
+from ..tolerance import ConformanceError, Ratios, described
+
+Calls = dict[str, Callable[[], tuple[npt.ArrayLike, ...]]]
+
+
+def check_layer_determinism(backend: CompleteBackend, case: Case) -> Ratios:
+    """Call value and gradients twice and compare the bits."""
+    return _same_bits(case.problem, _layer_calls(backend, case.problem, case.arrays()))
+
+
+def check_map_determinism(backend: CompleteBackend, case: Case) -> Ratios:
+    """Call T, Tᵀ, its inverse and the penalty twice and compare the bits."""
+    return _same_bits(case.problem, _map_calls(backend, case.problem, case.parameter_arrays()))
+
+
+def check_inputs_untouched(backend: CompleteBackend, case: Case) -> Ratios:
+    """Check that no operation writes to the arrays it is given."""
+    p, layer, maps = case.problem, case.arrays(), case.parameter_arrays()
+    given = {**layer._asdict(), **maps._asdict()}
+    before = {name: array.tobytes() for name, array in given.items()}
+    calls = _layer_calls(backend, p, layer) | _map_calls(backend, p, maps)
+    for operation, call in calls.items():
+        call()
+        for name, array in given.items():
+            if array.tobytes() != before[name]:
+                message = f"it has written to {name}\n{described(p)}"
+                raise ConformanceError(operation, np.inf, message)
+    return {}
+
+
+def check_declared_accumulation(backend: Backend, case: Case) -> Ratios:
+    """Check that positions and sums are declared to be float32 or wider."""
+    dtype = case.problem.dtype
+    declared = backend.info.accumulation.get(dtype)
+    if declared not in (("float64",) if dtype == "float64" else ("float32", "float64")):
+        message = f"`info.accumulation[{dtype!r}]` is {declared!r}"
+        raise ConformanceError("accumulation", np.inf, message)
+    return {}
+
+
+def _same_bits(p: Problem, calls: Calls) -> Ratios:
+    for operation, call in calls.items():
+        for one, other in zip(call(), call(), strict=True):
+            if np.asarray(one).tobytes() != np.asarray(other).tobytes():
+                message = f"two calls on the same input differ in bits\n{described(p)}"
+                raise ConformanceError(operation, np.inf, message)
+    return {}
+
+
+def _layer_calls(backend: CompleteBackend, p: Problem, a: Arrays) -> Calls:
+    layer = (p, a.x, a.control_points, a.grad_y)
+    return _offered(
+        backend,
+        {
+            "forward": lambda: (backend.forward(*layer[:3]),),
+            "vjp": lambda: backend.vjp(*layer),
+            "vjp_of_vjp": lambda: backend.vjp_of_vjp(
+                *layer, a.cotangent_x, a.cotangent_control_points
+            ),
+        },
+    )
+
+
+def _map_calls(backend: CompleteBackend, p: Problem, a: ParameterArrays) -> Calls:
+    return _offered(
+        backend,
+        {
+            "control_points": lambda: (backend.control_points(p, a.theta),),
+            "control_points_transpose": lambda: (backend.control_points_transpose(p, a.grad),),
+            "parameters_from": lambda: (backend.parameters_from(p, a.grad),),
+            "penalty": lambda: (backend.penalty(p, a.theta),),
+        },
+    )
+
+
+def _offered(backend: Backend, calls: Calls) -> Calls:
+    return {name: call for name, call in calls.items() if offers(backend, name)}

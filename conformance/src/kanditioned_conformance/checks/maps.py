@@ -1,0 +1,101 @@
+"""The parameterizations and the penalty, against the spec's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kanditioned_spec import Parameterization, numerics
+from kanditioned_spec.grid import Array
+from kanditioned_spec.parameterizations.demmler_reinsch import DemmlerReinsch, mass_matrix
+from kanditioned_spec.penalty import second_difference_matrix
+from kanditioned_spec.protocol import CompleteBackend
+
+from ..cases import Case, map_of
+from ..tolerance import (
+    Ratios,
+    compare,
+    compare_products,
+    inverse_condition,
+    judge,
+    map_condition,
+    penalty_condition,
+    transpose_condition,
+)
+from .base import needs
+
+
+@needs("control_points")
+def check_control_points(backend: CompleteBackend, case: Case) -> Ratios:
+    """Compare T θ."""
+    p, (theta, _) = case.problem, case.parameter_arrays()
+    spec = map_of(p)
+    got = backend.control_points(p, theta)
+    return compare("map", p, got, spec.control_points(theta), map_condition(spec, theta))
+
+
+@needs("control_points_transpose")
+def check_transpose(backend: CompleteBackend, case: Case) -> Ratios:
+    """Compare Tᵀ g."""
+    p, (_, grad) = case.problem, case.parameter_arrays()
+    spec = map_of(p)
+    got = backend.control_points_transpose(p, grad)
+    return compare("transpose", p, got, spec.transpose(grad), transpose_condition(spec, grad))
+
+
+@needs("control_points", "control_points_transpose")
+def check_products(backend: CompleteBackend, case: Case) -> Ratios:
+    """Compare ⟨g, T θ⟩ and ⟨Tᵀ g, θ⟩ with each other and with the reference."""
+    p, (theta, grad) = case.problem, case.parameter_arrays()
+    image = backend.control_points(p, theta)
+    preimage = backend.control_points_transpose(p, grad)
+    arrays = (np.asarray(array, dtype=np.float64) for array in (theta, grad, image, preimage))
+    return compare_products("products", p, map_of(p), *arrays)
+
+
+@needs("parameters_from")
+def check_inverse(backend: CompleteBackend, case: Case) -> Ratios:
+    """Compare the θ of smallest norm that minimises ‖T θ - c‖."""
+    p, (_, c) = case.problem, case.parameter_arrays()
+    spec = map_of(p)
+    got = backend.parameters_from(p, c)
+    return compare("inverse", p, got, spec.parameters_from(c), inverse_condition(spec, c))
+
+
+@needs("control_points")
+def check_conditioning(backend: CompleteBackend, case: Case) -> Ratios:
+    """Compare the singular values of the objective in the backend's coordinates.
+
+    They are those of F T, with FᵀF the Hessian in control points: DᵀD, or M + λ DᵀD for
+    `demmler_reinsch`. Entries of T may be off by their bound E, and no singular value moves by more
+    than ‖|F| E‖_F (H. Weyl, Mathematische Annalen 71, 1912).
+    """
+    spec = map_of(case.problem)
+    identity = np.eye(spec.num_parameters)
+    p = replace(case.problem, in_features=1, out_features=spec.num_parameters)
+    got = np.asarray(backend.control_points(p, identity[None]), dtype=np.float64)[0]
+    error = numerics.tolerance(map_condition(spec, identity), spec.matrix(), p.dtype)
+    factor = _objective(spec)
+    bound = np.linalg.norm(np.abs(factor) @ error)
+    found, wanted = (np.linalg.svd(factor @ t, compute_uv=False) for t in (got, spec.matrix()))
+    return judge("singular values", p, found, wanted, np.asarray(bound))
+
+
+@needs("penalty")
+def check_penalty(backend: CompleteBackend, case: Case) -> Ratios:
+    """Compare ‖D T θ‖²."""
+    p, (theta, _) = case.problem, case.parameter_arrays()
+    spec = map_of(p)
+    got, want = backend.penalty(p, theta), spec.penalty(theta)
+    return compare("penalty", p, got, want, penalty_condition(spec, theta, p.dtype))
+
+
+def _objective(spec: Parameterization) -> Array:
+    """Return F: D, or for `demmler_reinsch` the stack of Rᵀ and √λ D, with M = R Rᵀ."""
+    bent = second_difference_matrix(spec.num_control_points)
+    if not isinstance(spec, DemmlerReinsch):
+        return bent
+    o = spec.options
+    mass = mass_matrix(spec.num_control_points, o["density"], o["spline_width"])
+    return np.vstack([np.linalg.cholesky(mass).T, np.sqrt(o["smoothing"]) * bent])

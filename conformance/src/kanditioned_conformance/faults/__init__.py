@@ -1,0 +1,27 @@
+"""Planted faults: a backend that is right, and copies of it with one step done wrong.
+
+Each must be noticed by the test that it names; `python -m kanditioned_conformance.faults` runs them
+all and prints how many are. What looks like a fault and is none is in `equivalents`, with the
+reason. A new fault is a class in one of these modules; nothing else needs to know of it.
+"""
+
+from __future__ import annotations
+
+from . import construction, contract, layer, maps, precision, sizes
+from .base import FAULTS, Fault
+from .equivalents import EQUIVALENTS, Equivalent
+from .plain import Plain
+
+__all__ = [
+    "EQUIVALENTS",
+    "FAULTS",
+    "Equivalent",
+    "Fault",
+    "Plain",
+    "construction",
+    "contract",
+    "layer",
+    "maps",
+    "precision",
+    "sizes",
+]

@@ -1,0 +1,108 @@
+"""What looks like a fault and is none: each passes every chapter, and says why it may."""
+
+# ruff: noqa: D101 - the name of a class says what it does
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kanditioned_spec import Problem
+
+from .plain import Floats, Indices, Plain
+
+EQUIVALENTS: list[type[Equivalent]] = []
+
+
+class Equivalent(Plain):
+    """The plain backend with one step done otherwise.
+
+    Attributes:
+        because: Why that makes no difference.
+    """
+
+    because: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        EQUIVALENTS.append(cls)
+
+
+class TruncatesInsteadOfFloor(Equivalent):
+    because = "they differ for u < 0 only, where the interval is clipped to 0"
+
+    def interval(self, problem: Problem, u: Floats) -> Indices:
+        kept = np.trunc(u).clip(0, problem.num_control_points - 2)
+        return np.where(np.isnan(u), 0, kept).astype(np.intp)
+
+
+class ClipsBeforeFloor(Equivalent):
+    because = "both bounds are integers, so floor and clip commute"
+
+    def interval(self, problem: Problem, u: Floats) -> Indices:
+        kept = np.floor(u.clip(0, problem.num_control_points - 2))
+        return np.where(np.isnan(u), 0, kept).astype(np.intp)
+
+
+class PositionAsOneMultiplyAdd(Equivalent):
+    because = "x·(K−1)/w + (K−1)/2 rounds otherwise; the condition has that rounding"
+
+    def position(self, problem: Problem, x: Floats) -> Floats:
+        intervals = problem.num_control_points - 1
+        scale = x.dtype.type(intervals / problem.spline_width)
+        return np.asarray(x * scale + x.dtype.type(intervals / 2))
+
+
+class FusesMultiplyAndAdd(Equivalent):
+    because = "a fused multiply-add rounds once where the formula rounds twice"
+
+    def value(self, left: Floats, right: Floats, fraction: Floats) -> Floats:
+        wide = fraction.astype(np.float64) * (right - left) + left
+        return wide.astype(left.dtype)
+
+
+class ComputesInFloat64(Equivalent):
+    because = "accumulation may be wider than float32"
+
+    def compute_dtype(self, problem: Problem) -> Any:
+        return np.float64
+
+
+class AddsFeaturesFromTheLast(Equivalent):
+    because = "the order of a sum is free"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        return super().forward(problem, x[:, ::-1], control_points[::-1])
+
+
+class AddsTheBatchFromTheLast(Equivalent):
+    because = "the order of a sum is free, if it is the same every time"
+
+    def scatter(self, gc: Floats, knot: Indices, terms: Floats) -> None:
+        super().scatter(gc, knot[::-1], terms[::-1])
+
+
+class MultipliesByTheReciprocalOfTheSpacing(Equivalent):
+    because = "it differs from a division by one rounding"
+
+    def slope(self, problem: Problem, c: Floats, interval: Indices, fraction: Floats) -> Floats:
+        reciprocal = c.dtype.type((problem.num_control_points - 1) / problem.spline_width)
+        slope = (c[interval + 1] - c[interval]) * reciprocal
+        return np.asarray(np.where(np.isnan(fraction)[:, None], c.dtype.type(np.nan), slope))
+
+
+class Dense(Equivalent):
+    because = "a hat basis times a matrix has the same terms; only infinities need the formula"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        narrow = super().forward(problem, x, control_points)
+        x, c = self.taken(problem, x, control_points)
+        basis = np.zeros((*x.shape, c.shape[1]), x.dtype)  # [B, I, K]
+        rows = np.arange(len(x))
+        for i in range(c.shape[0]):
+            interval, fraction = self.locate(problem, x[:, i])
+            basis[rows, i, interval], basis[rows, i, interval + 1] = self.weights(fraction)
+        with np.errstate(invalid="ignore"):
+            dense = basis.reshape(len(x), c[..., 0].size) @ c.reshape(-1, c.shape[2])
+        finite = np.isfinite(x).all(axis=1, keepdims=True)
+        return np.where(finite, self.stored(problem, dense), narrow)

@@ -1,0 +1,122 @@
+"""Parameterizations and the penalty."""
+
+# ruff: noqa: D101 - the name of a class says what it does
+
+from __future__ import annotations
+
+import numpy as np
+
+from kanditioned_spec import Problem
+from kanditioned_spec.parameterizations import DCT
+
+from ..cases import map_of
+from .base import Fault
+from .plain import Floats
+
+
+class TransposesTheMap(Fault):
+    caught_by = "parameterizations::TestMatrix::test_control_points"
+
+    def matrix(self, problem: Problem) -> Floats:
+        matrix = super().matrix(problem)
+        return matrix.T if matrix.shape[0] == matrix.shape[1] else matrix
+
+
+class ForgetsTheScaleOfTheMap(Fault):
+    caught_by = "parameterizations::TestMatrix::test_transpose"
+
+    def matrix(self, problem: Problem) -> Floats:
+        scale = self.compute_dtype(problem)(map_of(problem).scale)
+        return np.asarray(super().matrix(problem) / scale)
+
+
+class TransposeWithAnotherScale(Fault):
+    caught_by = "parameterizations::TestTranspose::test_products"
+
+    def control_points_transpose(self, problem: Problem, grad: Floats) -> Floats:
+        result = super().control_points_transpose(problem, grad)
+        return result / result.dtype.type(map_of(problem).scale)
+
+
+class DctWithoutTheCorrection(Fault):
+    caught_by = "parameterizations::TestMatrix::test_control_points"
+    transform = "matmul"
+
+    def matrix(self, problem: Problem) -> Floats:
+        if dict(problem.options).get("transform") != self.transform:
+            return super().matrix(problem)
+        spec = DCT(problem.num_control_points)
+        spec.correction = 0.0
+        return np.asarray(spec.matrix(), dtype=self.compute_dtype(problem))
+
+
+class FftWithoutTheCorrection(DctWithoutTheCorrection):
+    caught_by = "parameterizations::TestTranspose::test_products"
+    transform = "fft"
+
+
+class MapInsteadOfItsTranspose(Fault):
+    caught_by = "parameterizations::TestMatrix::test_transpose"
+
+    def control_points_transpose(self, problem: Problem, grad: Floats) -> Floats:
+        matrix = self.matrix(problem)
+        if matrix.shape[0] != matrix.shape[1]:
+            return super().control_points_transpose(problem, grad)
+        return super().control_points(problem, grad)
+
+
+class ScalesParallelScanLikeTheOthers(Fault):
+    caught_by = "parameterizations::TestConditions::test_singular_values"
+
+    def matrix(self, problem: Problem) -> Floats:
+        matrix = super().matrix(problem)
+        if problem.parameterization != "parallel_scan":
+            return matrix
+        return np.asarray(matrix * np.sqrt(len(matrix)) / np.linalg.norm(matrix), matrix.dtype)
+
+
+class InverseWithoutTheScale(Fault):
+    caught_by = "parameterizations::TestInverse::test_parameters_from"
+
+    def parameters_from(self, problem: Problem, control_points: Floats) -> Floats:
+        theta = super().parameters_from(problem, control_points)
+        return np.asarray(theta * map_of(problem).scale, theta.dtype)
+
+
+class TransposeInsteadOfTheInverse(Fault):
+    caught_by = "parameterizations::TestInverse::test_parameters_from"
+
+    def parameters_from(self, problem: Problem, control_points: Floats) -> Floats:
+        return self.control_points_transpose(problem, control_points)
+
+
+class PenaltyOfFirstDifferences(Fault):
+    caught_by = "penalty::TestPenalty::test_from_parameters"
+
+    def bend(self, problem: Problem, theta: Floats) -> Floats:
+        return np.diff(self.matrix(problem) @ theta, n=1, axis=1)
+
+
+class PenaltyMissesItsLastTerm(Fault):
+    caught_by = "penalty::TestPenalty::test_from_parameters"
+
+    def bend(self, problem: Problem, theta: Floats) -> Floats:
+        return super().bend(problem, theta)[:, :-1]
+
+
+class PenaltyFromScannedControlPoints(Fault):
+    caught_by = "penalty::TestPenalty::test_from_parameters"
+
+    def bend(self, problem: Problem, theta: Floats) -> Floats:
+        return np.diff(self.matrix(problem) @ theta, n=2, axis=1)
+
+
+class PenaltySumsInADifferentOrderEachTime(Fault):
+    caught_by = "determinism::TestMaps::test_same_bits"
+    turn: int = 1
+
+    def penalty(self, problem: Problem, theta: Floats) -> float:
+        self.turn = -self.turn
+        (theta,) = self.taken(problem, theta)
+        squares = self.bend(problem, theta).ravel() ** 2
+        return float(squares[:: self.turn].cumsum()[-1:].sum())

@@ -1,0 +1,96 @@
+"""Right for some sizes: tails, thresholds, the order of axes."""
+
+# ruff: noqa: D101 - the name of a class says what it does
+
+from __future__ import annotations
+
+import numpy as np
+
+from kanditioned_spec import Problem
+
+from .base import Fault
+from .plain import Floats, Indices
+
+ROWS, COLUMNS = 16, 32
+"""A tile of a kernel."""
+
+
+class DropsTheTailOfTheBatch(Fault):
+    caught_by = "values::TestValue::test_anywhere"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        y[problem.batch // ROWS * ROWS :] = 0
+        return y
+
+
+class DropsTheTailOfTheBatchInTheGradient(Fault):
+    caught_by = "gradients::TestControlPoints::test_anywhere"
+
+    def scatter(self, gc: Floats, knot: Indices, terms: Floats) -> None:
+        whole = len(knot) // ROWS * ROWS
+        super().scatter(gc, knot[:whole], terms[:whole])
+
+
+class LeavesOutputsBeyondATileUnwritten(Fault):
+    caught_by = "values::TestValue::test_anywhere"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        y[:, COLUMNS:] = np.nan
+        return y
+
+
+class WrapsAroundAbove64ControlPoints(Fault):
+    caught_by = "values::TestValue::test_anywhere"
+
+    def interval(self, problem: Problem, u: Floats) -> Indices:
+        interval = super().interval(problem, u)
+        return interval % 64 if problem.num_control_points > 65 else interval
+
+
+class RepeatsTheFirst1024Rows(Fault):
+    caught_by = "values::TestValue::test_in_a_long_batch"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        return np.asarray(y[np.arange(len(y)) % 1024])
+
+
+class KeepsTheGradientOfTheLastChunkOnly(Fault):
+    caught_by = "accumulation::TestSharedInterval::test_a_long_batch"
+
+    def scatter(self, gc: Floats, knot: Indices, terms: Floats) -> None:
+        chunk = (len(knot) - 1) // 1024 * 1024 if len(knot) else 0
+        super().scatter(gc, knot[chunk:], terms[chunk:])
+
+
+class ReversesTheFeatures(Fault):
+    caught_by = "values::TestValue::test_anywhere"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        return super().forward(problem, x[:, ::-1], control_points)
+
+
+class DropsTheLastOfAnOddNumberOfFeatures(Fault):
+    caught_by = "values::TestValue::test_anywhere"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        pairs = max(x.shape[1] // 2 * 2, 1)
+        return super().forward(problem, x[:, :pairs], control_points[:pairs])
+
+
+class TransposesTheOutput(Fault):
+    caught_by = "values::TestValue::test_anywhere"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        return y.T.reshape(y.shape)
+
+
+class ReadsTheControlPointsOfTheFirstOutput(Fault):
+    caught_by = "values::TestValue::test_anywhere"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        shared = np.broadcast_to(control_points[..., :1], control_points.shape)
+        return super().forward(problem, x, shared)

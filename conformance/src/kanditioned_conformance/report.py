@@ -1,0 +1,117 @@
+"""What a run has found, as data: one `Result` per test, and what was tested.
+
+A report is written as JSON. Several reports, of backends that cannot share a process, are one page
+(`page`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kanditioned_spec import SPEC_VERSION
+
+OUTCOMES = ("passed", "failed", "xfailed", "skipped")
+"""`failed` includes an expected failure that passes; `xfailed` is one that fails."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One test of one backend at one dtype.
+
+    Attributes:
+        backend: What the backend was asked for as.
+        dtype: Storage dtype.
+        chapter: Chapter of the spec, such as `"values"`.
+        test: Class and test, such as `"TestPenalty::test_from_parameters"`.
+        parameters: Of the test, such as `"dct-fft"`.
+        outcome: One of `OUTCOMES`.
+        reason: Why it was skipped, or is expected to fail; or how it failed.
+        ratios: The largest |got - want| / bound, by what was compared.
+        refused: How many problems the backend did not take, by its reason.
+    """
+
+    backend: str
+    dtype: str
+    chapter: str
+    test: str
+    parameters: str
+    outcome: str
+    reason: str = ""
+    ratios: dict[str, float] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """How a file of expected failures names it."""
+        parameters = ",".join(filter(None, (self.parameters, self.dtype)))
+        return f"{self.chapter}::{self.test}[{parameters}]"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run.
+
+    Attributes:
+        header: Lines that say what was tested, with what.
+        results: What came out, in the order of the tests.
+    """
+
+    header: tuple[str, ...]
+    results: tuple[Result, ...]
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON, in which an infinite ratio is the string `"inf"`."""
+        raw = asdict(self)
+        for result in raw["results"]:
+            ratios = result["ratios"].items()
+            result["ratios"] = {k: v if math.isfinite(v) else "inf" for k, v in ratios}
+        path.write_text(json.dumps(raw, indent=1, ensure_ascii=False, allow_nan=False), "utf-8")
+
+    @staticmethod
+    def read(path: Path) -> Report:
+        """Read a report that `write` has written."""
+        raw: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        for result in raw["results"]:
+            result["ratios"] = {k: float(v) for k, v in result["ratios"].items()}
+        return Report(tuple(raw["header"]), tuple(Result(**result) for result in raw["results"]))
+
+
+def joined(reports: Sequence[Report]) -> Report:
+    """Return the results of several runs as one report."""
+    header = dict.fromkeys(line for report in reports for line in report.header)
+    return Report(tuple(header), tuple(r for report in reports for r in report.results))
+
+
+def environment() -> str:
+    """Return the header's line on versions."""
+    return (
+        f"kanditioned spec {SPEC_VERSION}, Python {platform.python_version()}, "
+        f"numpy {np.__version__}, {platform.system()} {platform.machine()}"
+    )
+
+
+def largest_ratios(results: Iterable[Result]) -> dict[str, tuple[float, str]]:
+    """Return the largest |got - want| / bound and its dtype, by what was compared."""
+    largest: dict[str, tuple[float, str]] = {}
+    for result in results:
+        for label, ratio in result.ratios.items():
+            if label not in largest or ratio > largest[label][0]:
+                largest[label] = (ratio, result.dtype)
+    return largest
+
+
+def refusals(results: Iterable[Result]) -> dict[str, int]:
+    """Return how many problems were not taken, by reason."""
+    total: dict[str, int] = {}
+    for result in results:
+        for reason, count in result.refused.items():
+            total[reason] = total.get(reason, 0) + count
+    return total

@@ -1,0 +1,54 @@
+"""The shapes that the profiles `dev` and `ci` keep to: compilers are paid once per shape.
+
+Each row is there for a reason; the simplest come first, because the first row that fails is the one
+that is reported, and because Hypothesis shrinks towards the front.
+"""
+
+from __future__ import annotations
+
+from kanditioned_spec import Problem
+
+LAYERS = (
+    Problem(1, 1, 1, 2),
+    Problem(2, 1, 1, 5),
+    Problem(3, 1, 2, 3, 1.0),
+    Problem(2, 2, 1, 4, 6.5),
+    Problem(5, 2, 2, 9, 2.0),
+    Problem(4, 3, 2, 6),
+    Problem(7, 1, 3, 8, 20.0),
+    Problem(9, 4, 5, 17),
+    Problem(16, 2, 4, 12, 6.5),
+    Problem(33, 2, 2, 5, 1.0),
+    Problem(20, 6, 1, 33, 2.0),
+    Problem(17, 3, 6, 70, 20.0),
+    Problem(40, 2, 3, 65),
+    Problem(131, 5, 37, 10, 6.5),
+    Problem(0, 1, 1, 2),
+    Problem(0, 3, 2, 7),
+)
+"""Layers: K = 2, single features, empty batches, dyadic grids and others, K on both sides of 64,
+sizes that are no multiples of anything, and one (131, 5, 37) with tails beyond every tile."""
+
+DYADIC = tuple(
+    p for p in LAYERS if p.num_control_points in (2, 3, 5, 9, 17, 33, 65) and p.spline_width <= 4
+)
+"""Those of which the positions of knots are exact in any formula."""
+
+MAPS = (
+    Problem(0, 1, 1, 2),
+    Problem(0, 2, 3, 3),
+    Problem(0, 1, 2, 5, 1.0),
+    Problem(0, 2, 1, 12),
+    Problem(0, 3, 4, 70, 6.5),
+)
+"""For what acts along the knot axis alone; in each, K is on another side of some threshold."""
+
+LONG_BATCH = Problem(3001, 2, 3, 5)
+MANY_INPUTS = Problem(2, 500, 1, 5)
+MANY_OUTPUTS = Problem(2, 1, 500, 5)
+MANY_KNOTS = (
+    Problem(64, 2, 3, 64),
+    Problem(64, 2, 3, 256),
+    Problem(64, 2, 3, 256, 6.5),
+    Problem(64, 2, 3, 1000, 20.0),
+)
