@@ -76,6 +76,8 @@ def plot_edges(
     max_panels: int = 16,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
+    input_offset: Any = 0.0,
+    input_scale: Any = 1.0,
     centre: bool = False,
     share_y: bool = True,
     path: str | os.PathLike[str] | None = None,
@@ -97,6 +99,9 @@ def plot_edges(
         max_panels: Limit on the number of panels for `edges=None`.
         input_names: Names of the inputs.
         output_names: Names of the outputs.
+        input_offset: What to add to each input on the axes, after `input_scale`, a number or (I,).
+        input_scale: What to multiply each input by on the axes: with the offset, the inverse of a
+            standardisation in front of the layer.
         centre: Subtract from each curve its mean over the data, or over the domain. Constants can
             be moved between the edges of an output without changing the layer.
         share_y: Use one scale for all panels, so that their sizes compare.
@@ -122,11 +127,12 @@ def plot_edges(
     names = _names(input_names, points.shape[0], "x"), _names(output_names, points.shape[2], "y")
     chosen, columns = _chosen(edges, points, width, samples, max_panels)
     rows = -(-len(chosen) // columns)
+    axis = np.broadcast_to(np.stack([input_offset, input_scale], -1), (points.shape[0], 2))
     with figure((min(1.75 * columns + 0.3, 24), min(1.4 * rows + 0.35, 24))) as fig:
         axes = fig.subplots(rows, columns, sharey=share_y, squeeze=False).ravel()
         for panel, (i, o) in zip(axes, chosen, strict=False):
             column = None if samples is None else samples[:, i]
-            _draw(panel, points[i, :, o], width, column, centre)
+            _draw(panel, points[i, :, o], width, column, axis[i], centre)
             panel.set_title(_title(names, i, o, points.shape))
         for panel in axes[len(chosen) :]:
             panel.remove()
@@ -162,26 +168,31 @@ def save(fig: Figure, path: str | os.PathLike[str] | None) -> None:
         fig.savefig(path, metadata={"Date": None} if str(path).endswith(".svg") else None)
 
 
-def _draw(panel: Axes, points: Array, width: float, data: Array | None, centre: bool) -> None:
+def _draw(
+    panel: Axes, points: Array, width: float, data: Array | None, axis: Array, centre: bool
+) -> None:
+    offset, scale = axis
     half = width / 2
     low, high = -half - _MARGIN * width, half + _MARGIN * width
-    if data is not None and data.size:
+    if data is not None:
         start, end = np.quantile(data, [0.005, 0.995])
         low, high = min(low, start), max(high, end)
-        counts, bounds = np.histogram(data.clip(low, high), bins=40, range=(low, high))
-        heights = 0.35 * counts / counts.max()
+        counts, bounds = np.histogram(data, bins=40, range=(low, high))
+        heights = 0.35 * counts / max(counts.max(), 1)
         behind = panel.get_xaxis_transform()
-        panel.stairs(heights, bounds, fill=True, color=DATA, transform=behind, zorder=0)
-    over = data if data is not None and data.size else np.linspace(-half, half, 401)
-    offset = values(points, over, width).mean() if centre else 0.0
-    at, inner = knots(len(points), width), points - offset
+        x = offset + scale * bounds
+        panel.stairs(heights, x, fill=True, color=DATA, transform=behind, zorder=0)
+    over = np.linspace(-half, half, 401) if data is None else data
+    base = values(points, over, width).mean() if centre else 0.0
     for ends in (np.array([low, -half]), np.array([half, high])):
-        panel.plot(ends, values(points, ends, width) - offset, "--", color=CURVE, linewidth=0.8)
-    panel.plot(at, inner, color=CURVE, solid_joinstyle="round")
+        beyond = values(points, ends, width) - base
+        panel.plot(offset + scale * ends, beyond, "--", color=CURVE, linewidth=0.8)
+    at = offset + scale * knots(len(points), width)
+    panel.plot(at, points - base, color=CURVE, solid_joinstyle="round")
     if len(points) <= 40:
-        panel.plot(at, inner, ".", color=KNOTS, markersize=2.5)
+        panel.plot(at, points - base, ".", color=KNOTS, markersize=2.5)
     panel.axhline(0, color=MUTED, linewidth=0.4, zorder=0.5)
-    panel.set_xlim(low, high)
+    panel.set_xlim(*sorted(offset + scale * np.array([low, high])))
 
 
 def values(points: Array, x: Array, spline_width: float) -> Array:
@@ -280,11 +291,11 @@ def _checked_edge(edge: Edge, in_features: int, out_features: int) -> Edge:
 
 
 def _samples(data: Any, in_features: int) -> Array | None:
-    """Return the finite rows of the data, shape (N, I)."""
+    """Return the finite rows of the data, shape (N, I), or None if there are none."""
     if data is None:
         return None
     array = _numpy(data)
     validate.last_dimension("plot_edges", "data", array.shape, in_features)
     rows = array.reshape(-1, in_features)
     finite: Array = rows[np.isfinite(rows).all(axis=1)]
-    return finite
+    return finite if len(finite) else None

@@ -1,0 +1,196 @@
+"""What the estimators share: their parameters, scaling of inputs, training and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from kanditioned_spec import validate
+
+from ..plot import plot_edges
+from .training import Array, Network, Samples, Schedule, build, train
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class KANEstimator(BaseEstimator):  # type: ignore[misc]
+    """A Kolmogorov-Arnold network on standardised inputs; see `KANRegressor` for the arguments."""
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (),
+        *,
+        num_control_points: int = 16,
+        spline_width: float = 6.0,
+        parameterization: str = "bspline",
+        smoothing: float = 1e-2,
+        learning_rate_init: float = 0.02,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        random_state: Any = None,
+        verbose: bool = False,
+        backend: str | None = None,
+        device: Any = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.num_control_points = num_control_points
+        self.spline_width = spline_width
+        self.parameterization = parameterization
+        self.smoothing = smoothing
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.random_state = random_state
+        self.verbose = verbose
+        self.backend = backend
+        self.device = device
+
+    @property
+    def num_parameters_(self) -> int:
+        """Number of trained parameters."""
+        check_is_fitted(self)
+        return sum(int(np.prod(layer.theta.shape)) for layer in self.network_.layers)
+
+    @property
+    def network_(self) -> Any:
+        """The trained network, of standardised inputs: the backend's own `KAN`."""
+        check_is_fitted(self)
+        return self._model.network
+
+    def plot(self, X: Any = None, edges: Any = None, **options: Any) -> Figure:
+        """Draw functions of the first layer over inputs in their own units.
+
+        Without hidden layers these are the effects of the inputs, in units of the prediction: the
+        target's for a regressor, log-odds for a classifier.
+
+        Args:
+            X: Inputs for the histograms and the order of importance.
+            edges: See `plot.plot_edges`, as for the other options.
+            **options: Options of `plot.plot_edges`.
+        """
+        layer = self.network_.layers[0]
+        data = None if X is None else self._scaled(X)
+        names = getattr(self, "feature_names_in_", None)
+        unit = self._output_scale() if not self.hidden_layer_sizes else 1.0
+        options = {
+            "input_names": names,
+            "input_offset": self._scaler.mean_,
+            "input_scale": self._scaler.scale_,
+            **options,
+        }
+        points = _control_points(layer) * unit
+        return plot_edges(points, layer.spline_width, edges, data=data, **options)
+
+    def _fit(self, X: Array, y: npt.NDArray[Any], weight: Any, loss: str, outputs: int) -> Self:
+        """Train on validated inputs (N, I) and targets as `training.Network` says."""
+        schedule = self._schedule(len(X))
+        smoothing = validate.finite_real(
+            type(self).__name__,
+            "smoothing",
+            self.smoothing,
+            "a finite number >= 0",
+            "It is the weight of the curvature penalty.",
+            zero=True,
+        )
+        rng = check_random_state(self.random_state)
+        weight = _check_sample_weight(weight, X, dtype=X.dtype)
+        used = weight > 0
+        self._scaler = StandardScaler().fit(X[used], sample_weight=weight[used])
+        samples = Samples(self._scaler.transform(X[used]), y[used], weight[used])
+        samples, validation = self._split(samples, loss, rng)
+        self._model = build(
+            self.backend,
+            Network(
+                (X.shape[1], *self.hidden_layer_sizes, outputs),
+                loss,
+                smoothing,
+                int(rng.randint(2**31 - 1)),
+                X.dtype.name,
+                {
+                    "num_control_points": self.num_control_points,
+                    "spline_width": self.spline_width,
+                    "parameterization": self.parameterization,
+                },
+                self.device,
+            ),
+        )
+        self.loss_curve_, self.validation_losses_ = train(
+            self._model, samples, validation, schedule, rng
+        )
+        self.n_iter_ = len(self.loss_curve_)
+        return self
+
+    def _outputs(self, X: Any) -> Array:
+        check_is_fitted(self)
+        return self._model.outputs(self._scaled(X))
+
+    def _scaled(self, X: Any) -> Array:
+        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        scaled: Array = self._scaler.transform(X)
+        return scaled
+
+    def _output_scale(self) -> Any:
+        return 1.0
+
+    def _schedule(self, count: int) -> Schedule:
+        where = type(self).__name__
+        size = self.batch_size
+        if size == "auto":
+            size = count if count <= 512 else 256
+        remedy = "It counts passes over the training samples."
+        return Schedule(
+            validate.integer(where, "max_iter", self.max_iter, 1, remedy),
+            validate.integer(where, "batch_size", size, 1, 'Or "auto".'),
+            validate.finite_real(
+                where,
+                "learning_rate_init",
+                self.learning_rate_init,
+                "a finite number > 0",
+                "It is the step size of Adam at the start.",
+            ),
+            validate.integer(where, "n_iter_no_change", self.n_iter_no_change, 1, remedy),
+            float(self.tol),
+            bool(self.verbose),
+        )
+
+    def _split(
+        self, samples: Samples, loss: str, rng: np.random.RandomState
+    ) -> tuple[Samples, Samples | None]:
+        """Set validation samples aside for early stopping, and make mean weights one."""
+        if not self.early_stopping:
+            return _normalised(samples), None
+        kept, held = train_test_split(
+            np.arange(len(samples)),
+            test_size=self.validation_fraction,
+            random_state=rng,
+            stratify=None if loss == "squared" else samples.y,
+        )
+        return _normalised(samples[kept]), _normalised(samples[held])
+
+
+def _normalised(samples: Samples) -> Samples:
+    return Samples(samples.x, samples.y, samples.weight / samples.weight.mean())
+
+
+def _control_points(layer: Any) -> Array:
+    points = layer.control_points()
+    if hasattr(points, "detach"):
+        points = points.detach().cpu()
+    return np.asarray(points, dtype=np.float64)

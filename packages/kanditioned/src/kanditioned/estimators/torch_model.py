@@ -1,0 +1,81 @@
+"""The estimators' network in PyTorch."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kanditioned_torch import KAN
+
+from .training import Array, Network, Samples
+
+
+class Model:
+    """See `training.Model`."""
+
+    def __init__(self, network: Network) -> None:
+        self.kind, self.smoothing = network.loss, network.smoothing
+        device = torch.device(network.device or "cpu")
+        self.network = KAN(
+            network.widths,
+            norm="none",
+            generator=torch.Generator(device).manual_seed(network.seed),
+            device=device,
+            dtype=getattr(torch, network.dtype),
+            **network.layer_options,
+        )
+        torch.nn.init.zeros_(self._like())
+        self._optimizer: torch.optim.Optimizer | None = torch.optim.Adam(self.network.parameters())
+
+    def step(self, samples: Samples, learning_rate: float) -> float:
+        assert self._optimizer is not None
+        self._optimizer.param_groups[0]["lr"] = learning_rate
+        self._optimizer.zero_grad()
+        objective = self._loss(samples)
+        if self.smoothing:
+            objective = objective + self.smoothing * self.network.penalty("continuous")
+        objective.backward()
+        self._optimizer.step()
+        return float(objective.detach())
+
+    @torch.no_grad()
+    def loss(self, samples: Samples) -> float:
+        return float(self._loss(samples))
+
+    @torch.no_grad()
+    def outputs(self, x: Array) -> Array:
+        y: Array = self.network(self._tensor(x)).cpu().numpy()
+        return y
+
+    def state(self) -> Any:
+        return copy.deepcopy(self.network.state_dict())
+
+    def restore(self, state: Any) -> None:
+        self.network.load_state_dict(state)
+
+    def finish(self) -> None:
+        self._optimizer = None
+        self.network.eval()
+
+    def _loss(self, samples: Samples) -> Tensor:
+        outputs, weight = self.network(self._tensor(samples.x)), self._tensor(samples.weight)
+        if self.kind == "cross_entropy":
+            target = torch.as_tensor(samples.y, device=outputs.device)
+            each = F.cross_entropy(outputs, target, reduction="none")
+        else:
+            loss = F.mse_loss if self.kind == "squared" else F.binary_cross_entropy_with_logits
+            each = loss(outputs, self._tensor(samples.y), reduction="none").mean(1)
+        return (weight * each).mean()
+
+    def _like(self) -> Tensor:
+        theta = self.network.layers[-1].theta
+        assert isinstance(theta, Tensor)
+        return theta
+
+    def _tensor(self, array: Any) -> Tensor:
+        return torch.as_tensor(np.ascontiguousarray(array)).to(self._like())

@@ -1,0 +1,178 @@
+"""The training loop: Adam with a cosine schedule on mean loss + smoothing · ∫ s''².
+
+It is the same for every framework; a `Model` is the network with its optimizer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kanditioned_spec import registry, validate
+
+Array = npt.NDArray[np.floating[Any]]
+
+MODELS = {"torch": "torch_model", "jax": "jax_model"}
+LOSSES = ("squared", "logistic", "cross_entropy")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a model is built from.
+
+    Attributes:
+        widths: Number of features before, between and after the layers.
+        loss: One of `LOSSES`, of outputs (N, O) and targets: (N, O) for `"squared"`, 0 or 1 of
+            shape (N, 1) for `"logistic"`, class indices (N,) for `"cross_entropy"`.
+        smoothing: λ, the weight of the penalty, in its continuous scaling.
+        seed: Seed of the initial functions.
+        dtype: `"float32"` or `"float64"`.
+        layer_options: Arguments of every layer.
+        device: Where the network lives, in the framework's words; by default its own choice.
+    """
+
+    widths: tuple[int, ...]
+    loss: str
+    smoothing: float
+    seed: int
+    dtype: str
+    layer_options: dict[str, Any]
+    device: Any = None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs (N, I), targets as `Network.loss` says, and weights (N,) of mean one."""
+
+    x: Array
+    y: npt.NDArray[Any]
+    weight: Array
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: Any) -> Samples:
+        return Samples(self.x[index], self.y[index], self.weight[index])
+
+
+class Model(Protocol):
+    """A network in a framework. The last layer starts at zero: no input has an effect yet."""
+
+    network: Any
+
+    def step(self, samples: Samples, learning_rate: float) -> float:
+        """Take one Adam step on the objective and return its value before the step."""
+
+    def loss(self, samples: Samples) -> float:
+        """Return the mean loss without the penalty."""
+
+    def outputs(self, x: Array) -> Array:
+        """Evaluate the network at inputs (N, I)."""
+
+    def state(self) -> Any:
+        """Return a copy of the parameters."""
+
+    def restore(self, state: Any) -> None:
+        """Set the parameters to a copy made by `state`."""
+
+    def finish(self) -> None:
+        """Drop what only training needs."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and in what steps to train.
+
+    Attributes:
+        epochs: Most passes over the samples.
+        batch_size: Samples per step.
+        learning_rate: At the first step; it falls to zero along a cosine.
+        patience: Epochs without a lower validation loss after which training stops.
+        tolerance: By how much the validation loss must fall to count.
+        progress: Show a progress bar.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    patience: int
+    tolerance: float
+    progress: bool
+
+
+def build(backend: str | None, network: Network) -> Model:
+    """Build the model of a backend, chosen by the rule of `kanditioned_spec.registry`.
+
+    Raises:
+        BackendNotInstalledError: The backend is not installed.
+        ValueError: The backend cannot train.
+    """
+    name, _ = registry.selected(backend)
+    validate.choice("KAN estimator", "backend", name, MODELS)
+    registry.load(name)
+    module = importlib.import_module(f".{MODELS[name]}", __package__)
+    model: Model = module.Model(network)
+    return model
+
+
+def train(
+    model: Model,
+    samples: Samples,
+    validation: Samples | None,
+    schedule: Schedule,
+    rng: np.random.RandomState,
+) -> tuple[list[float], list[float]]:
+    """Train a model.
+
+    With validation samples it ends with the parameters of the lowest validation loss.
+
+    Returns:
+        The mean objective of every epoch, and the validation losses.
+    """
+    batches = -(-len(samples) // schedule.batch_size)
+    total = batches * schedule.epochs
+    objectives: list[float] = []
+    losses: list[float] = []
+    best, best_state, best_epoch = math.inf, None, 0
+    for epoch in _epochs(schedule):
+        values = []
+        for number, batch in enumerate(_batches(samples, schedule.batch_size, rng)):
+            done = (epoch * batches + number) / total
+            rate = schedule.learning_rate * (1 + math.cos(math.pi * done)) / 2
+            values.append(model.step(batch, rate))
+        objectives.append(float(np.mean(values)))
+        if validation is None:
+            continue
+        losses.append(model.loss(validation))
+        if losses[-1] < best - schedule.tolerance:
+            best, best_state, best_epoch = losses[-1], model.state(), epoch
+        if epoch - best_epoch >= schedule.patience:
+            break
+    if best_state is not None:
+        model.restore(best_state)
+    model.finish()
+    return objectives, losses
+
+
+def _batches(samples: Samples, size: int, rng: np.random.RandomState) -> Iterator[Samples]:
+    """Yield all samples in batches: in random order, or as they are if they fit into one."""
+    if len(samples) <= size:
+        yield samples
+        return
+    order = rng.permutation(len(samples))
+    for start in range(0, len(samples), size):
+        yield samples[order[start : start + size]]
+
+
+def _epochs(schedule: Schedule) -> Any:
+    if not schedule.progress:
+        return range(schedule.epochs)
+    from tqdm.auto import tqdm
+
+    return tqdm(range(schedule.epochs), desc="fit", unit="epoch")
