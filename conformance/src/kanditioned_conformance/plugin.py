@@ -147,9 +147,12 @@ def pytest_terminal_summary(
         if not results:
             continue
         terminalreporter.section(f"{name}: largest |got - want| / bound")
-        for label, (ratio, dtype) in sorted(largest_ratios(results).items()):
-            verdict = "" if ratio <= 1 else "  OUT OF BOUNDS"
-            terminalreporter.line(f"{label:<34} {ratio:9.3g}  {dtype}{verdict}")
+        dtypes = dict.fromkeys(result.dtype for result in results)
+        terminalreporter.line(" " * 24 + "".join(f"{dtype:>10}" for dtype in dtypes))
+        for label, row in sorted(largest_ratios(results).items()):
+            cells = "".join(f"{row[d]:10.3g}" if d in row else f"{'':10}" for d in dtypes)
+            verdict = "" if max(row.values()) <= 1 else "  OUT OF BOUNDS"
+            terminalreporter.line(f"{label:<24}{cells}{verdict}")
         for reason, count in refusals(results).items():
             terminalreporter.line(f"{count} problems refused: {reason}")
         for address in (result.address for result in results if result.outcome == "failed"):

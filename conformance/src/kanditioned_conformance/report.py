@@ -98,13 +98,13 @@ def environment() -> str:
     )
 
 
-def largest_ratios(results: Iterable[Result]) -> dict[str, tuple[float, str]]:
-    """Return the largest |got - want| / bound and its dtype, by what was compared."""
-    largest: dict[str, tuple[float, str]] = {}
+def largest_ratios(results: Iterable[Result]) -> dict[str, dict[str, float]]:
+    """Return the largest |got - want| / bound, by what was compared and by dtype."""
+    largest: dict[str, dict[str, float]] = {}
     for result in results:
         for label, ratio in result.ratios.items():
-            if label not in largest or ratio > largest[label][0]:
-                largest[label] = (ratio, result.dtype)
+            row = largest.setdefault(label, {})
+            row[result.dtype] = max(ratio, row.get(result.dtype, 0.0))
     return largest
 
 

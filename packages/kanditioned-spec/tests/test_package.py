@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,8 +121,18 @@ def test_reference_layer_refuses_what_validate_refuses() -> None:
 
 
 def test_reference_backend_offers_every_capability() -> None:
-    assert [name for name in CAPABILITIES if not offers(backend, name)] == ["save", "load"]
+    assert all(offers(backend, name) for name in CAPABILITIES)
     assert isinstance(backend, Backend)
+
+
+@pytest.mark.parametrize("dtype", backend.info.dtypes)
+def test_reference_backend_reads_what_it_has_written(dtype: str, tmp_path: Path) -> None:
+    problem = Problem(0, 1, 2, 3, 1.0, dtype, parameterization="prefix_sum")
+    theta = np.array([[[1.0, -0.0], [0.5, np.inf], [2.0, -3.0]]])
+    backend.save(problem, theta, tmp_path / "layer.safetensors")
+    loaded, values = backend.load(tmp_path / "layer.safetensors")
+    assert loaded == problem
+    np.testing.assert_array_equal(values, theta)
 
 
 class Minimal:

@@ -14,7 +14,14 @@ from ..subject import Subject
 from . import EQUIVALENTS, FAULTS, Equivalent, Fault, Plain
 from .in_process import PROFILE, ChapterTest, chapter_tests
 
-CHAPTERS_OF_MAPS = ("parameterizations", "penalty", "initializers", "refinement", "errors")
+CHAPTERS_OF_MAPS = (
+    "parameterizations",
+    "penalty",
+    "initializers",
+    "refinement",
+    "errors",
+    "checkpoints",
+)
 """Chapters that the equivalents, which are about the layer, cannot change."""
 
 

@@ -18,6 +18,7 @@ from kanditioned_spec import (
     refinement,
 )
 from kanditioned_spec.backend import KANLayer
+from kanditioned_spec.backend import backend as reference
 
 from ..cases import map_of, rounded
 
@@ -134,6 +135,12 @@ class Plain:
 
     def layer(self, **arguments: Any) -> object:
         return KANLayer(**arguments)
+
+    def save(self, problem: Problem, theta: Floats, path: Any) -> None:
+        reference.save(problem, theta, path)
+
+    def load(self, path: Any) -> tuple[Problem, Floats]:
+        return reference.load(path)
 
     def compute_dtype(self, problem: Problem) -> Any:
         return np.float64 if problem.dtype == "float64" else np.float32

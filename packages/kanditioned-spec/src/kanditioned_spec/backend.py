@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
-from . import initializers, reference, refinement, validate
+from . import checkpoint, initializers, reference, refinement, validate
 from .parameterizations import PARAMETERIZATIONS, Parameterization
 from .parameterizations import parameterization as build
 from .protocol import SPEC_VERSION, BackendInfo, NumpyArray, Problem
@@ -88,6 +89,14 @@ class ReferenceBackend:
 
     def layer(self, **arguments: Any) -> KANLayer:
         return KANLayer(**arguments)
+
+    def save(self, problem: Problem, theta: NumpyArray, path: str | os.PathLike[str]) -> None:
+        layer = checkpoint.Layer.of(checkpoint.LayerConfig.of(problem), theta)
+        checkpoint.write(path, checkpoint.Checkpoint({"layer": layer}))
+
+    def load(self, path: str | os.PathLike[str]) -> tuple[Problem, NumpyArray]:
+        layer = checkpoint.read(path).only_layer()
+        return layer.config.problem(batch=0), layer.values
 
 
 class KANLayer:
