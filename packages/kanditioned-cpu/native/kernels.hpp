@@ -1,0 +1,87 @@
+// The layer's contractions on one part of the problem, as every instruction set offers them.
+//
+// With interval l and weight w of x[b, i] and Δ_l = c_{l+1} - c_l, the layer is Σ_i c_l + w Δ_l for
+// w = t, the fraction; its derivative along a direction v is Σ_i w Δ_l for w = v/h.
+//
+// Only plain data and functions of internal linkage stand here: this header is compiled once per
+// instruction set, and the linker would merge other functions into one of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kan {
+
+using std::ptrdiff_t;
+
+// Rows of x that `interpolate` takes at once, and features whose places are computed together.
+constexpr ptrdiff_t TILE_ROWS = 512;
+constexpr ptrdiff_t TILE_FEATURES = 16;
+
+struct Range {
+    ptrdiff_t begin, end;
+};
+
+template <class T>
+struct Matrix {
+    const T* data;
+    ptrdiff_t row, column;  // strides in elements
+};
+
+template <class T>
+struct Layer {
+    Matrix<T> x;          // [B, I]
+    Matrix<T> direction;  // [B, I], or no data
+    ptrdiff_t batch, in, knots, out;
+    T half_width;      // w/2
+    T knots_per_unit;  // 1/h
+};
+
+// What is null is not wanted. Matrices other than the inputs are contiguous.
+template <class T>
+struct Gradients {
+    const T* control_points;  // [I, K, O], read for `x`
+    const T* grad_y;          // [B, O]
+    T* x;                     // [B, I]
+    T* grad_control_points;   // [I, K, O]
+};
+
+// A part of the work. Sums over rows are taken tile by tile, `tile_rows` each, from `rows.begin`.
+struct Part {
+    Range rows, features, columns;
+    ptrdiff_t tile_rows;
+};
+
+// Rows are spaced by an odd number of cache lines: at a power of two they would share a cache set.
+static constexpr ptrdiff_t padded_rows(ptrdiff_t rows) { return (rows + 15) / 16 * 16 + 16; }
+
+template <class T>
+static constexpr size_t interpolate_scratch() {
+    return TILE_ROWS * TILE_FEATURES * (sizeof(T) + sizeof(int32_t));
+}
+
+template <class T>
+static constexpr size_t gradients_scratch(ptrdiff_t tile_rows, ptrdiff_t knots) {
+    const size_t each = 2 * sizeof(T) + sizeof(int32_t);
+    return padded_rows(tile_rows) * (TILE_FEATURES * each + sizeof(int32_t)) +
+           (knots + 1) * sizeof(int32_t);
+}
+
+template <class T>
+struct Kernels {
+    ptrdiff_t columns;  // that are kept in registers at once
+    // Writes y [B, O] at the rows and columns of a part of at most TILE_ROWS rows.
+    void (*interpolate)(const Layer<T>&, const T* control_points, T* y, Range rows, Range columns,
+                        void* scratch);
+    // Writes the gradients at the rows, features and columns of a part of at most TILE_FEATURES
+    // features. For the gradient of x it must have all columns, for that of c all rows.
+    void (*gradients)(const Layer<T>&, const Gradients<T>&, const Part&, void* scratch);
+};
+
+struct InstructionSet {
+    const char* name;
+    Kernels<float> single;
+    Kernels<double> wide;
+};
+
+}  // namespace kan

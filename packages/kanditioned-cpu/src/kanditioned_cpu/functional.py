@@ -1,0 +1,230 @@
+"""The layer and its derivatives for NumPy arrays, as `kanditioned_spec.reference` has them.
+
+Shapes: x (..., I), control_points (I, K, O), y and grad_y (..., O), with any leading shape and any
+strides. Inputs of two dimensions are read where they are, batch-major or feature-major.
+
+Numerics:
+    Positions and sums are float32, or float64 if an argument is; a result is rounded once, to the
+    promoted dtype of x and control points. The same bits on every run and with any number of
+    threads, though not with every instruction set.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanditioned_spec import validate
+
+from . import native
+
+NumpyArray = npt.NDArray[np.floating[Any]]
+
+
+def forward(
+    x: npt.ArrayLike,
+    control_points: npt.ArrayLike,
+    spline_width: float,
+    num_threads: int | None = None,
+) -> NumpyArray:
+    """Evaluate the layer: y[..., o] = Σ_i s_io(x[..., i]).
+
+    Args:
+        x: Inputs in input units, shape (..., I).
+        control_points: Shape (I, K, O).
+        spline_width: Width w of the domain in input units.
+        num_threads: How many threads to use; by default `default_threads()`.
+
+    Returns:
+        y of shape (..., O).
+
+    Raises:
+        TypeError: An argument is not floating.
+        ValueError: The shapes do not fit, or an argument is out of range.
+
+    Example:
+        >>> square = np.array([4.0, 1.0, 0.0, 1.0, 4.0]).reshape(1, 5, 1)  # x² at -2, -1, 0, 1, 2
+        >>> forward([[1.0], [1.5], [3.0]], square, spline_width=4.0).ravel()
+        array([1. , 2.5, 7. ])
+    """
+    call = _Call("forward", x, control_points, spline_width, num_threads)
+    return call.interpolate(call.x, None, call.control_points)
+
+
+def jvp(
+    x: npt.ArrayLike,
+    control_points: npt.ArrayLike,
+    spline_width: float,
+    tangent_x: npt.ArrayLike,
+    num_threads: int | None = None,
+) -> NumpyArray:
+    """Differentiate `forward` along `tangent_x` (..., I): the sum of v · s'(x), shape (..., O)."""
+    call = _Call("jvp", x, control_points, spline_width, num_threads)
+    v = call.of_shape("tangent_x", tangent_x, call.x.shape)
+    return call.interpolate(call.x, v, call.control_points)
+
+
+def vjp(
+    x: npt.ArrayLike,
+    control_points: npt.ArrayLike,
+    spline_width: float,
+    grad_y: npt.ArrayLike,
+    num_threads: int | None = None,
+) -> tuple[NumpyArray, NumpyArray]:
+    """Differentiate `forward` in reverse, by x and by the control points, in one pass."""
+    call = _Call("vjp", x, control_points, spline_width, num_threads)
+    gy = call.of_shape("grad_y", grad_y, call.y_shape)
+    grad_x, grad_c = call.gradients(None, call.control_points, gy, of_x=True, of_c=True)
+    return grad_x, grad_c
+
+
+def vjp_of_vjp(
+    x: npt.ArrayLike,
+    control_points: npt.ArrayLike,
+    spline_width: float,
+    grad_y: npt.ArrayLike,
+    cotangent_x: npt.ArrayLike,
+    cotangent_control_points: npt.ArrayLike,
+    num_threads: int | None = None,
+) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+    """Differentiate `vjp` in reverse: its cotangents by x, control points and grad_y.
+
+    Args:
+        cotangent_x: v, shape (..., I).
+        cotangent_control_points: V, shape (I, K, O).
+    """
+    call = _Call("vjp_of_vjp", x, control_points, spline_width, num_threads)
+    gy = call.of_shape("grad_y", grad_y, call.y_shape)
+    v = call.of_shape("cotangent_x", cotangent_x, call.x.shape)
+    shape = call.control_points.shape
+    V = call.of_shape("cotangent_control_points", cotangent_control_points, shape)
+    by_x, _ = call.gradients(None, V, gy, of_x=True, of_c=False)
+    _, by_c = call.gradients(v, call.control_points, gy, of_x=False, of_c=True)
+    by_gy = call.interpolate(call.x, v, call.control_points) + call.interpolate(call.x, None, V)
+    return by_x, by_c, by_gy
+
+
+def default_threads() -> int:
+    """Return `OMP_NUM_THREADS`, or else the number of processors that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Call:
+    """The checked arguments of one call, in the dtype that is computed in."""
+
+    def __init__(
+        self,
+        where: str,
+        x: npt.ArrayLike,
+        control_points: npt.ArrayLike,
+        spline_width: float,
+        num_threads: int | None,
+    ) -> None:
+        self.where = where
+        x, c = np.asarray(x), np.asarray(control_points)
+        for name, array in (("x", x), ("control_points", c)):
+            floating = np.issubdtype(array.dtype, np.floating) and array.dtype.itemsize <= 8
+            validate.floating(where, name, floating, array.dtype)
+        if c.ndim != 3:
+            raise ValueError(
+                validate.message(
+                    where,
+                    "control_points",
+                    "of shape (in_features, num_control_points, out_features)",
+                    f"shape {c.shape}",
+                    "Stack the control points of all edges into one three-dimensional array.",
+                )
+            )
+        validate.num_control_points(where, c.shape[1])
+        validate.last_dimension(where, "x", x.shape, c.shape[0])
+        self.width = validate.spline_width(where, spline_width)
+        remedy = "Pass the number of threads, or None for the default."
+        self.threads = (
+            default_threads()
+            if num_threads is None
+            else validate.integer(where, "num_threads", num_threads, 1, remedy)
+        )
+        self.storage = np.result_type(x, c)
+        self.compute = np.result_type(self.storage, np.float32)
+        self.x = x.astype(self.compute, copy=False)
+        self.control_points = c.astype(self.compute, copy=False)
+        self.y_shape = (*x.shape[:-1], c.shape[2])
+
+    def of_shape(self, argument: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> NumpyArray:
+        array = np.asarray(values)
+        if array.shape != shape:
+            remedy = "Tangents and cotangents have the shape of what they belong to."
+            constraint, got = f"of shape {shape}", f"shape {array.shape}"
+            raise ValueError(validate.message(self.where, argument, constraint, got, remedy))
+        return array.astype(self.compute, copy=False)
+
+    def interpolate(
+        self, x: NumpyArray, direction: NumpyArray | None, control_points: NumpyArray
+    ) -> NumpyArray:
+        c = np.ascontiguousarray(control_points)
+        x, v = self._flat(x), None if direction is None else self._flat(direction)
+        y = np.empty((x.shape[0], c.shape[2]), dtype=self.compute)
+        native.interpolate(
+            self.compute.name,
+            self._size(x),
+            _matrix(x),
+            None if v is None else _matrix(v),
+            c.ctypes.data,
+            y.ctypes.data,
+            self.threads,
+        )
+        return self._stored(y.reshape(self.y_shape))
+
+    def gradients(
+        self,
+        direction: NumpyArray | None,
+        control_points: NumpyArray,
+        grad_y: NumpyArray,
+        *,
+        of_x: bool,
+        of_c: bool,
+    ) -> tuple[NumpyArray, NumpyArray]:
+        """Return both gradients; one that is not wanted is empty memory."""
+        c = np.ascontiguousarray(control_points)
+        x, v = self._flat(self.x), None if direction is None else self._flat(direction)
+        gy = np.ascontiguousarray(grad_y)
+        grad_x = np.empty(x.shape, dtype=self.compute)
+        grad_c = np.empty(c.shape, dtype=self.compute)
+        native.gradients(
+            self.compute.name,
+            self._size(x),
+            _matrix(x),
+            None if v is None else _matrix(v),
+            c.ctypes.data,
+            gy.ctypes.data,
+            grad_x.ctypes.data if of_x else None,
+            grad_c.ctypes.data if of_c else None,
+            self.threads,
+        )
+        return self._stored(grad_x.reshape(self.x.shape)), self._stored(grad_c)
+
+    def _size(self, x: NumpyArray) -> native.Size:
+        in_features, count, out_features = self.control_points.shape
+        return native.Size(x.shape[0], in_features, count, out_features, self.width)
+
+    def _flat(self, x: NumpyArray) -> NumpyArray:
+        in_features = self.control_points.shape[0]
+        rows = x.size // in_features if in_features else int(np.prod(x.shape[:-1]))
+        return x.reshape(rows, in_features)
+
+    def _stored(self, array: NumpyArray) -> NumpyArray:
+        return array.astype(self.storage, copy=False)
+
+
+def _matrix(x: NumpyArray) -> native.Matrix:
+    """Describe an array (B, I), which must outlive the call."""
+    size = x.itemsize
+    return native.Matrix(x.ctypes.data, x.strides[0] // size, x.strides[1] // size)

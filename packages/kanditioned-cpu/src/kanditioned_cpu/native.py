@@ -1,0 +1,206 @@
+"""The native library: its functions, given addresses.
+
+Arrays are float32 or float64, all of one dtype. Inputs have any strides; control points (I, K, O),
+cotangents of y (B, O) and results are contiguous. The library is called without Python's lock, so
+several threads may call it at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import NamedTuple
+
+from kanditioned_spec import validate
+
+MOST_CONTROL_POINTS = 2**30
+"""Intervals are 32-bit integers."""
+
+_NAMES = ("avx512", "avx2", "baseline")
+
+
+class Size(NamedTuple):
+    """The sizes of one call, in the order of the library's structure."""
+
+    batch: int
+    in_features: int
+    num_control_points: int
+    out_features: int
+    spline_width: float
+
+
+class Matrix(NamedTuple):
+    """Inputs (B, I): their address, and strides in elements."""
+
+    address: int
+    row: int
+    column: int
+
+
+class _Arguments(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in Size._fields[:-1]),
+        ("spline_width", ctypes.c_double),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("x_row", "x_column", "direction_row", "direction_column", "threads")
+        ),
+    )
+
+
+def interpolate(
+    dtype: str,
+    size: Size,
+    x: Matrix,
+    direction: Matrix | None,
+    control_points: int,
+    y: int,
+    threads: int,
+) -> None:
+    """Write Σ_i s(x), or along a direction v the derivative Σ_i v s'(x), to `y` (B, O).
+
+    Args:
+        dtype: `"float32"` or `"float64"`, of every array.
+        size: The sizes.
+        x: The inputs.
+        direction: v, or None.
+        control_points: The address of (I, K, O).
+        y: The address of the result.
+        threads: How many threads may work on it, the caller included.
+
+    Raises:
+        MemoryError: There is no room for the scratch memory, less than 1 MiB for each thread.
+        ValueError: There are more than `MOST_CONTROL_POINTS`.
+    """
+    arguments = _arguments("interpolate", size, x, direction, threads)
+    along = direction.address if direction else None
+    _check(_INTERPOLATE[dtype](arguments, x.address, along, control_points, y))
+
+
+def gradients(
+    dtype: str,
+    size: Size,
+    x: Matrix,
+    direction: Matrix | None,
+    control_points: int | None,
+    grad_y: int,
+    grad_x: int | None,
+    grad_control_points: int | None,
+    threads: int,
+) -> None:
+    """Write the gradients by x (B, I) and by the control points (I, K, O), or one of them.
+
+    Along a direction v, the second is the derivative of itself: -v/h and v/h in place of 1 - t and
+    t.
+
+    Args:
+        dtype: `"float32"` or `"float64"`, of every array.
+        size: The sizes.
+        x: The inputs.
+        direction: v, or None; None where `grad_x` is wanted.
+        control_points: The address of (I, K, O); read for `grad_x` alone.
+        grad_y: The address of (B, O).
+        grad_x: The address of the gradient by x, or None.
+        grad_control_points: The address of the gradient by the control points, or None.
+        threads: How many threads may work on it, the caller included.
+
+    Raises:
+        MemoryError: There is no room for the scratch memory, less than 1 MiB for each thread.
+        ValueError: There are more than `MOST_CONTROL_POINTS`.
+    """
+    arguments = _arguments("gradients", size, x, direction, threads)
+    along = direction.address if direction else None
+    function = _GRADIENTS[dtype]
+    _check(
+        function(arguments, x.address, along, control_points, grad_y, grad_x, grad_control_points)
+    )
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Return the names of the instruction sets that this machine has, the widest first."""
+    return tuple(name for name in _NAMES if _LIBRARY.kan_has_instruction_set(name.encode()))
+
+
+def instruction_set() -> str:
+    """Return the name of the instruction set in use: at first the machine's widest."""
+    name: bytes = _LIBRARY.kan_instruction_set()
+    return name.decode()
+
+
+def use_instruction_set(name: str) -> None:
+    """Use another instruction set from now on, in the whole process.
+
+    Raises:
+        ValueError: This machine does not have it.
+    """
+    if not _LIBRARY.kan_use_instruction_set(name.encode()):
+        validate.choice("use_instruction_set", "name", name, instruction_sets())
+
+
+def share_threads_of_openmp() -> bool:
+    """Run on the threads of the OpenMP runtime that the process has loaded, if it has one.
+
+    Otherwise, and in a forked child, the library keeps a pool of its own that waits parked.
+
+    Returns:
+        Whether there is such a runtime.
+    """
+    try:
+        entry = ctypes.CDLL(None).GOMP_parallel
+    except AttributeError:
+        return False
+    _LIBRARY.kan_share_threads_of(ctypes.cast(entry, ctypes.c_void_p))
+    return True
+
+
+def _arguments(
+    where: str, size: Size, x: Matrix, direction: Matrix | None, threads: int
+) -> _Arguments:
+    if size.num_control_points > MOST_CONTROL_POINTS:
+        raise ValueError(
+            validate.message(
+                where,
+                "num_control_points",
+                f"<= {MOST_CONTROL_POINTS}",
+                size.num_control_points,
+                "Use fewer control points.",
+            )
+        )
+    strides = (direction.row, direction.column) if direction else (0, 0)
+    return _Arguments(*size, x.row, x.column, *strides, threads)
+
+
+def _check(status: int) -> None:
+    if status:
+        raise MemoryError("kanditioned_cpu: no room for the scratch memory of the kernels")
+
+
+def _load() -> ctypes.CDLL:
+    """Load the library from where the package is, or where its editable install built it."""
+    from . import __path__ as folders
+
+    candidates = [Path(folder) / "_native.so" for folder in folders]
+    for path in candidates:
+        if path.exists():
+            return ctypes.CDLL(str(path))
+    raise ImportError(
+        f"kanditioned_cpu has no native library at {' or '.join(map(str, candidates))}. "
+        "Install the package with pip, which builds it: `pip install kanditioned-cpu`."
+    )
+
+
+def _function(name: str, addresses: int) -> ctypes._NamedFuncPointer:
+    function = getattr(_LIBRARY, name)
+    function.argtypes = (ctypes.POINTER(_Arguments), *[ctypes.c_void_p] * addresses)
+    function.restype = ctypes.c_int
+    return function  # type: ignore[no-any-return]
+
+
+_LIBRARY = _load()
+_LIBRARY.kan_instruction_set.restype = ctypes.c_char_p
+_LIBRARY.kan_has_instruction_set.argtypes = (ctypes.c_char_p,)
+_LIBRARY.kan_use_instruction_set.argtypes = (ctypes.c_char_p,)
+_LIBRARY.kan_share_threads_of.argtypes = (ctypes.c_void_p,)
+_LIBRARY.kan_share_threads_of.restype = None
+_INTERPOLATE = {dtype: _function(f"kan_interpolate_{dtype}", 4) for dtype in ("float32", "float64")}
+_GRADIENTS = {dtype: _function(f"kan_gradients_{dtype}", 6) for dtype in ("float32", "float64")}
