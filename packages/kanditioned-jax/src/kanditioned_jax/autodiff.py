@@ -66,7 +66,10 @@ def contraction(output: str, x: jax.Array, operands: Operands, setting: Setting)
     """
     roles = tuple(role for role in ROLES if role in operands)
     values = (operands[role] for role in roles)
-    return _contraction_p.bind(x, *values, output=output, roles=roles, setting=setting)
+    result: jax.Array = _contraction_p.bind(  # type: ignore[no-untyped-call]
+        x, *values, output=output, roles=roles, setting=setting
+    )
+    return result
 
 
 def _abstract(x: Any, *values: Any, output: str, roles: tuple[str, ...], setting: Setting) -> Any:
@@ -99,7 +102,7 @@ def _jvp(
 def _transpose(
     cotangent: Any, x: Any, *values: Any, output: str, roles: tuple[str, ...], setting: Setting
 ) -> list[Any]:
-    wanted = [ad.is_undefined_primal(value) for value in values]
+    wanted = [type(value) is ad.UndefinedPrimal for value in values]
     if type(cotangent) is ad.Zero:
         return [None] * (1 + len(values))
     known = {role: v for role, v, no in zip(roles, values, wanted, strict=True) if not no}
@@ -131,17 +134,13 @@ def _batch(
 
 
 def _fold(argument: jax.Array, dim: int | None, size: int, axis: int) -> jax.Array:
-    """Merge a mapped axis, or copies of an argument that has none, into `axis`, as its major part."""
+    """Merge a mapped axis, or copies where there is none, into `axis` as its major part."""
     if dim is None:
-        argument = jnp.broadcast_to(jnp.expand_dims(argument, axis), _inserted(argument, size, axis))
+        argument = jnp.repeat(jnp.expand_dims(argument, axis), size, axis)
     else:
         argument = jnp.moveaxis(argument, dim, axis)
     shape = argument.shape
-    return argument.reshape(*shape[:axis], shape[axis] * shape[axis + 1], *shape[axis + 2 :])
-
-
-def _inserted(argument: jax.Array, size: int, axis: int) -> tuple[int, ...]:
-    return (*argument.shape[:axis], size, *argument.shape[axis:])
+    return argument.reshape(*shape[:axis], size * shape[axis + 1], *shape[axis + 2 :])
 
 
 def _evaluate(
@@ -159,29 +158,30 @@ def _evaluate(
 
     def group(x: jax.Array, *values: jax.Array) -> jax.Array:
         operands = dict(zip(roles, values, strict=True))
-        direction, gy = operands.get("direction"), operands.get("grad_y")
+        direction = operands.get("direction")
         if output == "control_points":
-            grad = impl.accumulate(x, direction, gy, count, width, target)
+            grad = impl.accumulate(x, direction, operands["grad_y"], count, width, target)
             return grad.reshape(-1, grad.shape[2])
         table = operands["control_points"]
         c = table.reshape(x.shape[1], count, table.shape[1])
         if output == "grad_y":
             return impl.interpolate(x, direction, c, width, target)
-        return impl.contract(x, c, gy, width, target)
+        return impl.contract(x, c, operands["grad_y"], width, target)
 
     if any(0 in array.shape for array in (x, *values)):
-        avals = (jax.typeof(array) for array in (x, *values))
-        return jnp.zeros(_abstract(*avals, output=output, roles=roles, setting=setting).shape, x.dtype)
+        types = map(jax.typeof, (x, *values))
+        result = _abstract(*types, output=output, roles=roles, setting=setting)
+        return jnp.zeros(result.shape, result.dtype)
     if x.shape[0] == 1:
         return group(x[0], *(value[0] for value in values))[None]
     return jax.vmap(group)(x, *values)
 
 
 _contraction_p = Primitive("kanditioned_contraction")
-_contraction_p.def_impl(
+_contraction_p.def_impl(  # type: ignore[no-untyped-call]
     jax.jit(_contraction_p.bind, static_argnames=("output", "roles", "setting"))
 )
-_contraction_p.def_abstract_eval(_abstract)
+_contraction_p.def_abstract_eval(_abstract)  # type: ignore[no-untyped-call]
 ad.primitive_jvps[_contraction_p] = _jvp
 ad.primitive_transposes[_contraction_p] = _transpose
 batching.primitive_batchers[_contraction_p] = _batch

@@ -140,23 +140,17 @@ class JaxBackend:
         return {"spline_width": problem.spline_width, "impl": self.impl}
 
     def _config(self, problem: Problem) -> Config:
-        described = LayerConfig.of(problem)
-        return Config(
-            described.num_control_points,
-            described.spline_width,
-            described.parameterization,
-            tuple(described.options),
-            self.impl,
-            "highest",
-        )
+        return KANLayer.configured(LayerConfig.of(problem), self.impl, "highest")
 
     def _layer(self, problem: Problem, theta: NumpyArray) -> KANLayer:
-        return KANLayer.of(*_arrays(problem, theta), self._config(problem))
+        (array,) = _arrays(problem, theta)
+        return KANLayer.of(array, self._config(problem))
 
     def _layer_with(self, problem: Problem, control_points: NumpyArray) -> KANLayer:
         """Return the layer with these control points under the problem's parameterization."""
         config = self._config(problem)
-        return _with_control_points(*_arrays(problem, control_points), config=config)
+        layer: KANLayer = _with_control_points(*_arrays(problem, control_points), config=config)
+        return layer
 
 
 _layer_jit = partial(jax.jit, static_argnames=("spline_width", "impl"))
@@ -171,7 +165,8 @@ def _forward(x: jax.Array, c: jax.Array, **static: Any) -> jax.Array:
 @_layer_jit
 def _vjp(x: jax.Array, c: jax.Array, gy: jax.Array, **static: Any) -> tuple[jax.Array, jax.Array]:
     _, pull = jax.vjp(lambda x, c: spline_forward(x, c, **static, precision="highest"), x, c)
-    return pull(gy)
+    gx, gc = pull(gy)
+    return gx, gc
 
 
 @_layer_jit
@@ -179,7 +174,8 @@ def _vjp_of_vjp(
     x: jax.Array, c: jax.Array, gy: jax.Array, v: jax.Array, V: jax.Array, **static: Any
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     _, pull = jax.vjp(lambda x, c, gy: _vjp(x, c, gy, **static), x, c, gy)
-    return pull((v, V))
+    by_x, by_c, by_gy = pull((v, V))
+    return by_x, by_c, by_gy
 
 
 @jax.jit
@@ -196,9 +192,10 @@ def _penalty(layer: KANLayer) -> jax.Array:
 def _control_points_transpose(grad: jax.Array, config: Config) -> jax.Array:
     in_features, _, out_features = grad.shape
     shape = (in_features, config.spec.num_parameters, out_features)
-    theta = jax.ShapeDtypeStruct(shape, grad.dtype)
+    theta = jnp.zeros(shape, grad.dtype)
     evaluate = jax.linear_transpose(lambda t: KANLayer.of(t, config).control_points(), theta)
-    return evaluate(grad)[0]
+    (gradient,) = evaluate(grad)
+    return jnp.asarray(gradient)
 
 
 @_config_jit

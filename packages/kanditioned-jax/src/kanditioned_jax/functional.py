@@ -78,7 +78,7 @@ def spline_forward(
 
 
 def _alike(x: jax.Array, control_points: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Make both vary over the same axes of a `shard_map`, whose transpose sums over the new ones."""
+    """Make both vary over the same axes of a `shard_map`; the transpose sums over the new ones."""
     axes = {name: jax.typeof(a).mat.varying for name, a in (("x", x), ("c", control_points))}
     return (
         lax.pcast(x, tuple(axes["c"] - axes["x"]), to="varying"),

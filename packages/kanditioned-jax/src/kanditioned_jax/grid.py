@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
 
 
 class Location(NamedTuple):
@@ -15,9 +17,9 @@ class Location(NamedTuple):
     fraction: jax.Array
 
 
-def compute_dtype(*dtypes: jnp.dtype) -> jnp.dtype:
-    """Return the dtype of positions and sums: the promoted dtype, at least float32."""
-    return jnp.result_type(jnp.float32, *dtypes)
+def compute_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return the dtype of positions and sums: `dtype`, but at least float32."""
+    return jnp.promote_types(jnp.float32, dtype)
 
 
 def knots_per_unit(num_control_points: int, spline_width: float) -> float:

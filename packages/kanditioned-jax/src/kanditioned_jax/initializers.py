@@ -45,5 +45,6 @@ def slopes(
         raise ValueError(validate.message(where, "key", constraint, None, remedy))
     if isinstance(key, int):
         key = jax.random.key(key)
-    normal = jax.random.normal(key, (in_features, out_features), dtype)
-    return normal / jnp.linalg.norm(normal, axis=0)
+    normal: jax.Array = jax.random.normal(key, (in_features, out_features), dtype)
+    norms: jax.Array = jnp.linalg.norm(normal, axis=0)
+    return normal / norms

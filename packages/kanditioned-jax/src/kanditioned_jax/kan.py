@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import jax
@@ -12,7 +14,9 @@ from jax.typing import ArrayLike, DTypeLike
 
 from kanditioned_spec import validate
 
+from . import checkpoint
 from .grid import compute_dtype
+from .initializers import slopes
 from .layer import KANLayer
 
 NORMS = ("layer", "none")
@@ -21,7 +25,7 @@ EPSILON = 1e-5
 
 
 @jax.tree_util.register_pytree_with_keys_class
-@dataclass(frozen=True, init=False, eq=False)
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class KAN:
     """A Kolmogorov-Arnold network: normalisation, then a `KANLayer`, for each pair of widths.
 
@@ -34,6 +38,7 @@ class KAN:
             would leave only the order) or `"none"`. Batch normalisation, which has a state, is in
             `kanditioned_jax.nnx.KAN`.
         residual: Add a bias-free linear map of the normalised input to each layer.
+        dropout: Probability of dropping each hidden feature in training, in [0, 1).
         key: Source of all initial values: a key of `jax.random`, or a seed.
         dtype: Dtype of the parameters.
         **layer_options: Passed to every `KANLayer`.
@@ -42,9 +47,11 @@ class KAN:
         layers: The layers.
         residuals: The matrices (I, O) of the linear maps, if any.
         norm: As given.
+        dropout: As given.
 
     Raises:
-        ValueError: `widths` is too short, or `norm` is unknown or does not suit a width.
+        ValueError: `widths` is too short, `norm` is unknown or does not suit a width, or
+            `dropout` is out of range.
 
     Shape:
         Input (..., widths[0]), output (..., widths[-1]).
@@ -58,6 +65,7 @@ class KAN:
     layers: tuple[KANLayer, ...]
     residuals: tuple[jax.Array, ...]
     norm: str
+    dropout: float
 
     def __init__(
         self,
@@ -65,6 +73,7 @@ class KAN:
         *,
         norm: str = "layer",
         residual: bool = False,
+        dropout: float = 0.0,
         key: jax.Array | int | None = None,
         dtype: DTypeLike = jnp.float32,
         **layer_options: Any,
@@ -72,27 +81,36 @@ class KAN:
         widths = checked_widths(widths)
         validate.choice("KAN", "norm", norm, NORMS)
         check_norm(norm, widths)
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         keys = split(key, 2 * len(pairs))
         layers = tuple(
             KANLayer(i, o, key=k, dtype=dtype, **layer_options)
             for (i, o), k in zip(pairs, keys[: len(pairs)], strict=True)
         )
-        linear = jax.nn.initializers.lecun_uniform()
         residuals = tuple(
-            linear(k, pair, dtype) for pair, k in zip(pairs, keys[len(pairs) :], strict=True)
+            slopes("KAN", "random_normal", i, o, k, compute_dtype(dtype)).astype(dtype)
+            for (i, o), k in zip(pairs, keys[len(pairs) :], strict=True)
+            if residual
         )
-        self._set(layers, residuals if residual else (), norm)
+        self._set(layers, residuals, norm, checked_dropout(dropout))
 
     @classmethod
     def init(cls, key: jax.Array | int, *arguments: Any, **options: Any) -> Self:
         """Build a network from a key and the arguments of `KAN`, in the idiom of JAX."""
         return cls(*arguments, key=key, **options)
 
-    def __call__(self, x: ArrayLike) -> jax.Array:
-        """Evaluate the network at `x` of shape (..., widths[0])."""
+    def __call__(self, x: ArrayLike, *, key: jax.Array | None = None) -> jax.Array:
+        """Evaluate the network at `x` of shape (..., widths[0]).
+
+        Args:
+            x: Inputs.
+            key: Source of dropout, for training; without it nothing is dropped.
+        """
         y = jnp.asarray(x)
+        keys = split(key, len(self.layers))
         for index, layer in enumerate(self.layers):
+            if index > 0 and self.dropout:
+                y = _dropped(y, self.dropout, keys[index])
             normalised = layer_norm(y) if self.norm == "layer" else y
             y = layer(normalised)
             if self.residuals:
@@ -115,33 +133,67 @@ class KAN:
         """Return the same functions in other coordinates, see `KANLayer.reparameterize`."""
         return self._rebuilt(lambda layer: layer.reparameterize(parameterization, **options))
 
-    def _rebuilt(self, rebuild: Callable[[KANLayer], KANLayer]) -> Self:
-        return self._of(tuple(map(rebuild, self.layers)), self.residuals, self.norm)
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a checkpoint that every backend reads."""
+        checkpoint.save_network(path, self)
 
     @classmethod
-    def _of(
-        cls, layers: tuple[KANLayer, ...], residuals: tuple[jax.Array, ...], norm: str
+    def load(
+        cls, path: str | os.PathLike[str], impl: str = "auto", *, precision: str | None = None
     ) -> Self:
+        """Read a network that any backend has written, bit for bit.
+
+        Raises:
+            CheckpointError: The file is damaged or newer, or its network has batch normalisation.
+            ValueError: It holds float64, and JAX is not set to keep that.
+        """
+        return checkpoint.load_network(cls, path, impl, precision)
+
+    def _rebuilt(self, rebuild: Callable[[KANLayer], KANLayer]) -> Self:
+        return self.of(tuple(map(rebuild, self.layers)), self.residuals, self.norm, self.dropout)
+
+    @classmethod
+    def of(
+        cls,
+        layers: tuple[KANLayer, ...],
+        residuals: tuple[jax.Array, ...],
+        norm: str,
+        dropout: float,
+    ) -> Self:
+        """Put a network together from its parts, unchecked."""
         network = object.__new__(cls)
-        network._set(layers, residuals, norm)
+        network._set(layers, residuals, norm, dropout)
         return network
 
     def _set(
-        self, layers: tuple[KANLayer, ...], residuals: tuple[jax.Array, ...], norm: str
+        self,
+        layers: tuple[KANLayer, ...],
+        residuals: tuple[jax.Array, ...],
+        norm: str,
+        dropout: float,
     ) -> None:
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "residuals", residuals)
         object.__setattr__(self, "norm", norm)
+        object.__setattr__(self, "dropout", dropout)
 
-    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, Any], ...], str]:
+    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, Any], ...], tuple[str, float]]:
         """Take the network apart, for JAX."""
-        names = ("layers", "residuals")
-        return tuple((jax.tree_util.GetAttrKey(n), getattr(self, n)) for n in names), self.norm
+        children = ("layers", "residuals")
+        keyed = tuple((jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in children)
+        return keyed, (self.norm, self.dropout)
 
     @classmethod
-    def tree_unflatten(cls, norm: str, children: tuple[Any, Any]) -> Self:
+    def tree_unflatten(cls, static: tuple[str, float], children: tuple[Any, Any]) -> Self:
         """Put the network together again, for JAX."""
-        return cls._of(*children, norm)
+        return cls.of(*children, *static)
+
+    def __repr__(self) -> str:
+        layers = ", ".join(map(repr, self.layers))
+        return (
+            f"{type(self).__name__}([{layers}], norm={self.norm!r}, "
+            f"residual={bool(self.residuals)}, dropout={self.dropout})"
+        )
 
 
 def layer_norm(x: jax.Array) -> jax.Array:
@@ -191,6 +243,27 @@ def check_norm(norm: str, widths: Sequence[int]) -> None:
                 "Normalising over so few features leaves at most their order.",
             )
         )
+
+
+def checked_dropout(dropout: float) -> float:
+    """Return a probability of dropping a feature.
+
+    Raises:
+        TypeError: It is not a number.
+        ValueError: It is outside [0, 1).
+    """
+    constraint, remedy = "a number in [0, 1)", "It is the share of hidden features to drop."
+    probability = validate.finite_real("KAN", "dropout", dropout, constraint, remedy, zero=True)
+    if probability >= 1:
+        raise ValueError(validate.message("KAN", "dropout", constraint, probability, remedy))
+    return probability
+
+
+def _dropped(x: jax.Array, probability: float, key: jax.Array | None) -> jax.Array:
+    if key is None:
+        return x
+    kept = jax.random.bernoulli(key, 1 - probability, x.shape)
+    return jnp.where(kept, x / (1 - probability), 0)
 
 
 def split(key: jax.Array | int | None, count: int) -> Sequence[jax.Array | None]:

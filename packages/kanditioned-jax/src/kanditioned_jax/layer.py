@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import jax
@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 
-from kanditioned_spec import Parameterization, checkpoint, refinement, validate
+from kanditioned_spec import Parameterization, refinement, validate
+from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.grid import Array, knots
 
-from . import initializers, selection
-from .arrays import restored
+from . import checkpoint, initializers, selection
 from .functional import spline_forward
 from .grid import compute_dtype
 from .parameterizations import (
@@ -271,8 +271,7 @@ class KANLayer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the layer to a checkpoint that every backend reads, see `checkpoint`."""
-        layer = checkpoint.Layer(self.described(), np.asarray(self.theta))
-        checkpoint.write(path, checkpoint.Checkpoint({"layer": layer}))
+        checkpoint.save_layer(path, self)
 
     @classmethod
     def load(
@@ -284,21 +283,11 @@ class KANLayer:
             CheckpointError: The file is damaged, newer, or holds more than one layer.
             ValueError: It holds float64, and JAX is not set to keep that.
         """
-        where, layer = f"{cls.__name__}.load", checkpoint.read(path).only_layer()
-        described = layer.config
-        config = Config(
-            described.num_control_points,
-            described.spline_width,
-            described.parameterization,
-            tuple(described.options),
-            selection.check(where, impl),
-            selection.check_precision(where, precision),
-        )
-        return cls.of(restored(where, layer.parameters, described.dtype), config)
+        return checkpoint.load_layer(cls, path, impl, precision)
 
-    def described(self) -> checkpoint.LayerConfig:
+    def described(self) -> LayerConfig:
         """Return everything about the layer but its numbers, as it stands in a checkpoint."""
-        return checkpoint.LayerConfig(
+        return LayerConfig(
             self.in_features,
             self.out_features,
             self.num_control_points,
@@ -306,6 +295,18 @@ class KANLayer:
             self.parameterization,
             self.config.options,
             self.theta.dtype.name,
+        )
+
+    @classmethod
+    def configured(cls, described: LayerConfig, impl: str, precision: str | None) -> Config:
+        """Return the static part of a layer that a checkpoint or a problem describes."""
+        return Config(
+            described.num_control_points,
+            described.spline_width,
+            described.parameterization,
+            tuple(dict(described.options).items()),
+            selection.check(cls.__name__, impl),
+            selection.check_precision(cls.__name__, precision),
         )
 
     def _on_other_knots(self, where: str, matrix: Array, spline_width: float) -> Self:

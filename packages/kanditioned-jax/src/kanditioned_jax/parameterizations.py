@@ -97,9 +97,7 @@ def converted(
 
 def along_knots(matrix: Array, values: jax.Array) -> jax.Array:
     """Multiply the knot axis of `values` (I, P, O) by a matrix (K, P), without rounding factors."""
-    return jnp.einsum(
-        "kp,ipo->iko", jnp.asarray(matrix, values.dtype), values, precision="highest"
-    )
+    return jnp.einsum("kp,ipo->iko", jnp.asarray(matrix, values.dtype), values, precision="highest")
 
 
 def _ramps(jumps: jax.Array) -> jax.Array:

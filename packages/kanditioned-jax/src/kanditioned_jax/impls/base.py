@@ -129,9 +129,10 @@ Block = Callable[[int | jax.Array, int], jax.Array]
 def add_blocks(block: Block, length: int, size: int) -> jax.Array:
     """Return the sum of `block` over an axis of `length`, taken `size` at a time."""
     first, rest = _split(length, size)
-    return lax.fori_loop(
-        0, rest, lambda n, total: total + block(first + n * size, size), block(0, first)
-    )
+    total = block(0, first)
+    if not rest:
+        return total
+    return lax.fori_loop(0, rest, lambda n, total: total + block(first + n * size, size), total)
 
 
 def join_blocks(block: Block, length: int, size: int, axis: int) -> jax.Array:
@@ -147,7 +148,8 @@ def join_blocks(block: Block, length: int, size: int, axis: int) -> jax.Array:
         start = first + n * size
         return lax.dynamic_update_slice_in_dim(joined, block(start, size), start, axis)
 
-    return lax.fori_loop(0, rest, write, joined)
+    result: jax.Array = lax.fori_loop(0, rest, write, joined)
+    return result
 
 
 def _split(length: int, size: int) -> tuple[int, int]:

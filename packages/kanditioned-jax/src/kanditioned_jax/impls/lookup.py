@@ -34,7 +34,10 @@ def interpolate(
         change = _column(weight, i)[:, None] * (right - left)
         return left + change if direction is None else change
 
-    return lax.fori_loop(1, x.shape[1], lambda i, y: y + feature(i), feature(0), unroll=UNROLL)
+    y: jax.Array = lax.fori_loop(
+        1, x.shape[1], lambda i, y: y + feature(i), feature(0), unroll=UNROLL
+    )
+    return y
 
 
 def contract(
@@ -104,7 +107,8 @@ def _rows(
 
 
 def _column(values: jax.Array, i: int | jax.Array) -> jax.Array:
-    return lax.dynamic_index_in_dim(values, i, axis=1, keepdims=False)
+    column: jax.Array = lax.dynamic_index_in_dim(values, i, axis=1, keepdims=False)
+    return column
 
 
 lookup = Impl(interpolate, contract, accumulate)

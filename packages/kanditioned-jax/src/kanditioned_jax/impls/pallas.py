@@ -10,7 +10,7 @@ kernels mask nothing. Padded rows of x meet zero rows of gy, or are cut off.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -59,7 +59,8 @@ def interpolate(
         (rows // ROWS, outputs // OUTPUTS),
         [per_rows, per_rows, pl.BlockSpec((*c.shape[:2], OUTPUTS), lambda b, o: (0, 0, o))],
         pl.BlockSpec((ROWS, OUTPUTS), lambda b, o: (b, o)),
-        jax.ShapeDtypeStruct((rows, outputs), x.dtype),
+        (rows, outputs),
+        x.dtype,
         target,
     )(interval.T, finite.T, c)[:batch, :out_features]
     infinite = jnp.where(jnp.isinf(weight), weight, 0)
@@ -98,7 +99,8 @@ def contract(
             pl.BlockSpec((ROWS, gy.shape[1]), lambda b, i: (b, 0)),
         ],
         per_row,
-        jax.ShapeDtypeStruct((in_features, gy.shape[0]), x.dtype),
+        (in_features, gy.shape[0]),
+        x.dtype,
         target,
     )(interval.T, c, gy)
     products = sums.T[:batch] * knots_per_unit(count, spline_width)
@@ -138,7 +140,8 @@ def accumulate(
         (in_features, count // knots, gy.shape[1] // OUTPUTS),
         [per_feature, per_feature, pl.BlockSpec((gy.shape[0], OUTPUTS), lambda i, k, o: (0, o))],
         pl.BlockSpec((None, knots, OUTPUTS), lambda i, k, o: (i, k, o)),
-        jax.ShapeDtypeStruct((in_features, count, gy.shape[1]), x.dtype),
+        (in_features, count, gy.shape[1]),
+        x.dtype,
         target,
     )(interval.T, weight.T, gy)
     return grad[:, :num_control_points, : grad_y.shape[1]]
@@ -149,7 +152,8 @@ def _call(
     grid: tuple[int, ...],
     in_specs: list[pl.BlockSpec],
     out_specs: pl.BlockSpec,
-    out_shape: jax.ShapeDtypeStruct,
+    shape: tuple[int, ...],
+    dtype: Any,
     target: Target,
 ) -> Callable[..., jax.Array]:
     return pl.pallas_call(
@@ -157,7 +161,7 @@ def _call(
         grid=grid,
         in_specs=in_specs,
         out_specs=out_specs,
-        out_shape=out_shape,
+        out_shape=jax.ShapeDtypeStruct(shape, dtype),  # type: ignore[no-untyped-call]
         interpret=target.on_cpu,
         compiler_params=None if target.on_cpu else triton.CompilerParams(num_warps=4, num_stages=2),
     )
@@ -170,12 +174,13 @@ def _nested(
     like: jax.Ref,
 ) -> jax.Array:
     """Return zeros of the shape of `like` after `term(n, m, total)` for every n and m."""
-    return lax.fori_loop(
+    total: jax.Array = lax.fori_loop(
         0,
         outer,
         lambda n, total: lax.fori_loop(0, inner, lambda m, total: term(n, m, total), total),
         jnp.zeros(like.shape, like.dtype),
     )
+    return total
 
 
 def _basis(

@@ -1,0 +1,103 @@
+"""Compare sharded training steps with those of one device; run by `test_sharding`."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from kanditioned_jax import KANLayer, spline_forward
+
+MESH = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
+CASES = {
+    "batch": (P(("data", "model")), P()),
+    "outputs": (P(), P(None, None, ("data", "model"))),
+    "both": (P("data"), P(None, None, "model")),
+}
+X = jnp.asarray(np.random.default_rng(0).uniform(-3, 3, (32, 6)), jnp.float32)
+COLLECTIVES = r" (all-gather|all-reduce|all-to-all|reduce-scatter|collective-permute)\(?[-(]"
+
+
+def objective(layer, x):
+    return (layer(x) ** 2).mean() + 1e-3 * layer.penalty()
+
+
+def step(layer, x):
+    value, (gradient, gx) = jax.value_and_grad(objective, (0, 1))(layer, x)
+    return value, jax.tree.map(lambda p, g: p - 0.1 * g, layer, gradient), gx
+
+
+def assert_equal(got, want):
+    for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(one, other, rtol=3e-5, atol=1e-6)
+
+
+def named_sharding(impl, x_spec, c_spec):
+    layer = KANLayer(6, 16, parameterization="prefix_sum", impl=impl, key=0)
+    want = jax.jit(step)(layer, X)
+    x_at, c_at = NamedSharding(MESH, x_spec), NamedSharding(MESH, c_spec)
+    sharded = jax.tree.map(lambda leaf: jax.device_put(leaf, c_at), layer)
+    compiled = (
+        jax.jit(step, out_shardings=(None, c_at, x_at))
+        .lower(sharded, jax.device_put(X, x_at))
+        .compile()
+    )
+    got = compiled(sharded, jax.device_put(X, x_at))
+    assert_equal(got, want)
+    found = set(re.findall(COLLECTIVES, compiled.as_text()))
+    return f"devices={len(got[1].theta.devices())} {' '.join(sorted(found))}"
+
+
+def mapped(impl, x_spec, c_spec, check_vma):
+    c = KANLayer(6, 16, key=0).control_points()
+
+    def gradients(evaluate):
+        return jax.jit(jax.grad(lambda x, c: (evaluate(x, c) ** 2).mean(), (0, 1)))(X, c)
+
+    evaluate = partial(spline_forward, impl=impl)
+    sharded = jax.shard_map(
+        evaluate,
+        mesh=MESH,
+        in_specs=(x_spec, c_spec),
+        out_specs=P(*x_spec, *([None] if not x_spec else []), *c_spec[2:]),
+        check_vma=check_vma,
+    )
+    assert_equal(gradients(sharded), gradients(evaluate))
+    return "equal"
+
+
+def second_order():
+    cs = jnp.stack([KANLayer(6, 6, key=n).control_points() for n in range(3)])
+
+    def network(x, cs):
+        def layer(h, c):
+            return jnp.tanh(jax.checkpoint(spline_forward)(h, c)), None
+
+        return jax.lax.scan(layer, x, cs)[0]
+
+    def slopes(x, cs):
+        return (jax.grad(lambda x: network(x, cs).sum())(x) ** 2).sum()
+
+    def gradients(x, cs):
+        return jax.grad(slopes, (0, 1))(x, cs)
+
+    sharded = jax.shard_map(
+        gradients, mesh=MESH, in_specs=(P("data"), P()), out_specs=(P("data"), P())
+    )
+    assert_equal(jax.jit(sharded)(X, cs), jax.jit(gradients)(X, cs))
+    return "equal"
+
+
+if __name__ == "__main__":
+    for impl in ("lookup", "dense"):
+        for case, specs in CASES.items():
+            print(f"named_sharding {impl} {case}: {named_sharding(impl, *specs)}")
+            for check_vma in (True, False):
+                found = mapped(impl, *specs, check_vma)
+                print(f"shard_map {check_vma=} {impl} {case}: {found}")
+    print(f"shard_map second order: {second_order()}")
