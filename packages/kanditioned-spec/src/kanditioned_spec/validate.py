@@ -56,7 +56,8 @@ def finite_real(
         result = float(value)
     except OverflowError:  # an integer beyond float64's range
         result = math.inf
-    if not math.isfinite(result) or result < 0 or (result == 0 and not zero):
+    # Comparisons alone, which compilers trace; NaN fails them.
+    if not 0 <= result < math.inf or (result == 0 and not zero):
         raise ValueError(message(where, argument, constraint, result, remedy))
     return result
 

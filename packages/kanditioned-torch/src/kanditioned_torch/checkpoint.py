@@ -86,9 +86,12 @@ def load_network(
     try:
         arguments = json.loads(content.metadata[ARCHITECTURE])
         # The smallest layers stand in for those of the file.
-        network = cls(widths, **arguments, num_control_points=2, device=device, dtype=dtype)
+        network = cls(
+            widths, **arguments, num_control_points=2, init="zero", device=device, dtype=dtype
+        )
         network.layers = nn.ModuleList(layers)
-        network.load_state_dict(network.state_dict() | _tensors(content.tensors, device))
+        parameters = {f"layers.{i}.theta": layer.theta for i, layer in enumerate(layers)}
+        network.load_state_dict(parameters | _tensors(content.tensors, device))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _no_network(path, error) from error
     return network
