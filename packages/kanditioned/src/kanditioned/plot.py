@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ Edge = tuple[int, int]
 CURVE, KNOTS, DATA, MUTED = "#1f4e79", "#1f4e79", "#d9d9d9", "#808080"
 SEQUENCE = ("#1f4e79", "#c44e52", "#4c956c", "#8172b3", "#b8860b", "#64b5cd")
 """Colours of several curves in one panel, told apart by people who do not see all colours."""
-STYLE = {
+STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -70,7 +70,7 @@ def plot_layer(layer: Any, edges: Any = None, **options: Any) -> Figure:
 def plot_edges(
     control_points: Any,
     spline_width: float,
-    edges: Sequence[Edge] | str | None = None,
+    edges: Sequence[Edge] | Literal["all"] | None = None,
     *,
     data: Any = None,
     max_panels: int = 16,
@@ -158,7 +158,7 @@ def figure(size: tuple[float, float]) -> Iterator[Figure]:
             f"pictures need matplotlib, which cannot be imported ({error}). "
             'Install it: pip install "kanditioned[plot]"'
         ) from error
-    with mpl.rc_context({**mpl.rcParamsDefault, "backend": mpl.rcParams["backend"], **STYLE}):
+    with mpl.rc_context(STYLE):
         yield Figure(figsize=size, layout="constrained")
 
 
@@ -204,7 +204,7 @@ def values(points: Array, x: Array, spline_width: float) -> Array:
 
 
 def _chosen(
-    edges: Sequence[Edge] | str | None,
+    edges: Sequence[Edge] | Literal["all"] | None,
     points: Array,
     width: float,
     samples: Array | None,
@@ -239,10 +239,10 @@ def importance(points: Array, spline_width: float, data: Array | None = None) ->
     )
 
 
-def _left_out(edges: object, drawn: int, points: Array) -> str | None:
+def _left_out(edges: object, drawn: int, points: Array) -> str:
     total = points.shape[0] * points.shape[2]
     if drawn == total or not (edges is None or edges == "all"):
-        return None
+        return ""
     return f"the {'largest' if edges is None else 'first'} {drawn} of {total} edges"
 
 

@@ -74,29 +74,49 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self._model.network
 
-    def plot(self, X: Any = None, edges: Any = None, **options: Any) -> Figure:
-        """Draw functions of the first layer over inputs in their own units.
+    @property
+    def control_points_(self) -> Array:
+        """Control points (I, K, O) of the first layer.
 
-        Without hidden layers these are the effects of the inputs, in units of the prediction: the
-        target's for a regressor, log-odds for a classifier.
+        Without hidden layers they are in units of the prediction: the target's for a regressor,
+        log-odds for a classifier. Their inputs are standardised: (x - offset) / scale.
+        """
+        points = self.network_.layers[0].control_points()
+        if hasattr(points, "detach"):
+            points = points.detach().cpu()
+        in_units = 1.0 if self.hidden_layer_sizes else self._output_scale()
+        return np.asarray(points, dtype=np.float64) * in_units
+
+    @property
+    def input_offset_(self) -> Array:
+        """What standardisation subtracts from the inputs, shape (I,)."""
+        check_is_fitted(self)
+        offset: Array = self._scaler.mean_
+        return offset
+
+    @property
+    def input_scale_(self) -> Array:
+        """What standardisation then divides them by, shape (I,)."""
+        check_is_fitted(self)
+        scale: Array = self._scaler.scale_
+        return scale
+
+    def plot(self, X: Any = None, edges: Any = None, **options: Any) -> Figure:
+        """Draw functions of the first layer, `control_points_`, over inputs in their own units.
 
         Args:
             X: Inputs for the histograms and the order of importance.
             edges: See `plot.plot_edges`, as for the other options.
             **options: Options of `plot.plot_edges`.
         """
-        layer = self.network_.layers[0]
-        data = None if X is None else self._scaled(X)
-        names = getattr(self, "feature_names_in_", None)
-        unit = self._output_scale() if not self.hidden_layer_sizes else 1.0
         options = {
-            "input_names": names,
-            "input_offset": self._scaler.mean_,
-            "input_scale": self._scaler.scale_,
+            "input_names": getattr(self, "feature_names_in_", None),
+            "input_offset": self.input_offset_,
+            "input_scale": self.input_scale_,
             **options,
         }
-        points = _control_points(layer) * unit
-        return plot_edges(points, layer.spline_width, edges, data=data, **options)
+        data = None if X is None else self._scaled(X)
+        return plot_edges(self.control_points_, self.spline_width, edges, data=data, **options)
 
     def _fit(self, X: Array, y: npt.NDArray[Any], weight: Any, loss: str, outputs: int) -> Self:
         """Train on validated inputs (N, I) and targets as `training.Network` says."""
@@ -187,10 +207,3 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
 
 def _normalised(samples: Samples) -> Samples:
     return Samples(samples.x, samples.y, samples.weight / samples.weight.mean())
-
-
-def _control_points(layer: Any) -> Array:
-    points = layer.control_points()
-    if hasattr(points, "detach"):
-        points = points.detach().cpu()
-    return np.asarray(points, dtype=np.float64)

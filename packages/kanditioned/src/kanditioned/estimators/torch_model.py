@@ -39,7 +39,7 @@ class Model:
         objective = self._loss(samples)
         if self.smoothing:
             objective = objective + self.smoothing * self.network.penalty("continuous")
-        objective.backward()
+        objective.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         return float(objective.detach())
 

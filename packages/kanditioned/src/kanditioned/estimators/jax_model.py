@@ -1,0 +1,121 @@
+"""The estimators' network in JAX."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from kanditioned_jax import KAN, KANLayer
+
+from .training import Array, Network, Samples
+
+_ADAM = optax.scale_by_adam()
+
+
+class Model:
+    """See `training.Model`. float64 networks live under `jax.enable_x64`, for their calls only."""
+
+    def __init__(self, network: Network) -> None:
+        self.kind, self.smoothing = network.loss, network.smoothing
+        self.dtype = network.dtype
+        with self._settings():
+            self.network = KAN(
+                network.widths,
+                norm="none",
+                key=jax.random.key(network.seed),
+                dtype=network.dtype,
+                **network.layer_options,
+            )
+            self.network = jax.device_put(_starting_at_zero(self.network), network.device)
+            self._optimizer = _ADAM.init(self.network)
+
+    def step(self, samples: Samples, learning_rate: float) -> float:
+        with self._settings():
+            self.network, self._optimizer, objective = _step(
+                self.network,
+                self._optimizer,
+                *self._arrays(samples),
+                np.asarray(learning_rate, self.dtype),
+                np.asarray(self.smoothing, self.dtype),
+                kind=self.kind,
+            )
+            return float(objective)
+
+    def loss(self, samples: Samples) -> float:
+        with self._settings():
+            return float(_loss(self.network, *self._arrays(samples), kind=self.kind))
+
+    def outputs(self, x: Array) -> Array:
+        with self._settings():
+            y: Array = np.array(_outputs(self.network, np.asarray(x, self.dtype)))
+            return y
+
+    def state(self) -> Any:
+        return self.network  # immutable
+
+    def restore(self, state: Any) -> None:
+        self.network = state
+
+    def finish(self) -> None:
+        self._optimizer = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "network": jax.tree.map(np.asarray, self.network)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        with self._settings():  # else JAX would round float64 here
+            self.network = jax.tree.map(jnp.asarray, self.network)
+
+    def _settings(self) -> AbstractContextManager[Any]:
+        settings: AbstractContextManager[Any] = jax.enable_x64(self.dtype == "float64")
+        return settings
+
+    def _arrays(self, samples: Samples) -> tuple[Any, Any, Any]:
+        y = samples.y if self.kind == "cross_entropy" else np.asarray(samples.y, self.dtype)
+        return np.asarray(samples.x, self.dtype), y, np.asarray(samples.weight, self.dtype)
+
+
+def _starting_at_zero(network: KAN) -> KAN:
+    last = network.layers[-1]
+    layers = (*network.layers[:-1], KANLayer.of(jnp.zeros_like(last.theta), last.config))
+    restarted: KAN = jax.tree.unflatten(jax.tree.structure(network), jax.tree.leaves(layers))
+    return restarted
+
+
+@partial(jax.jit, static_argnames="kind")
+def _loss(network: KAN, x: Any, y: Any, weight: Any, kind: str) -> jax.Array:
+    outputs = network(x)
+    if kind == "cross_entropy":
+        each = optax.softmax_cross_entropy_with_integer_labels(outputs, y)
+    elif kind == "logistic":
+        each = optax.sigmoid_binary_cross_entropy(outputs, y).mean(1)
+    else:
+        each = optax.squared_error(outputs, y).mean(1)
+    mean: jax.Array = (weight * each).mean()
+    return mean
+
+
+@partial(jax.jit, static_argnames="kind")
+def _step(
+    network: KAN, state: Any, x: Any, y: Any, weight: Any, rate: Any, smoothing: Any, kind: str
+) -> tuple[KAN, Any, jax.Array]:
+    def objective(network: KAN) -> jax.Array:
+        loss: jax.Array = _loss(network, x, y, weight, kind)
+        return loss + smoothing * network.penalty("continuous")
+
+    value, gradient = jax.value_and_grad(objective)(network)
+    direction, state = _ADAM.update(gradient, state)
+    return optax.apply_updates(network, optax.tree.scale(-rate, direction)), state, value
+
+
+@jax.jit
+def _outputs(network: KAN, x: Any) -> jax.Array:
+    y: jax.Array = network(x)
+    return y
