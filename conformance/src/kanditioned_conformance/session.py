@@ -141,7 +141,8 @@ def _reason(report: pytest.TestReport) -> str:
     if report.skipped and isinstance(report.longrepr, tuple):
         return report.longrepr[2].removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
-    return "" if report.passed else str(crash.message if crash else report.longrepr)
+    said = str(crash.message if crash else report.longrepr)
+    return "" if report.passed else said.removeprefix("Failed: ")
 
 
 def _load(name: str, device: str) -> Backend:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import pytest
 
 from ..cases import Case
@@ -11,8 +13,10 @@ from ..checks.layer import (
     check_forward,
     check_grad_control_points,
     check_grad_x,
+    check_leading_shape,
     check_second_derivatives,
 )
+from ..shapes import LAYERS as SHAPES
 from ..strategies import drawn, layers, strided
 from ..subject import Subject
 
@@ -26,6 +30,16 @@ class TestStrides:
     @drawn(strided())
     def test_any_layout(self, subject: Subject, check: Check, case: Case) -> None:
         subject.run(check, case)
+
+
+class TestLeadingShape:
+    """x has shape (..., I) with any leading shape, an empty batch included; y has (..., O)."""
+
+    @pytest.mark.parametrize("shape", [(), (1, 1), (2, 8), (2, 2, 4), (0,), (2, 0)], ids=str)
+    def test_rows_keep_their_places(self, subject: Subject, shape: tuple[int, ...]) -> None:
+        rows = prod(shape)
+        problem = next(p for p in SHAPES if p.batch == rows)
+        subject.run(check_leading_shape, Case(problem, 0, "off_knots"), shape=shape)
 
 
 class TestOwnership:

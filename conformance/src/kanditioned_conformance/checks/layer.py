@@ -46,6 +46,23 @@ def check_grad_control_points(backend: Backend, case: Case) -> Ratios:
     return compare("grad control points", p, got, want, condition, _contributions(p, a), operands)
 
 
+def check_leading_shape(backend: Backend, case: Case, shape: tuple[int, ...]) -> Ratios:
+    """Compare y and both gradients for x of shape (*shape, I), with as many rows as the batch."""
+    p, a = case.problem, case.arrays()
+    x = a.x.reshape(*shape, p.in_features)
+    gy = a.grad_y.reshape(*shape, p.out_features)
+    operands, share = _operands(backend, p)
+    layer = (x, a.control_points, p.spline_width)
+    y, want_y = backend.forward(p, x, a.control_points), reference.forward(*layer)
+    condition_y = numerics.forward_condition(*layer, share)
+    ratios = compare("value", p, y, want_y, condition_y, operands=operands)
+    got, want = backend.vjp(p, x, a.control_points, gy), reference.vjp(*layer, gy)
+    condition = numerics.vjp_condition(*layer, gy, share)
+    for label, g, w, c in zip(("grad x", "grad control points"), got, want, condition, strict=True):
+        ratios |= compare(label, p, g, w, c, operands=operands)
+    return ratios
+
+
 @needs("vjp_of_vjp")
 def check_second_derivatives(backend: CompleteBackend, case: Case) -> Ratios:
     """Compare all three results of `vjp_of_vjp`."""

@@ -44,19 +44,23 @@ class Plain:
         return True
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
-        x, c = self.taken(problem, x, control_points)
+        leading = x.shape[:-1]
+        x, c = self.taken(problem, x.reshape(-1, problem.in_features), control_points)
         y = np.zeros((x.shape[0], c.shape[2]), self.sum_dtype(problem))
         for i in range(c.shape[0]):
             interval, fraction = self.locate(problem, x[:, i])
             left, right = c[i, interval], c[i, interval + 1]
             with np.errstate(invalid="ignore"):
                 y += self.value(left, right, fraction[:, None])
-        return self.stored(problem, y)
+        return self.stored(problem, y).reshape(*leading, -1)
 
     def vjp(
         self, problem: Problem, x: Floats, control_points: Floats, grad_y: Floats
     ) -> tuple[Floats, Floats]:
-        x, c, gy = self.taken(problem, x, control_points, grad_y)
+        shape = x.shape
+        flat_x = x.reshape(-1, problem.in_features)
+        flat_gy = grad_y.reshape(-1, problem.out_features)
+        x, c, gy = self.taken(problem, flat_x, control_points, flat_gy)
         gx = np.zeros_like(x)
         gc = np.zeros(c.shape, self.sum_dtype(problem))
         for i in range(c.shape[0]):
@@ -67,7 +71,7 @@ class Plain:
                 left, right = self.weights(fraction)
                 self.scatter(gc[i], interval, left[:, None] * gy)
                 self.scatter(gc[i], self.neighbour(problem, interval), right[:, None] * gy)
-        return self.stored(problem, gx), self.stored(problem, gc)
+        return self.stored(problem, gx).reshape(shape), self.stored(problem, gc)
 
     def vjp_of_vjp(
         self,

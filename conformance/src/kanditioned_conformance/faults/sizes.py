@@ -88,6 +88,14 @@ class TransposesTheOutput(Fault):
         return y.T.reshape(y.shape)
 
 
+class SumsOverTheSecondOfThreeAxes(Fault):
+    caught_by = "shapes::TestLeadingShape::test_rows_keep_their_places"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        return np.asarray(y.sum(axis=1) if y.ndim > 2 else y)
+
+
 class ReadsTheControlPointsOfTheFirstOutput(Fault):
     caught_by = "values::TestValue::test_anywhere"
 

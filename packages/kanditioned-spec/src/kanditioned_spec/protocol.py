@@ -81,7 +81,8 @@ class Problem:
 class Backend(Protocol):
     """The laws are those of `reference`, to within `numerics.tolerance`.
 
-    Shapes: x (B, I), control_points and their cotangent (I, K, O), grad_y (B, O), theta (I, P, O).
+    Shapes: x (..., I) with any leading shape of `problem.batch` rows and grad_y (..., O), both
+    (B, I) and (B, O) unless said otherwise; control_points and their cotangent (I, K, O).
     """
 
     @property
@@ -104,7 +105,7 @@ class CompleteBackend(Backend, Protocol):
     """A backend with every capability.
 
     The laws are those of `reference`, `parameterizations`, `initializers`, `refinement`, `validate`
-    and `checkpoint`.
+    and `checkpoint`. Shapes: theta (I, P, O), others as above.
     """
 
     def vjp_of_vjp(
