@@ -1,0 +1,104 @@
+"""What is measured: shapes, modes and precisions, as data."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import NamedTuple
+
+MODES = ("inference", "train", "train_penalty")
+"""Forward without gradients; forward and gradients of weights and inputs; the same with a smoothing
+penalty in a parameterization that makes it well conditioned (`competitors.PENALISED`)."""
+
+PRECISIONS = ("highest", "high", "bfloat16", "autocast")
+"""float32; float32 with TF32 products; bfloat16 storage; float32 storage under autocast."""
+
+
+class Shape(NamedTuple):
+    """Batch, features and control points."""
+
+    batch: int
+    in_features: int
+    out_features: int
+    num_control_points: int
+
+
+CPU_SHAPES = (
+    Shape(256, 64, 64, 8),
+    Shape(1024, 64, 64, 32),
+    Shape(1024, 256, 256, 32),
+    Shape(4096, 128, 128, 16),
+    Shape(64, 784, 64, 8),
+    Shape(8192, 16, 16, 64),
+    Shape(1, 256, 256, 32),
+)
+GPU_SHAPES = (
+    *CPU_SHAPES,
+    *(Shape(8192, 1024, 1024, count) for count in (8, 16, 32, 64, 256)),
+    Shape(65536, 256, 256, 32),
+    Shape(1024, 4096, 4096, 8),
+    Shape(1048576, 64, 64, 32),
+)
+SHAPES = {"cpu": CPU_SHAPES, "cuda": GPU_SHAPES}
+SWEEPS = {
+    "K": tuple(Shape(1024, 64, 64, 2**n) for n in range(2, 11)),
+    "B": tuple(Shape(2**n, 64, 64, 16) for n in range(0, 15, 2)),
+    "width": tuple(Shape(512, 2**n, 2**n, 16) for n in range(2, 10)),
+}
+"""One size varied, the others fixed."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to time.
+
+    Attributes:
+        shape: Sizes.
+        mode: One of `MODES`.
+        precision: One of `PRECISIONS`.
+        device: `"cpu"` or `"cuda"`.
+        spline_width: Width of the domain; inputs are standard normal.
+    """
+
+    shape: Shape
+    mode: str = "train"
+    precision: str = "highest"
+    device: str = "cpu"
+    spline_width: float = 4.0
+
+    @property
+    def edges(self) -> int:
+        """B · I · O."""
+        return self.shape.batch * self.shape.in_features * self.shape.out_features
+
+    @property
+    def passes(self) -> int:
+        """How often each edge is visited: once forward, twice more for the gradients."""
+        return 1 if self.mode == "inference" else 3
+
+    @property
+    def dense_flops(self) -> int:
+        """Multiplications and additions of the hat basis times the control points."""
+        return 2 * self.edges * self.shape.num_control_points * self.passes
+
+    @property
+    def bytes_moved(self) -> int:
+        """Traffic that nothing can avoid: each argument read once, each result written once."""
+        batch, inputs, outputs, count = self.shape
+        size = 2 if self.precision == "bfloat16" else 4
+        argument_sizes = batch * inputs + inputs * count * outputs + batch * outputs
+        return size * argument_sizes * (1 if self.mode == "inference" else 2)
+
+
+def random_shapes(count: int, seed: int) -> tuple[Shape, ...]:
+    """Draw shapes log-uniformly, of at most 2²⁶ edges and 2²³ control points."""
+    rng = random.Random(seed)
+    shapes: list[Shape] = []
+    while len(shapes) < count:
+        shape = Shape(
+            *(round(2 ** rng.uniform(*log)) for log in ((0, 13), (2, 10), (2, 10), (1, 8)))
+        )
+        batch, inputs, outputs, points = shape
+        if batch * inputs * outputs <= 2**26 and inputs * points * outputs <= 2**23:
+            shapes.append(shape)
+    return tuple(shapes)

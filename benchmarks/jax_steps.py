@@ -1,0 +1,62 @@
+"""The step of a JAX layer: one compiled function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .cases import Case
+from .steps import Step
+
+
+def step(layer: Any, framework: str, case: Case) -> Step:
+    """Return the step of a layer that is a pytree (`"jax"`) or a Flax NNX module (`"nnx"`)."""
+    evaluate, parameters = _nnx(layer) if framework == "nnx" else (_evaluate, layer)
+    dtype = jnp.bfloat16 if case.precision == "bfloat16" else jnp.float32
+    parameters = jax.tree.map(
+        lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
+        parameters,
+    )
+
+    def inputs(seed: int) -> tuple[jax.Array, ...]:
+        keys = jax.random.split(jax.random.key(seed))
+        batch, in_features, out_features, _ = case.shape
+        x = jax.random.normal(keys[0], (batch, in_features), dtype)
+        return jax.block_until_ready((x, jax.random.normal(keys[1], (batch, out_features), dtype)))
+
+    def training(parameters: Any, x: jax.Array, gy: jax.Array) -> tuple[Any, ...]:
+        y, pullback = jax.vjp(evaluate, parameters, x)
+        by_parameters, by_x = pullback(gy.astype(y.dtype))
+        return y, by_x, by_parameters
+
+    def inference(parameters: Any, x: jax.Array, gy: jax.Array) -> jax.Array:
+        return evaluate(parameters, x)
+
+    compiled = jax.jit(inference if case.mode == "inference" else training)
+
+    def run(x: jax.Array, gy: jax.Array) -> Any:
+        precision = "tensorfloat32" if case.precision == "high" else "highest"
+        with jax.default_matmul_precision(precision):
+            return compiled(parameters, x, gy)
+
+    return Step(layer, inputs, run, jax.block_until_ready)
+
+
+def _evaluate(layer: Any, x: jax.Array) -> jax.Array:
+    y: jax.Array = layer(x)
+    return y
+
+
+def _nnx(layer: Any) -> tuple[Callable[[Any, jax.Array], jax.Array], Any]:
+    from flax import nnx
+
+    graph, parameters, rest = nnx.split(layer, nnx.Param, ...)
+
+    def evaluate(parameters: Any, x: jax.Array) -> jax.Array:
+        y: jax.Array = nnx.merge(graph, parameters, rest)(x)
+        return y
+
+    return evaluate, parameters

@@ -1,0 +1,71 @@
+"""The machine: what it is, and what it can do at most."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("torch", "jax", "triton", "numpy", "kanditioned-torch", "kanditioned-jax")
+
+
+def description(device: str, threads: int) -> dict[str, Any]:
+    """Return what every row of results carries: date, device, threads, versions."""
+    name = torch.cuda.get_device_name() if device == "cuda" else _processor()
+    return {
+        "date": datetime.date.today().isoformat(),
+        "device": name,
+        "threads": threads,
+        "load": round(os.getloadavg()[0], 1),
+        "versions": f"python {platform.python_version()}, "
+        + ", ".join(f"{name} {version}" for name in PACKAGES if (version := _version(name))),
+    }
+
+
+def ceilings(device: str) -> dict[str, float]:
+    """Measure the best rates of matrix products (flop/s) and of copying (bytes/s)."""
+    size = 8192 if device == "cuda" else 1024
+    rates: dict[str, float] = {}
+    precisions = [("highest", torch.float32), ("high", torch.float32), ("bfloat16", torch.bfloat16)]
+    for precision, dtype in precisions if device == "cuda" else precisions[::2]:
+        torch.set_float32_matmul_precision("high" if precision == "high" else "highest")
+        a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+        rates[f"matmul_{precision}"] = 2 * size**3 / _best(lambda a=a, b=b: a @ b, device)
+    torch.set_float32_matmul_precision("highest")
+    source = torch.randn(2**28 if device == "cuda" else 2**25, device=device)
+    target = torch.empty_like(source)
+    rates["copy"] = 2 * 4 * source.numel() / _best(lambda: target.copy_(source), device)
+    return rates
+
+
+def _best(run: Callable[[], Any], device: str) -> float:
+    """Return the lower quartile of ten calls' seconds."""
+    seconds = []
+    for _ in range(12):
+        start = time.perf_counter()
+        run()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return statistics.quantiles(seconds[2:], n=4)[0]
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
