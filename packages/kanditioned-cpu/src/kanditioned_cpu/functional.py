@@ -51,7 +51,7 @@ def forward(
         array([1. , 2.5, 7. ])
     """
     call = _Call("forward", x, control_points, spline_width, num_threads)
-    return call.interpolate(call.x, None, call.control_points)
+    return call.stored(call.interpolate(None, call.control_points))
 
 
 def jvp(
@@ -64,7 +64,7 @@ def jvp(
     """Differentiate `forward` along `tangent_x` (..., I): the sum of v · s'(x), shape (..., O)."""
     call = _Call("jvp", x, control_points, spline_width, num_threads)
     v = call.of_shape("tangent_x", tangent_x, call.x.shape)
-    return call.interpolate(call.x, v, call.control_points)
+    return call.stored(call.interpolate(v, call.control_points))
 
 
 def vjp(
@@ -78,7 +78,7 @@ def vjp(
     call = _Call("vjp", x, control_points, spline_width, num_threads)
     gy = call.of_shape("grad_y", grad_y, call.y_shape)
     grad_x, grad_c = call.gradients(None, call.control_points, gy, of_x=True, of_c=True)
-    return grad_x, grad_c
+    return call.stored(grad_x), call.stored(grad_c)
 
 
 def vjp_of_vjp(
@@ -103,8 +103,8 @@ def vjp_of_vjp(
     V = call.of_shape("cotangent_control_points", cotangent_control_points, shape)
     by_x, _ = call.gradients(None, V, gy, of_x=True, of_c=False)
     _, by_c = call.gradients(v, call.control_points, gy, of_x=False, of_c=True)
-    by_gy = call.interpolate(call.x, v, call.control_points) + call.interpolate(call.x, None, V)
-    return by_x, by_c, by_gy
+    by_gy = call.interpolate(v, call.control_points) + call.interpolate(None, V)
+    return call.stored(by_x), call.stored(by_c), call.stored(by_gy)
 
 
 def default_threads() -> int:
@@ -166,11 +166,9 @@ class _Call:
             raise ValueError(validate.message(self.where, argument, constraint, got, remedy))
         return array.astype(self.compute, copy=False)
 
-    def interpolate(
-        self, x: NumpyArray, direction: NumpyArray | None, control_points: NumpyArray
-    ) -> NumpyArray:
+    def interpolate(self, direction: NumpyArray | None, control_points: NumpyArray) -> NumpyArray:
         c = np.ascontiguousarray(control_points)
-        x, v = self._flat(x), None if direction is None else self._flat(direction)
+        x, v = self._flat(self.x), None if direction is None else self._flat(direction)
         y = np.empty((x.shape[0], c.shape[2]), dtype=self.compute)
         native.interpolate(
             self.compute.name,
@@ -181,7 +179,7 @@ class _Call:
             y.ctypes.data,
             self.threads,
         )
-        return self._stored(y.reshape(self.y_shape))
+        return y.reshape(self.y_shape)
 
     def gradients(
         self,
@@ -209,7 +207,7 @@ class _Call:
             grad_c.ctypes.data if of_c else None,
             self.threads,
         )
-        return self._stored(grad_x.reshape(self.x.shape)), self._stored(grad_c)
+        return grad_x.reshape(self.x.shape), grad_c
 
     def _size(self, x: NumpyArray) -> native.Size:
         in_features, count, out_features = self.control_points.shape
@@ -220,7 +218,8 @@ class _Call:
         rows = x.size // in_features if in_features else int(np.prod(x.shape[:-1]))
         return x.reshape(rows, in_features)
 
-    def _stored(self, array: NumpyArray) -> NumpyArray:
+    def stored(self, array: NumpyArray) -> NumpyArray:
+        """Round a result to the storage dtype."""
         return array.astype(self.storage, copy=False)
 
 
