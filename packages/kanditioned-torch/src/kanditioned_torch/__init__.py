@@ -9,6 +9,7 @@ from __future__ import annotations
 from .functional import spline_forward
 from .kan import KAN
 from .layer import KANLayer
+from .optim import param_groups
 from .selection import IMPL_NAMES
 
-__all__ = ["IMPL_NAMES", "KAN", "KANLayer", "spline_forward"]
+__all__ = ["IMPL_NAMES", "KAN", "KANLayer", "param_groups", "spline_forward"]

@@ -25,6 +25,7 @@ from kanditioned_spec.parameterizations import option_names
 
 from . import selection
 from .checkpoint import load_layer, save_layer
+from .distributed import local_part, summed_like
 from .functional import spline_forward
 from .parameterizations import map_of
 from .precision import compute_dtype, without_autocast
@@ -78,9 +79,7 @@ class KANLayer(nn.Module):
         points are rounded to the parameters' dtype.
 
     Example:
-        >>> import numpy as np
-    import numpy.typing as npt
-    import torch
+        >>> import torch
         >>> layer = KANLayer(3, 2, init="zero", num_control_points=8)
         >>> layer(torch.randn(5, 3)).shape
         torch.Size([5, 2])
@@ -190,8 +189,9 @@ class KANLayer(nn.Module):
         """
         factor = spec_penalty.scaling_factor(scaling, self.num_control_points, self.spline_width)
         with without_autocast(self.theta.device.type):
-            curvature = self.map.curvature(self.theta.to(compute_dtype(self.theta.dtype)))
-            return curvature.square().sum() * factor
+            theta = local_part(self.theta)
+            penalty = self.map.curvature(theta.to(compute_dtype(theta.dtype))).square().sum()
+        return summed_like(penalty, self.theta) * factor
 
     @classmethod
     @torch.no_grad()
