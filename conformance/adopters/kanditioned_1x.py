@@ -1,8 +1,8 @@
 """The released package `kanditioned` 1.0.3 and 1.0.4 as a backend of the protocol.
 
     pip install --no-deps --target released kanditioned==1.0.3
-    PYTHONPATH=released:conformance/adopters kanditioned-conformance \
-        --backend kanditioned_1x:embedding --xfails conformance/adopters/kanditioned_1x.xfails
+    PYTHONPATH=released:conformance/adopters kanditioned-conformance --profile ci \
+        --backend kanditioned_1x:embedding --xfails conformance/adopters/embedding.xfails
 
 Its module is named `KANditioned` on a disk that tells cases apart.
 """
@@ -48,19 +48,6 @@ class Released:
         inputs = (x, layer.kan_weight)
         return tuple(map(numpy, torch.autograd.grad(layer(x), inputs, tensor(problem, grad_y))))
 
-    def vjp_of_vjp(
-        self, problem: Problem, x: Any, control_points: Any, grad_y: Any, *cotangents: Any
-    ) -> Any:
-        layer, x = self._layer_of(problem, control_points), tensor(problem, x)
-        gy = tensor(problem, grad_y)
-        first = torch.autograd.grad(layer(x), (x, layer.kan_weight), gy, create_graph=True)
-        along = [tensor(problem, cotangent) for cotangent in cotangents]
-        inputs = (x, layer.kan_weight, gy)
-        second = torch.autograd.grad(
-            first, inputs, along, allow_unused=True, materialize_grads=True
-        )
-        return tuple(map(numpy, second))
-
     def control_points(self, problem: Problem, theta: Any) -> Any:
         layer = self._layer(problem)
         with torch.no_grad():
@@ -99,6 +86,23 @@ class Released:
         return layer
 
 
+class TwiceDifferentiable(Released):
+    """`embedding`: PyTorch does not differentiate `embedding_bag` twice by its weights."""
+
+    def vjp_of_vjp(
+        self, problem: Problem, x: Any, control_points: Any, grad_y: Any, *cotangents: Any
+    ) -> Any:
+        layer, x = self._layer_of(problem, control_points), tensor(problem, x)
+        gy = tensor(problem, grad_y)
+        first = torch.autograd.grad(layer(x), (x, layer.kan_weight), gy, create_graph=True)
+        along = [tensor(problem, cotangent) for cotangent in cotangents]
+        inputs = (x, layer.kan_weight, gy)
+        second = torch.autograd.grad(
+            first, inputs, along, allow_unused=True, materialize_grads=True
+        )
+        return tuple(map(numpy, second))
+
+
 def released_version() -> str:
     """Return the version of the distribution that `KANditioned` came from."""
     owners = importlib.metadata.packages_distributions().get("KANditioned", ["kanditioned"])
@@ -117,4 +121,4 @@ def numpy(result: torch.Tensor) -> Any:
     return (result.float() if result.dtype == torch.bfloat16 else result).numpy()
 
 
-embedding, embedding_bag = Released("embedding"), Released("embedding_bag")
+embedding, embedding_bag = TwiceDifferentiable("embedding"), Released("embedding_bag")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -30,7 +29,6 @@ MAP_COUNT = 12
 Their bound, CONSTANT · eps · |T| |θ|, has no factor for the length of the sum. A right product
 comes to 0.8 of it at K = 12 and to 1.5 at K = 70, where one large term meets many small ones.
 """
-NON_FINITE = (np.nan, np.inf, -np.inf)
 LAYOUTS: tuple[Layout, ...] = ("fortran", "stepped")
 MapKind = tuple[str, tuple[tuple[str, Any], ...]]
 """A parameterization's name and options, as in `Problem`."""
@@ -89,8 +87,8 @@ def layers(inputs: Inputs = "anywhere", *, min_batch: int = 1) -> Draw:
     return Draw(random(), [Case(problem, row, inputs) for row, problem in enumerate(table)])
 
 
-def non_finite(values: tuple[float, ...] = NON_FINITE) -> Draw:
-    """Return cases with NaN or infinite inputs (one to four of them), and none near a knot."""
+def non_finite(*values: float) -> Draw:
+    """Return cases with one to four of these inputs, and none near a knot."""
     table = _table(False, 1)
 
     @st.composite

@@ -23,15 +23,15 @@ class TestNaN:
     two control points of interval 0 ("choose l = 0 first") of feature i.
     """
 
-    @drawn(non_finite((np.nan,)), NAN_FIRST, NAN_LAST)
+    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST)
     def test_value(self, subject: Subject, case: Case) -> None:
         subject.run(check_forward, case)
 
-    @drawn(non_finite((np.nan,)), NAN_FIRST, NAN_LAST)
+    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST)
     def test_gradient_of_inputs(self, subject: Subject, case: Case) -> None:
         subject.run(check_grad_x, case)
 
-    @drawn(non_finite((np.nan,)), NAN_FIRST, NAN_LAST)
+    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST)
     def test_gradient_of_control_points(self, subject: Subject, case: Case) -> None:
         subject.run(check_grad_control_points, case)
 
@@ -39,14 +39,14 @@ class TestNaN:
 class TestInfinity:
     """±inf follows IEEE arithmetic of the value formula, c_l + t·(c_{l+1} − c_l)."""
 
-    @drawn(non_finite(), OPPOSITE)
+    @drawn(non_finite(np.inf, -np.inf), OPPOSITE)
     def test_value(self, subject: Subject, case: Case) -> None:
         subject.run(check_forward, case)
 
-    @drawn(non_finite(), OPPOSITE)
+    @drawn(non_finite(np.inf, -np.inf), OPPOSITE)
     def test_gradient_of_inputs(self, subject: Subject, case: Case) -> None:
         subject.run(check_grad_x, case)
 
-    @drawn(non_finite(), OPPOSITE)
+    @drawn(non_finite(np.inf, -np.inf), OPPOSITE)
     def test_gradient_of_control_points(self, subject: Subject, case: Case) -> None:
         subject.run(check_grad_control_points, case)

@@ -52,7 +52,7 @@ class Plain:
             left, right = c[i, interval], c[i, interval + 1]
             with np.errstate(invalid="ignore"):
                 y += self.value(left, right, fraction[:, None])
-        return self.stored(problem, y).reshape(*leading, -1)
+        return self.stored(problem, y).reshape(*leading, c.shape[2])
 
     def vjp(
         self, problem: Problem, x: Floats, control_points: Floats, grad_y: Floats

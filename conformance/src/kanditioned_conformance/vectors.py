@@ -1,0 +1,258 @@
+"""Write the test vectors: inputs, results and bounds of every chapter, for ports in any language.
+
+    python -m kanditioned_conformance.vectors conformance/vectors
+
+The format is described in `conformance/vectors/FORMAT.md`; the same spec gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+
+from kanditioned_spec import SPEC_VERSION, Problem, initializers, numerics, reference, refinement
+from kanditioned_spec.backend import backend
+from kanditioned_spec.checkpoint import bfloat16_bits
+
+from . import tolerance
+from .cases import Case, Floats, map_of
+from .chapters.test_errors import REFUSED
+from .strategies import MAPS, map_id
+
+FORMAT = 1
+HALVES = ("float16", "bfloat16")
+ALL = ("float64", "float32", *HALVES)
+Pairs = dict[str, tuple[Any, Any]]
+"""Results and their conditions by name."""
+
+
+@dataclass
+class Vector:
+    """One operation with its inputs, and its results with their bounds.
+
+    Attributes:
+        name: Unique; its tensors are named `NAME.TENSOR`.
+        chapter: Chapter of the spec, and name of the file.
+        operation: A method of the backend protocol.
+        problem: The layer.
+        inputs: Tensors, in the order in which the operation takes them.
+        results: Tensors and their conditions, in the order in which it returns them.
+        arguments: Further arguments of the operation, by name.
+        error: Name of the error that it must raise instead.
+    """
+
+    name: str
+    chapter: str
+    operation: str
+    problem: Problem
+    inputs: Mapping[str, Floats] = field(default_factory=dict)
+    results: Pairs = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+    def entry(self) -> dict[str, Any]:
+        """Return what the manifest says of it."""
+        problem = {k: v for k, v in asdict(self.problem).items() if k != "device"}
+        return {
+            "name": self.name,
+            "chapter": self.chapter,
+            "operation": self.operation,
+            "problem": problem | {"options": dict(self.problem.options)},
+            "inputs": list(self.inputs),
+            "results": list(self.results),
+            "arguments": self.arguments,
+            "error": self.error,
+        }
+
+    def tensors(self) -> Iterator[tuple[str, Floats, str]]:
+        """Yield name, values and storage dtype of every tensor."""
+        for name, values in self.inputs.items():
+            yield f"{self.name}.{name}", values, self.problem.dtype
+        for name, (want, condition) in self.results.items():
+            want = np.asarray(want, dtype=np.float64)
+            bound = numerics.tolerance(condition, want, self.problem.dtype)
+            bound = np.where(np.isfinite(want), bound, 0.0)  # others must be what they are
+            yield f"{self.name}.{name}", want, "float64"
+            yield f"{self.name}.{name}.bound", bound, "float64"
+
+
+def layer(chapter: str, name: str, operation: str, case: Case, *shape: int) -> Vector:
+    """Return a vector of `forward`, `vjp` or `vjp_of_vjp`, with x of shape (*shape, I)."""
+    p, a = case.problem, case.arrays()
+    x, gy = a.x, a.grad_y
+    if shape:
+        x, gy = x.reshape(*shape, p.in_features), gy.reshape(*shape, p.out_features)
+    inputs: dict[str, Floats] = {"x": x, "control_points": a.control_points}
+    finite = np.nan_to_num(x.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    where = (finite, a.control_points, p.spline_width)
+    given = (x, a.control_points, p.spline_width)
+    results: Pairs
+    if operation == "forward":
+        results = {"y": (reference.forward(*given), numerics.forward_condition(*where))}
+    elif operation == "vjp":
+        inputs |= {"grad_y": gy}
+        both = zip(reference.vjp(*given, gy), numerics.vjp_condition(*where, gy), strict=True)
+        results = dict(zip(("grad_x", "grad_control_points"), both, strict=True))
+    else:
+        along = (gy, a.cotangent_x, a.cotangent_control_points)
+        inputs |= dict(zip(("grad_y", "v", "V"), along, strict=True))
+        all_three = zip(
+            reference.vjp_of_vjp(*given, *along),
+            numerics.vjp_of_vjp_condition(*where, *along),
+            strict=True,
+        )
+        results = dict(zip(("by_x", "by_control_points", "by_grad_y"), all_three, strict=True))
+    return Vector(f"{chapter}-{name}-{p.dtype}", chapter, operation, p, inputs, results)
+
+
+def of_layer() -> Iterator[Vector]:
+    """Yield the vectors of the layer and its derivatives."""
+    knots, plain = Problem(5, 2, 2, 9, 2.0), Problem(4, 2, 3, 6, 6.5)
+    ends = ((0, -1.0), (1, 1.0), (2, -0.0))
+    far = ((0, -1e3), (1, 1e3), (2, -1e30), (3, 1e30))
+    special = ((0, np.nan), (3, np.inf), (4, -np.inf))
+    for dtype in ALL:
+
+        def on(problem: Problem, inputs: Any, placed: Any = (), kind: str = dtype) -> Case:
+            return Case(problem, 7, inputs, placed).on(kind, "cpu")
+
+        yield layer("position", "knots", "forward", on(knots, "on_knots", ends))
+        yield layer("values", "scattered", "forward", on(plain, "anywhere"))
+        yield layer("values", "one_edge", "forward", on(Problem(3, 1, 1, 2), "anywhere"))
+        yield layer("extrapolation", "value", "forward", on(plain, "outside", far))
+        yield layer("extrapolation", "gradients", "vjp", on(plain, "outside", far[:2]))
+        yield layer("gradients", "off_knots", "vjp", on(plain, "off_knots"))
+        yield layer("gradients", "on_knots", "vjp", on(knots, "on_knots", ends))
+        yield layer("accumulation", "one_interval", "vjp", on(plain, "one_interval"))
+        yield layer("second_derivatives", "mixed", "vjp_of_vjp", on(plain, "off_knots"))
+        yield layer("dtypes", "many_knots", "forward", on(Problem(6, 1, 2, 256), "off_knots"))
+        yield layer("dtypes", "long_sum", "forward", on(Problem(1, 200, 1, 3), "off_knots"))
+        yield layer("non_finite", "value", "forward", on(plain, "off_knots", special))
+        yield layer("non_finite", "gradients", "vjp", on(plain, "off_knots", special))
+        yield layer("shapes", "three_axes", "forward", on(plain, "off_knots"), 2, 2)
+        yield layer("shapes", "three_axes_gradients", "vjp", on(plain, "off_knots"), 2, 2)
+        yield layer("empty_batch", "value", "forward", on(Problem(0, 2, 3, 5), "off_knots"))
+        yield layer("empty_batch", "gradients", "vjp", on(Problem(0, 2, 3, 5), "off_knots"))
+        yield layer("determinism", "twice", "vjp", on(Problem(9, 2, 2, 3), "one_interval"))
+
+
+def of_maps() -> Iterator[Vector]:
+    """Yield the vectors of parameterizations and penalty."""
+    for kind in MAPS:
+        for dtype in ("float64", "float32"):
+            case = Case(Problem(0, 1, 2, 6), 7).on(dtype, "cpu").of(*kind)
+            p, spec, (theta, grad) = case.problem, map_of(case.problem), case.parameter_arrays()
+            name = f"{map_id(kind)}-{dtype}"
+            map_results: dict[str, tuple[Floats, Pairs]] = {
+                "control_points": (
+                    theta,
+                    {"c": (spec.control_points(theta), tolerance.map_condition(spec, theta))},
+                ),
+                "control_points_transpose": (
+                    grad,
+                    {"grad": (spec.transpose(grad), tolerance.transpose_condition(spec, grad))},
+                ),
+                "parameters_from": (
+                    grad,
+                    {
+                        "theta": (
+                            spec.parameters_from(grad),
+                            tolerance.inverse_condition(spec, grad),
+                        )
+                    },
+                ),
+            }
+            for operation, (given, results) in map_results.items():
+                label = f"parameterizations-{operation}-{name}"
+                inputs = {"given": given}
+                yield Vector(label, "parameterizations", operation, p, inputs, results)
+            condition = tolerance.penalty_condition(spec, theta, dtype)
+            penalty: Pairs = {"penalty": (spec.penalty(theta), condition)}
+            yield Vector(f"penalty-{name}", "penalty", "penalty", p, {"theta": theta}, penalty)
+
+
+def of_construction() -> Iterator[Vector]:
+    """Yield the vectors of initialisers, refinement and refused arguments."""
+    p = Problem(0, 2, 2, 4, 6.5)
+    for init in ("identity", "zero"):
+        c = initializers.control_points(init, 2, 2, 4, 6.5)
+        at_ends = np.where(np.any(c, axis=1, keepdims=True), p.spline_width / 2, 0) + 0 * c
+        arguments: dict[str, Any] = {"init": init, "seed": 0}
+        results: Pairs = {"control_points": (c, at_ends)}
+        operation = "initial_control_points"
+        yield Vector(f"init-{init}", "initializers", operation, p, {}, results, arguments)
+    c = np.asarray(Case(p, 7).parameter_arrays().grad, dtype=np.float64)
+    for count in (4, 7, 10):
+        matrix = refinement.refinement_matrix(4, count)
+        results = {"refined": (matrix @ c, np.abs(matrix) @ np.abs(c))}
+        arguments = {"num_control_points": count}
+        name, given = f"refine-{count}", {"control_points": c}
+        yield Vector(name, "refinement", "refine", p, given, results, arguments)
+    matrix = refinement.widening_matrix(4, 2)
+    width = refinement.widened(6.5, 4, 2)
+    results = {
+        "widened": (matrix @ c, np.abs(matrix) @ np.abs(c)),
+        "width": (width, width),
+    }
+    given = {"control_points": c}
+    yield Vector("widen-2", "refinement", "widen", p, given, results, {"intervals": 2})
+    for number, (argument, value, error) in enumerate(REFUSED):
+        arguments = {"in_features": 2, "out_features": 3} | {argument: value}
+        if isinstance(value, float) and not np.isfinite(value):
+            continue  # JSON has no such number
+        yield Vector(f"refused-{number}", "errors", "layer", p, {}, {}, arguments, error)
+
+
+def of_files(folder: Path) -> Iterator[Vector]:
+    """Write checkpoints, and yield the vectors that read them."""
+    for dtype, kind in zip(ALL, (MAPS[0], MAPS[1], MAPS[3], MAPS[5]), strict=True):
+        case = Case(Problem(0, 1, 2, 5, 1.0), 7).on(dtype, "cpu").of(*kind)
+        theta, path = case.parameter_arrays().theta, f"checkpoint-{dtype}.safetensors"
+        backend.save(case.problem, theta, folder / path)
+        results: Pairs = {"theta": (theta, np.zeros(theta.shape))}
+        arguments = {"path": path}
+        name = f"checkpoint-{dtype}"
+        yield Vector(name, "checkpoints", "load", case.problem, {}, results, arguments)
+
+
+def write(folder: Path) -> None:
+    """Write manifest and tensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vectors = [*of_layer(), *of_maps(), *of_construction(), *of_files(folder)]
+    for chapter in dict.fromkeys(vector.chapter for vector in vectors):
+        stored = {
+            name: (dtype, _stored(values, dtype))
+            for vector in vectors
+            if vector.chapter == chapter
+            for name, values, dtype in vector.tensors()
+        }
+        if stored:
+            content = safetensors.serialize({k: _spec(*entry) for k, entry in stored.items()})
+            (folder / f"{chapter}.safetensors").write_bytes(content)
+    head = {"format": FORMAT, "spec_version": SPEC_VERSION, "constant": numerics.CONSTANT}
+    entries = ",\n".join(json.dumps(vector.entry(), ensure_ascii=False) for vector in vectors)
+    text = json.dumps(head)[:-1] + f', "vectors": [\n{entries}\n]}}\n'
+    (folder / "manifest.json").write_text(text, "utf-8")
+
+
+def _stored(values: Floats, dtype: str) -> np.ndarray[Any, Any]:
+    kind = np.dtype("uint16" if dtype == "bfloat16" else dtype).newbyteorder("<")
+    bits = bfloat16_bits(values) if dtype == "bfloat16" else values
+    return np.asarray(bits, dtype=kind, order="C")
+
+
+def _spec(dtype: str, array: np.ndarray[Any, Any]) -> safetensors.TensorSpec:
+    return safetensors.TensorSpec(
+        dtype=dtype, shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes
+    )
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

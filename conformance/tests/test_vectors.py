@@ -1,0 +1,84 @@
+"""The vectors: the committed ones are those of the spec, and the checker tells right from wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kanditioned_conformance import vectors
+from kanditioned_conformance.session import CHAPTERS
+
+FOLDER = Path(__file__).parents[1] / "vectors"
+WRITTEN = sorted(path.name for path in FOLDER.iterdir() if path.suffix in (".json", ".safetensors"))
+FLIPPED = """
+from kanditioned_spec.backend import ReferenceBackend
+
+class Flipped(ReferenceBackend):
+    def vjp(self, *arguments):
+        gx, gc = super().vjp(*arguments)
+        return -gx, gc
+
+    penalty = property()
+
+backend = Flipped()
+"""
+
+
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("vectors")
+    vectors.write(folder)
+    return folder
+
+
+def test_the_same_files_are_written(again: Path) -> None:
+    assert sorted(path.name for path in again.iterdir()) == WRITTEN
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_same_bytes_are_written(name: str, again: Path) -> None:
+    assert (again / name).read_bytes() == (FOLDER / name).read_bytes()
+
+
+def test_no_tensor_stands_for_two() -> None:
+    for vector in [*vectors.of_layer(), *vectors.of_maps(), *vectors.of_construction()]:
+        names = [name for name, _, _ in vector.tensors()]
+        assert len(set(names)) == len(names)
+
+
+def test_they_cover_every_chapter_and_stay_small(again: Path) -> None:
+    files = [*vectors.of_layer(), *vectors.of_maps(), *vectors.of_construction()]
+    covered = {vector.chapter for vector in files} | {"checkpoints"}
+    assert covered == {name.removeprefix("test_") for name in CHAPTERS}
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 300_000
+
+
+def run(folder: Path, target: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FOLDER / "check.py"), target]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_reference_passes(tmp_path: Path) -> None:
+    done = run(tmp_path, "kanditioned_spec.backend:backend")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 failed, 0 skipped" in done.stdout
+
+
+def test_a_flipped_sign_fails_and_what_is_lacking_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "port.py").write_text(FLIPPED)
+    done = run(tmp_path, "port:backend")
+    assert done.returncode == 1
+    assert "failed gradients-off_knots-float32" in done.stdout
+    assert "values" not in done.stdout
+    assert "20 skipped" in done.stdout
+
+
+def test_the_checker_needs_numpy_alone() -> None:
+    text = (FOLDER / "check.py").read_text()
+    imported = {
+        line.split()[1] for line in text.splitlines() if line.startswith(("import", "from"))
+    }
+    assert imported - set(sys.stdlib_module_names) == {"numpy"}
