@@ -20,6 +20,7 @@ import safetensors
 from kanditioned_spec import SPEC_VERSION, Problem, initializers, numerics, reference, refinement
 from kanditioned_spec.backend import backend
 from kanditioned_spec.checkpoint import bfloat16_bits
+from kanditioned_spec.grid import Array
 
 from . import tolerance
 from .cases import Case, Floats, map_of
@@ -29,6 +30,8 @@ from .strategies import MAPS, map_id
 FORMAT = 1
 HALVES = ("float16", "bfloat16")
 ALL = ("float64", "float32", *HALVES)
+DIGITS = 30
+"""Bits of results, but for float64, and of bounds: enough beside the 24 of float32."""
 Pairs = dict[str, tuple[Any, Any]]
 """Results and their conditions by name."""
 
@@ -79,8 +82,10 @@ class Vector:
             want = np.asarray(want, dtype=np.float64)
             bound = numerics.tolerance(condition, want, self.problem.dtype)
             bound = np.where(np.isfinite(want), bound, 0.0)  # others must be what they are
+            if self.problem.dtype != "float64":
+                want = _rounded(want)
             yield f"{self.name}.{name}", want, "float64"
-            yield f"{self.name}.{name}.bound", bound, "float64"
+            yield f"{self.name}.{name}.bound", _rounded(bound), "float64"
 
 
 def layer(chapter: str, name: str, operation: str, case: Case, *shape: int) -> Vector:
@@ -146,7 +151,7 @@ def of_layer() -> Iterator[Vector]:
 def of_maps() -> Iterator[Vector]:
     """Yield the vectors of parameterizations and penalty."""
     for kind in MAPS:
-        for dtype in ("float64", "float32"):
+        for dtype in ("float32", "bfloat16"):
             case = Case(Problem(0, 1, 2, 6), 7).on(dtype, "cpu").of(*kind)
             p, spec, (theta, grad) = case.problem, map_of(case.problem), case.parameter_arrays()
             name = f"{map_id(kind)}-{dtype}"
@@ -240,6 +245,12 @@ def write(folder: Path) -> None:
     entries = ",\n".join(json.dumps(vector.entry(), ensure_ascii=False) for vector in vectors)
     text = json.dumps(head)[:-1] + f', "vectors": [\n{entries}\n]}}\n'
     (folder / "manifest.json").write_text(text, "utf-8")
+
+
+def _rounded(values: Array) -> Array:
+    """Round to `DIGITS` bits, so that another machine's matrix product gives the same bytes."""
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.rint(mantissa * 2.0**DIGITS) / 2.0**DIGITS, exponent)
 
 
 def _stored(values: Floats, dtype: str) -> np.ndarray[Any, Any]:
