@@ -30,8 +30,8 @@ from .strategies import MAPS, map_id
 FORMAT = 1
 HALVES = ("float16", "bfloat16")
 ALL = ("float64", "float32", *HALVES)
-DIGITS = 30
-"""Bits of results, but for float64, and of bounds: enough beside the 24 of float32."""
+PRECISION = 8
+"""Results, but for float64, and bounds are rounded to a 256th of the bound or less."""
 Pairs = dict[str, tuple[Any, Any]]
 """Results and their conditions by name."""
 
@@ -83,9 +83,9 @@ class Vector:
             bound = numerics.tolerance(condition, want, self.problem.dtype)
             bound = np.where(np.isfinite(want), bound, 0.0)  # others must be what they are
             if self.problem.dtype != "float64":
-                want = _rounded(want)
+                want = _without_noise(want, bound)
             yield f"{self.name}.{name}", want, "float64"
-            yield f"{self.name}.{name}.bound", _rounded(bound), "float64"
+            yield f"{self.name}.{name}.bound", _without_noise(bound, bound), "float64"
 
 
 def layer(chapter: str, name: str, operation: str, case: Case, *shape: int) -> Vector:
@@ -247,10 +247,10 @@ def write(folder: Path) -> None:
     (folder / "manifest.json").write_text(text, "utf-8")
 
 
-def _rounded(values: Array) -> Array:
-    """Round to `DIGITS` bits, so that another machine's matrix product gives the same bytes."""
-    mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.rint(mantissa * 2.0**DIGITS) / 2.0**DIGITS, exponent)
+def _without_noise(values: Array, bound: Array) -> Array:
+    """Round to a small part of the bound: another machine's sums then give the same bytes."""
+    step = np.ldexp(1.0, np.frexp(bound)[1] - PRECISION)
+    return np.where(bound > 0, np.rint(values / step) * step, values)
 
 
 def _stored(values: Floats, dtype: str) -> np.ndarray[Any, Any]:
