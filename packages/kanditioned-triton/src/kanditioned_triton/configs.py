@@ -15,6 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import triton
+
 from .kernels import GROUP
 
 ENVIRONMENT_VARIABLE = "KANDITIONED_TRITON_CONFIGS"
@@ -59,7 +61,7 @@ def config(family: str, kernel: str, bits: int) -> Config:
     Raises:
         LookupError: The table has none.
     """
-    for row in _table()["configs"]:
+    for row in rows():
         if row["family"] == family and row["kernel"] == kernel and bits in row["bits"]:
             return Config(**row["config"])
     raise LookupError(f"configs.json has no entry for {family}, {kernel}, {bits} bits")
@@ -90,18 +92,39 @@ def fitted(config: Config, batch: int, groups: int, out_features: int) -> Config
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return every entry of the table: family, kernel, bits and config."""
-    entries: list[dict[str, Any]] = _table()["configs"]
-    return entries
+    """Return the entries for this version of Triton: family, kernel, bits and config.
+
+    An entry that names a version, such as `"triton": "3.9"`, comes before the one that it stands
+    in for.
+    """
+    return [row for row in _table()["configs"] if triton.__version__.startswith(row.get("triton", ""))]
 
 
-def replaced(family: str, kernel: str, bits: int, best: Config) -> dict[str, Any]:
-    """Return the table with another config for one entry, as it is stored."""
-    table: dict[str, Any] = json.loads(json.dumps(_table()))
-    for row in table["configs"]:
-        if row["family"] == family and row["kernel"] == kernel and bits in row["bits"]:
-            row["config"] = asdict(best)
-    return table
+def replaced(family: str, best: dict[tuple[str, int], Config], measured: dict[str, Any]) -> str:
+    """Return the text of the table with measured configs of one family, by kernel and bits."""
+    table = _table()
+    others = [row for row in table["configs"] if row["family"] != family]
+    found = [
+        {"family": family, "kernel": kernel, "bits": [bits], "config": asdict(config)}
+        for (kernel, bits), config in best.items()
+    ]
+    records = {**(table["measured"] or {}), family: measured}
+    return text({**table, "measured": records, "configs": others + found})
+
+
+def text(table: dict[str, Any]) -> str:
+    """Return a table as it is stored, with a line per entry."""
+    parts = []
+    for name, value in table.items():
+        if isinstance(value, dict):
+            lines = [f"  {json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items()]
+            parts.append(f" {json.dumps(name)}: {{\n" + ",\n".join(lines) + "\n }")
+        elif isinstance(value, list):
+            lines = [f"  {json.dumps(entry)}" for entry in value]
+            parts.append(f" {json.dumps(name)}: [\n" + ",\n".join(lines) + "\n ]")
+        else:
+            parts.append(f" {json.dumps(name)}: {json.dumps(value)}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 @functools.cache

@@ -149,9 +149,9 @@ def contract(
                 *arguments,
                 **constants,
                 INTERPRETED=device.INTERPRETED,
+                FEATURE_GROUPS=feature_groups,
                 BLOCK_B=config.block_b,
-                BLOCK_F=features,
-                FEATURE_KNOTS=feature_groups * kernels.GROUP,
+                BLOCK_G=config.block_g,
                 BLOCK_O=config.block_o,
                 **_schedule(config),
             )

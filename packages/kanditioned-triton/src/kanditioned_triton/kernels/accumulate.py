@@ -90,7 +90,10 @@ def accumulate(
         phi = hat_tile(interval - base[None, :], left, weight, BLOCK_B, BLOCK_G)
         gy_mask = inside[:, None] & (columns < O)[None, :]
         gy = tl.load(gy_columns + (rows * stride_gb)[:, None], mask=gy_mask, other=0.0)  # [B, O]
-        acc = multiply_add(tl.trans(phi), gy, acc, OPERAND, PARTS, PRECISION, INTERPRETED)
+        phi_t = tl.trans(phi)
+        if PRECISION == "tf32":  # for sm_100, Triton 3.6 to 3.9 cannot store a bare transpose
+            phi_t += 0.0
+        acc = multiply_add(phi_t, gy, acc, OPERAND, PARTS, PRECISION, INTERPRETED)
 
     knot_in_tile = tl.arange(0, BLOCK_G * 8)
     if BUCKETED:

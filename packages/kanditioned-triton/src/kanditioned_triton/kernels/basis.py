@@ -62,17 +62,45 @@ def hat_tile(offset, left, right, ROWS: tl.constexpr, GROUPS: tl.constexpr):
         left: Weight of c_l, [ROWS, GROUPS].
         right: Weight of c_{l+1}, [ROWS, GROUPS].
     """
-    even = tl.join(
-        tl.join(_hat(offset, left, right, 0), _hat(offset, left, right, 4)),
-        tl.join(_hat(offset, left, right, 2), _hat(offset, left, right, 6)),
-    )
-    odd = tl.join(
-        tl.join(_hat(offset, left, right, 1), _hat(offset, left, right, 5)),
-        tl.join(_hat(offset, left, right, 3), _hat(offset, left, right, 7)),
-    )
+    knot_0 = tl.where(offset == 0, left, tl.where(offset == -1, right, 0.0))
+    knot_1 = tl.where(offset == 1, left, tl.where(offset == 0, right, 0.0))
+    knot_2 = tl.where(offset == 2, left, tl.where(offset == 1, right, 0.0))
+    knot_3 = tl.where(offset == 3, left, tl.where(offset == 2, right, 0.0))
+    knot_4 = tl.where(offset == 4, left, tl.where(offset == 3, right, 0.0))
+    knot_5 = tl.where(offset == 5, left, tl.where(offset == 4, right, 0.0))
+    knot_6 = tl.where(offset == 6, left, tl.where(offset == 5, right, 0.0))
+    knot_7 = tl.where(offset == 7, left, tl.where(offset == 6, right, 0.0))
+    even = tl.join(tl.join(knot_0, knot_4), tl.join(knot_2, knot_6))
+    odd = tl.join(tl.join(knot_1, knot_5), tl.join(knot_3, knot_7))
     return tl.reshape(tl.join(even, odd), (ROWS, GROUPS * 8))
 
 
 @triton.jit
-def _hat(offset, left, right, KNOT: tl.constexpr):
-    return tl.where(offset == KNOT, left, tl.where(offset == KNOT - 1, right, 0.0))
+def difference(products, offset, ROWS: tl.constexpr, GROUPS: tl.constexpr):
+    """Return the product at knot l + 1 minus that at l, as far as a group holds them.
+
+    The transpose of `hat_tile` with the weights -1 and 1; what is not selected is not touched.
+
+    Args:
+        products: One number per knot, [ROWS, GROUPS * GROUP].
+        offset: Interval minus the first knot of the group, [ROWS, GROUPS].
+
+    Returns:
+        Shape [ROWS, GROUPS].
+    """
+    even, odd = tl.split(tl.reshape(products, (ROWS, GROUPS, 2, 2, 2)))
+    of_0_4, of_2_6 = tl.split(even)
+    of_1_5, of_3_7 = tl.split(odd)
+    knot_0, knot_4 = tl.split(of_0_4)
+    knot_1, knot_5 = tl.split(of_1_5)
+    knot_2, knot_6 = tl.split(of_2_6)
+    knot_3, knot_7 = tl.split(of_3_7)
+    change = tl.where(offset == -1, knot_0, 0.0)
+    change = tl.where(offset == 0, knot_1 - knot_0, change)
+    change = tl.where(offset == 1, knot_2 - knot_1, change)
+    change = tl.where(offset == 2, knot_3 - knot_2, change)
+    change = tl.where(offset == 3, knot_4 - knot_3, change)
+    change = tl.where(offset == 4, knot_5 - knot_4, change)
+    change = tl.where(offset == 5, knot_6 - knot_5, change)
+    change = tl.where(offset == 6, knot_7 - knot_6, change)
+    return tl.where(offset == 7, -knot_7, change)

@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from .basis import knots_per_unit, locate
+from .basis import difference, knots_per_unit, locate
 from .product import matmul
 
 
@@ -78,49 +78,51 @@ def dense_contract(
     OPERAND: tl.constexpr,
     PRECISION: tl.constexpr,
     INTERPRETED: tl.constexpr,
+    FEATURE_GROUPS: tl.constexpr,
     BLOCK_B: tl.constexpr,
-    BLOCK_F: tl.constexpr,
-    FEATURE_KNOTS: tl.constexpr,
+    BLOCK_G: tl.constexpr,
     BLOCK_O: tl.constexpr,
 ):
-    """Write a tile [B, F] of gx from products gy · c with `FEATURE_KNOTS` knots of each feature.
+    """Write a tile of gx from products gy · c with `BLOCK_G` groups of knots.
 
-    Of all products a sample keeps two, at the ends of its interval, so that a number that is not
-    finite reaches what it belongs to and nothing else.
+    `FEATURE_GROUPS` groups of each feature are taken at a time, so the tile has
+    `BLOCK_G` / `FEATURE_GROUPS` features. Of all products a sample keeps two, at the ends of its
+    interval: a number that is not finite reaches what it belongs to and nothing else.
     """
-    feature_tiles = tl.cdiv(I, BLOCK_F)
+    FEATURES: tl.constexpr = BLOCK_G // FEATURE_GROUPS
+    feature_tiles = tl.cdiv(I, FEATURES)
     rows = (tl.program_id(0) // feature_tiles).to(tl.int64) * BLOCK_B + tl.arange(0, BLOCK_B)
-    first_feature = tl.program_id(0) % feature_tiles * BLOCK_F
-    features = first_feature + tl.arange(0, BLOCK_F)
+    first_feature = tl.program_id(0) % feature_tiles * FEATURES
     row_mask = rows < B
     gy_rows = (gy_ptr + rows * stride_gb)[:, None]
-    column = tl.arange(0, BLOCK_F * FEATURE_KNOTS)
-    c_feature = first_feature + column // FEATURE_KNOTS  # [F k]
-    knot = tl.arange(0, FEATURE_KNOTS)
-    mask = row_mask[:, None] & (features < I)[None, :]
-    x_ptrs = (x_ptr + rows * stride_xb)[:, None] + (features.to(tl.int64) * stride_xi)[None, :]
-    x = tl.load(x_ptrs, mask=mask, other=0.0)
-    interval, fraction = locate(x, K, SPLINE_WIDTH, COMPUTE)  # [B, F]
-    gx = tl.zeros((BLOCK_B, BLOCK_F), COMPUTE)
-    for first_knot in range(0, K, FEATURE_KNOTS):
-        c_knot = first_knot + column % FEATURE_KNOTS
+    group = tl.arange(0, BLOCK_G)
+    feature = first_feature + group // FEATURE_GROUPS  # [G]
+    column = tl.arange(0, BLOCK_G * 8)
+    c_feature = first_feature + column // (FEATURE_GROUPS * 8)  # [8 G]
+    mask = row_mask[:, None] & (feature < I)[None, :]
+    x_ptrs = (x_ptr + rows * stride_xb)[:, None] + (feature.to(tl.int64) * stride_xi)[None, :]
+    slope = tl.zeros((BLOCK_B, BLOCK_G), COMPUTE)
+    for first_knot in range(0, K, FEATURE_GROUPS * 8):
+        c_knot = first_knot + column % (FEATURE_GROUPS * 8)
         c_rows = c_ptr + c_feature.to(tl.int64) * stride_ci + c_knot.to(tl.int64) * stride_ck
         c_mask = (c_feature < I) & (c_knot < K)
-        products = tl.zeros((BLOCK_B, BLOCK_F * FEATURE_KNOTS), COMPUTE)
+        products = tl.zeros((BLOCK_B, BLOCK_G * 8), COMPUTE)
         for first in range(0, O, BLOCK_O):
             columns = first + tl.arange(0, BLOCK_O)
             o_mask = columns < O
             gy_ptrs = gy_rows + (columns.to(tl.int64) * stride_go)[None, :]
             gy = tl.load(gy_ptrs, mask=row_mask[:, None] & o_mask[None, :], other=0.0)  # [B, O]
             c_ptrs = c_rows[:, None] + (columns.to(tl.int64) * stride_co)[None, :]
-            c = tl.load(c_ptrs, mask=c_mask[:, None] & o_mask[None, :], other=0.0)  # [F k, O]
+            c = tl.load(c_ptrs, mask=c_mask[:, None] & o_mask[None, :], other=0.0)  # [8 G, O]
             c = tl.trans(c.to(OPERAND))
             products = matmul(gy.to(OPERAND), c, products, PRECISION, INTERPRETED)
-        of_knot = tl.reshape(products, (BLOCK_B, BLOCK_F, FEATURE_KNOTS))
-        offset = (interval - first_knot)[:, :, None]
-        kept = tl.where(knot[None, None, :] == offset + 1, of_knot, 0.0)
-        kept -= tl.where(knot[None, None, :] == offset, of_knot, 0.0)
-        gx += tl.sum(kept, axis=2)
+        x = tl.load(x_ptrs, mask=mask, other=0.0)
+        interval, fraction = locate(x, K, SPLINE_WIDTH, COMPUTE)  # [B, G]
+        offset = interval - first_knot - (group % FEATURE_GROUPS * 8)[None, :]
+        slope += difference(products, offset, BLOCK_B, BLOCK_G)
+        slope = tl.where(fraction == fraction, slope, fraction)
+    gx = tl.sum(tl.reshape(slope, (BLOCK_B, FEATURES, FEATURE_GROUPS)), axis=2)
     gx *= knots_per_unit(K, SPLINE_WIDTH, COMPUTE)
-    gx = tl.where(fraction == fraction, gx, fraction)
-    tl.store(gx_ptr + (rows * I)[:, None] + features[None, :], gx, mask=mask)
+    features = first_feature + tl.arange(0, FEATURES)
+    gx_ptrs = gx_ptr + (rows * I)[:, None] + features[None, :]
+    tl.store(gx_ptrs, gx, mask=row_mask[:, None] & (features < I)[None, :])

@@ -1,0 +1,249 @@
+"""Compile a kernel for a GPU that is not there, and read what came out.
+
+    python -m kanditioned_triton.aot sm_90
+
+compiles every config of the table for one family and prints registers, spills, shared memory and
+matrix instructions. No GPU is needed, nor PyTorch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")  # its default changes in Triton 3.10
+
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from . import configs, kernels
+from .arithmetic import Arithmetic, of_products, of_weights
+from .configs import Config
+
+TARGETS = {
+    "sm_80": GPUTarget("cuda", 80, 32),
+    "sm_90": GPUTarget("cuda", 90, 32),
+    "sm_100": GPUTarget("cuda", 100, 32),
+    "gfx942": GPUTarget("hip", "gfx942", 64),
+}
+SHARED_MEMORY = {"sm_80": 99 * 1024, "sm_90": 227 * 1024, "sm_100": 227 * 1024, "gfx942": 64 * 1024}
+"""Bytes that a program may use; for sm_80 those of the smallest GPU that shares its configs."""
+STORED = {16: "bfloat16", 32: "float32", 64: "float64"}
+_POINTERS = {"float64": "*fp64", "float32": "*fp32", "float16": "*fp16", "bfloat16": "*bf16"}
+_MATRIX = r"\b(HMMA|HGMMA|DMMA|UTC\w*MMA)\b|\b(v_mfma)_"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One kernel at one config, with the kind of arguments that it is launched with.
+
+    Attributes:
+        kernel: Name in the table.
+        config: Tile sizes and schedule.
+        stored: Name of the dtype of all tensors.
+        precision: `"highest"`, `"high"` or `"medium"`.
+        num_control_points: K.
+    """
+
+    kernel: str
+    config: Config
+    stored: str
+    precision: str
+    num_control_points: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the compiler made of a kernel.
+
+    Attributes:
+        registers: Of a thread.
+        spilled_bytes: Stored to or loaded from local memory.
+        shared_bytes: Shared memory of a program.
+        matrix_instructions: Their mnemonics, such as `"HGMMA"`, with how often each occurs.
+        is_serialized: Whether the assembler waits after every asynchronous matrix instruction.
+    """
+
+    registers: int
+    spilled_bytes: int
+    shared_bytes: int
+    matrix_instructions: dict[str, int]
+    is_serialized: bool
+
+
+def jobs(family: str) -> Iterator[Job]:
+    """Yield what is compiled for a family: each config at the lowest and the highest precision."""
+    seen = set()
+    for row in configs.rows():
+        kernel, entry = row["kernel"], (row["kernel"], *row["bits"])
+        if row["family"] != family or entry in seen:
+            continue
+        seen.add(entry)
+        config = Config(**row["config"])
+        is_lookup = kernel in ("lookup_interpolate", "lookup_contract", "bucket")
+        for bits in row["bits"]:
+            one_precision = is_lookup or bits == 64
+            for precision in ("highest",) if one_precision else ("highest", "medium"):
+                if (bits, precision) == (32, "medium"):
+                    precision = "high"
+                count = 128 if is_lookup or kernel == "bucketed_accumulate" else 8
+                yield Job(kernel, config, STORED[bits], precision, count)
+
+
+def compile(job: Job, family: str) -> Report:
+    """Compile a job for a family and read registers, memory and instructions."""
+    target = TARGETS[family]
+    kernel, types, constants = _arguments(job, is_hip=target.backend == "hip")
+    aligned = {name for name in types if name.startswith(_DIVISIBLE) or name.endswith("_ptr")}
+    signature = {**types, **dict.fromkeys(constants, "constexpr")}
+    attributes = {
+        (kernel.arg_names.index(name),): [["tt.divisibility", 16]] for name in sorted(aligned)
+    }
+    options = {"num_warps": job.config.num_warps, "num_stages": job.config.num_stages}
+    source = ASTSource(kernel, signature, constants, attributes)
+    compiled = triton.compile(source, target=target, options=options)
+    shared = int(compiled.metadata.shared)
+    read = _read_amd if target.backend == "hip" else _read_nvidia
+    return read(compiled, shared)
+
+
+_DIVISIBLE = ("I", "O", "feature_share", "batch_share", "stride_")
+_UNIT_STRIDES = ("stride_xi", "stride_co", "stride_go")
+
+
+def _arguments(job: Job, *, is_hip: bool) -> tuple[Any, dict[str, str], dict[str, Any]]:
+    """Return kernel, argument types and compile-time arguments, as `launch` would give them."""
+    is_bucketed = job.kernel == "bucketed_accumulate"
+    kernel = getattr(kernels, "accumulate" if is_bucketed else job.kernel)
+    groups = triton.cdiv(job.num_control_points, kernels.GROUP)
+    how = _arithmetic(job, is_hip)
+    config = job.config
+    known: dict[str, Any] = {
+        **how.constants(),
+        **dict.fromkeys(_UNIT_STRIDES, 1),
+        "v_ptr": None,
+        "stride_vb": 0,
+        "stride_vi": 0,
+        "SPLINE_WIDTH": 4.0,
+        "HAS_DIRECTION": False,
+        "BUCKETED": is_bucketed,
+        "INTERPRETED": False,
+        "FEATURE_GROUPS": groups,
+        "BLOCK_B": config.block_b,
+        "BLOCK_G": config.block_g,
+        "BLOCK_O": config.block_o,
+        "BLOCK_K": config.block_o,
+        "BLOCK_F": config.block_g,
+        "NARROW": 16,
+    }
+    if not is_bucketed and job.kernel != "bucket":
+        known |= {"order_ptr": None, "starts_ptr": None}
+    types, constants = {}, {}
+    for name in kernel.arg_names:
+        if name in known:
+            constants[name] = known[name]
+        elif name in ("order_ptr", "starts_ptr", "next_ptr"):
+            types[name] = "*i32"
+        elif name.endswith("_ptr"):
+            types[name] = _POINTERS[job.stored]
+        else:
+            types[name] = "i32"
+    return kernel, types, constants
+
+
+def _arithmetic(job: Job, is_hip: bool) -> Arithmetic:
+    compute = "float64" if job.stored == "float64" else "float32"
+    if "contract" in job.kernel:
+        return of_products(
+            job.stored, job.stored, job.precision, compute=compute, is_hip=is_hip
+        )
+    return of_weights(
+        job.stored, job.precision, compute=compute, has_direction=False, is_hip=is_hip
+    )
+
+
+def _read_nvidia(compiled: Any, shared: int) -> Report:
+    """Assemble the PTX again for its report, and disassemble the binary."""
+    tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+    ptx = compiled.asm["ptx"]
+    architecture = re.search(r"\.target (sm_(\d+)\w*)", ptx)
+    if architecture is None:
+        raise ValueError("the PTX names no target")
+    newer = tools / "ptxas-blackwell"
+    assembler = newer if int(architecture[2]) >= 90 and newer.exists() else tools / "ptxas"
+    with tempfile.TemporaryDirectory() as folder:
+        text, binary = Path(folder, "kernel.ptx"), Path(folder, "kernel.cubin")
+        text.write_text(ptx, encoding="utf-8")
+        binary.write_bytes(compiled.asm["cubin"])
+        # The optimisation level is the one that Triton's compiler passes.
+        flags = ["-v", "--regAllocOptLevel=2", f"--gpu-name={architecture[1]}"]
+        log = _run(assembler, *flags, text, "-o", Path(folder, "again.cubin")).stderr
+        assembly = _run(tools / "cuobjdump", "-sass", binary).stdout
+    spills = re.findall(r"(\d+) bytes spill (?:stores|loads)", log)
+    return Report(
+        registers=int(_found(r"Used (\d+) registers", log)),
+        spilled_bytes=sum(map(int, spills)),
+        shared_bytes=shared,
+        matrix_instructions=_matrix_instructions(assembly),
+        is_serialized="serialized" in log,
+    )
+
+
+def _read_amd(compiled: Any, shared: int) -> Report:
+    assembly = compiled.asm["amdgcn"]
+    spilled = int(_found(r"vgpr_spill_count:\s*(\d+)", assembly))
+    return Report(
+        registers=int(_found(r"\.vgpr_count:\s*(\d+)", assembly)),
+        spilled_bytes=4 * spilled,
+        shared_bytes=shared,
+        matrix_instructions=_matrix_instructions(assembly),
+        is_serialized=False,
+    )
+
+
+def _matrix_instructions(assembly: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for match in re.finditer(_MATRIX, assembly):
+        name = match[1] or match[2]
+        found[name] = found.get(name, 0) + 1
+    return found
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    if match is None:
+        raise ValueError(f"the compiler's report has no {pattern!r}")
+    return match[1]
+
+
+def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=True, timeout=120
+    )
+
+
+def main(families: list[str]) -> None:
+    """Print a line per job for the families named, or for all."""
+    print(f"triton {triton.__version__}")
+    for family in families or TARGETS:
+        for job in jobs(family):
+            report = compile(job, family)
+            print(
+                f"{family:7} {job.kernel:20} {job.stored:8} {job.precision:8} "
+                f"registers {report.registers:3}  spilled {report.spilled_bytes:4}  "
+                f"shared {report.shared_bytes:6}  {report.matrix_instructions}"
+                f"{'  serialized' if report.is_serialized else ''}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
