@@ -250,7 +250,8 @@ def write(folder: Path) -> None:
 def _without_noise(values: Array, bound: Array) -> Array:
     """Round to a small part of the bound: another machine's sums then give the same bytes."""
     step = np.ldexp(1.0, np.frexp(bound)[1] - PRECISION)
-    return np.where(bound > 0, np.rint(values / step) * step, values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(bound > 0, np.rint(values / step) * step, values)
 
 
 def _stored(values: Floats, dtype: str) -> np.ndarray[Any, Any]:

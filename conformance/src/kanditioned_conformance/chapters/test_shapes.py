@@ -21,6 +21,7 @@ from ..strategies import drawn, layers, strided
 from ..subject import Subject
 
 CHECKS = (check_forward, check_grad_x, check_grad_control_points, check_second_derivatives)
+LEADING = [(), (1, 1), (2, 8), (2, 2, 4), (0,), (2, 0)]
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -35,7 +36,9 @@ class TestStrides:
 class TestLeadingShape:
     """x has shape (..., I) with any leading shape, an empty batch included; y has (..., O)."""
 
-    @pytest.mark.parametrize("shape", [(), (1, 1), (2, 8), (2, 2, 4), (0,), (2, 0)], ids=str)
+    @pytest.mark.parametrize(
+        "shape", LEADING, ids=lambda shape: "x".join(map(str, shape)) or "none"
+    )
     def test_rows_keep_their_places(self, subject: Subject, shape: tuple[int, ...]) -> None:
         rows = prod(shape)
         problem = next(p for p in SHAPES if p.batch == rows)
