@@ -6,10 +6,11 @@ derivatives, `impls` the ways to evaluate them and `selection` which of them run
 
 from __future__ import annotations
 
+from .export import exportable
 from .functional import spline_forward
 from .kan import KAN
 from .layer import KANLayer
 from .optim import param_groups
 from .selection import IMPL_NAMES
 
-__all__ = ["IMPL_NAMES", "KAN", "KANLayer", "param_groups", "spline_forward"]
+__all__ = ["IMPL_NAMES", "KAN", "KANLayer", "exportable", "param_groups", "spline_forward"]
