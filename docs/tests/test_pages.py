@@ -1,0 +1,39 @@
+"""Every Python block of every page, run in the order of the page in one namespace."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent
+PAGES = sorted([*DOCS.glob("pages/**/*.md"), DOCS / "changelog.md"])
+BLOCK = re.compile(r"^( *)```python[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(text: str) -> list[tuple[int, str]]:
+    """Return the line of each block's first statement, and the block."""
+    return [
+        (text.count("\n", 0, match.start(2)) + 1, textwrap.dedent(match[2]))
+        for match in BLOCK.finditer(text)
+    ]
+
+
+WITH_CODE = [page for page in PAGES if blocks(page.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda p: str(p.relative_to(DOCS)))
+def test_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    for line, block in blocks(page.read_text("utf-8")):
+        # Empty lines in front, so that a traceback names the line of the page.
+        code = compile("\n" * (line - 1) + block, str(page), "exec")
+        exec(code, namespace)
+
+
+def test_blocks_are_found_in_tabs_and_at_the_margin() -> None:
+    text = "x\n```python\na = 1\n```\n    ```python\n    b = 2\n    ```\n```sh\nls\n```\n"
+    assert blocks(text) == [(3, "a = 1\n"), (6, "b = 2\n")]
