@@ -127,7 +127,7 @@ def plot_edges(
     names = _names(input_names, points.shape[0], "x"), _names(output_names, points.shape[2], "y")
     chosen, columns = _chosen(edges, points, width, samples, max_panels)
     rows = -(-len(chosen) // columns)
-    axis = np.broadcast_to(np.stack([input_offset, input_scale], -1), (points.shape[0], 2))
+    axis = np.stack(np.broadcast_arrays(input_offset, input_scale, points[:, 0, 0])[:2], -1)
     with figure((min(1.75 * columns + 0.3, 24), min(1.4 * rows + 0.35, 24))) as fig:
         axes = fig.subplots(rows, columns, sharey=share_y, squeeze=False).ravel()
         for panel, (i, o) in zip(axes, chosen, strict=False):

@@ -37,7 +37,7 @@ class Task:
         is_classification: Whether targets are labels.
         hidden: Hidden sizes of the KAN; none makes it additive.
         num_control_points: K of the KAN.
-        epochs: Passes of the KAN over its training samples.
+        max_iter: Most passes of the KAN over its training samples.
         smoothing: The λ to choose from.
     """
 
@@ -46,7 +46,7 @@ class Task:
     is_classification: bool
     hidden: tuple[int, ...]
     num_control_points: int
-    epochs: int
+    max_iter: int
     smoothing: tuple[float, ...]
 
     @property
@@ -67,8 +67,8 @@ TASKS = (
         is_classification=False,
         hidden=(),
         num_control_points=16,
-        epochs=150,
-        smoothing=(1e-3, 1e-2, 1e-1, 1.0),
+        max_iter=200,
+        smoothing=(1e-2, 1e-1, 1.0, 10.0),
     ),
     Task(
         "breast cancer",
@@ -76,8 +76,8 @@ TASKS = (
         is_classification=True,
         hidden=(),
         num_control_points=16,
-        epochs=100,
-        smoothing=(1e-4, 1e-3, 1e-2, 1e-1),
+        max_iter=200,
+        smoothing=(1e-3, 1e-2, 1e-1, 1.0),
     ),
     Task(
         "digits",
@@ -85,7 +85,7 @@ TASKS = (
         is_classification=True,
         hidden=(16,),
         num_control_points=8,
-        epochs=30,
+        max_iter=30,
         smoothing=(1e-6, 1e-5, 1e-4, 1e-3),
     ),
 )
@@ -97,7 +97,7 @@ def kan(task: Task, **options: Any) -> Any:
     return kind(
         task.hidden,
         num_control_points=task.num_control_points,
-        max_iter=task.epochs,
+        max_iter=task.max_iter,
         random_state=0,
         **options,
     )

@@ -13,13 +13,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from kanditioned_spec import validate
+from kanditioned_spec import penalty, validate
 
 from ..plot import plot_edges
-from .training import Array, Network, Samples, Schedule, build, train
+from .training import Array, Network, Samples, Schedule, build, minimise, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+SOLVERS = ("auto", "lbfgs", "adam")
 
 
 class KANEstimator(BaseEstimator):  # type: ignore[misc]
@@ -31,8 +33,9 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         *,
         num_control_points: int = 16,
         spline_width: float = 6.0,
-        parameterization: str = "bspline",
+        parameterization: str = "auto",
         smoothing: float = 1e-2,
+        solver: str = "auto",
         learning_rate_init: float = 0.02,
         batch_size: int | str = "auto",
         max_iter: int = 200,
@@ -50,6 +53,7 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         self.spline_width = spline_width
         self.parameterization = parameterization
         self.smoothing = smoothing
+        self.solver = solver
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -120,42 +124,75 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, X: Array, y: npt.NDArray[Any], weight: Any, loss: str, outputs: int) -> Self:
         """Train on validated inputs (N, I) and targets as `training.Network` says."""
-        schedule = self._schedule(len(X))
-        smoothing = validate.finite_real(
-            type(self).__name__,
-            "smoothing",
-            self.smoothing,
-            "a finite number >= 0",
-            "It is the weight of the curvature penalty.",
-            zero=True,
-        )
+        schedule, solver = self._schedule(len(X)), self._chosen_solver()
         rng = check_random_state(self.random_state)
         weight = _check_sample_weight(weight, X, dtype=X.dtype)
         used = weight > 0
         self._scaler = StandardScaler().fit(X[used], sample_weight=weight[used])
         samples = Samples(self._scaler.transform(X[used]), y[used], weight[used])
         samples, validation = self._split(samples, loss, rng)
-        self._model = build(
-            self.backend,
-            Network(
-                (X.shape[1], *self.hidden_layer_sizes, outputs),
-                loss,
-                smoothing,
-                int(rng.randint(2**31 - 1)),
-                X.dtype.name,
-                {
-                    "num_control_points": self.num_control_points,
-                    "spline_width": self.spline_width,
-                    "parameterization": self.parameterization,
-                },
-                self.device,
-            ),
+        network = Network(
+            (X.shape[1], *self.hidden_layer_sizes, outputs),
+            loss,
+            self._checked_smoothing(),
+            int(rng.randint(2**31 - 1)),
+            X.dtype.name,
+            self._layer_options(loss, outputs, solver),
+            self.device,
         )
-        self.loss_curve_, self.validation_losses_ = train(
-            self._model, samples, validation, schedule, rng
-        )
+        self._model = build(self.backend, network)
+        if solver == "lbfgs":
+            self.validation_losses_: list[float] = []
+            self.loss_curve_ = minimise(self._model, samples, schedule.epochs, type(self).__name__)
+        else:
+            self.loss_curve_, self.validation_losses_ = train(
+                self._model, samples, validation, schedule, rng
+            )
         self.n_iter_ = len(self.loss_curve_)
         return self
+
+    def _chosen_solver(self) -> str:
+        where = type(self).__name__
+        solver = validate.choice(where, "solver", self.solver, SOLVERS)
+        if solver == "auto":
+            return "adam" if len(self.hidden_layer_sizes) or self.early_stopping else "lbfgs"
+        if solver == "lbfgs" and self.early_stopping:
+            remedy = "L-BFGS goes to the minimum."
+            raise ValueError(
+                validate.message(where, "early_stopping", 'False with solver="lbfgs"', True, remedy)
+            )
+        return solver
+
+    def _checked_smoothing(self) -> float:
+        constraint, remedy = "a finite number >= 0", "It is the weight of the curvature penalty."
+        where = type(self).__name__
+        return validate.finite_real(
+            where, "smoothing", self.smoothing, constraint, remedy, zero=True
+        )
+
+    def _layer_options(self, loss: str, outputs: int, solver: str) -> dict[str, Any]:
+        """Return the arguments of every layer.
+
+        `demmler_reinsch` makes the Hessian of mean (f - y)² + λ ‖D c‖² the identity, so λ is that
+        of the objective divided by half the loss' second derivative at the start.
+        """
+        name = self.parameterization
+        if name == "auto":
+            name = "demmler_reinsch" if solver == "lbfgs" else "bspline"
+        count = validate.num_control_points(type(self).__name__, self.num_control_points)
+        width = validate.spline_width(type(self).__name__, self.spline_width)
+        options: dict[str, Any] = {
+            "num_control_points": count,
+            "spline_width": width,
+            "parameterization": name,
+        }
+        if name == "demmler_reinsch":
+            share = 1 / max(outputs, 2)
+            half = {"squared": 1 / outputs}.get(loss, share * (1 - share) / 2)
+            factor = penalty.scaling_factor("continuous", count, width)
+            options["smoothing"] = self.smoothing * factor / half
+            options["density"] = "normal"
+        return options
 
     def _outputs(self, X: Any) -> Array:
         check_is_fitted(self)

@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 
 from kanditioned_jax import KAN, KANLayer
 
-from .training import Array, Network, Samples
+from .training import Array, Network, Samples, Vector
 
 _ADAM = optax.scale_by_adam()
 
@@ -56,14 +57,26 @@ class Model:
             y: Array = np.array(_outputs(self.network, np.asarray(x, self.dtype)))
             return y
 
-    def state(self) -> Any:
-        return self.network  # immutable
+    def objective(self, samples: Samples) -> tuple[float, Vector]:
+        with self._settings():
+            value, gradient = _objective(
+                self.network,
+                *self._arrays(samples),
+                np.asarray(self.smoothing, self.dtype),
+                kind=self.kind,
+            )
+            return float(value), np.array(ravel_pytree(gradient)[0], np.float64)
 
-    def restore(self, state: Any) -> None:
-        self.network = state
+    def parameters(self) -> Vector:
+        with self._settings():
+            return np.array(ravel_pytree(self.network)[0], np.float64)
+
+    def set_parameters(self, vector: Vector) -> None:
+        with self._settings():
+            self.network = ravel_pytree(self.network)[1](vector.astype(self.dtype))
 
     def finish(self) -> None:
-        self._optimizer = None
+        del self._optimizer
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "network": jax.tree.map(np.asarray, self.network)}
@@ -103,14 +116,21 @@ def _loss(network: KAN, x: Any, y: Any, weight: Any, kind: str) -> jax.Array:
 
 
 @partial(jax.jit, static_argnames="kind")
-def _step(
-    network: KAN, state: Any, x: Any, y: Any, weight: Any, rate: Any, smoothing: Any, kind: str
-) -> tuple[KAN, Any, jax.Array]:
-    def objective(network: KAN) -> jax.Array:
+def _objective(
+    network: KAN, x: Any, y: Any, weight: Any, smoothing: Any, kind: str
+) -> tuple[jax.Array, KAN]:
+    def value(network: KAN) -> jax.Array:
         loss: jax.Array = _loss(network, x, y, weight, kind)
         return loss + smoothing * network.penalty("continuous")
 
-    value, gradient = jax.value_and_grad(objective)(network)
+    return jax.value_and_grad(value)(network)
+
+
+@partial(jax.jit, static_argnames="kind")
+def _step(
+    network: KAN, state: Any, x: Any, y: Any, weight: Any, rate: Any, smoothing: Any, kind: str
+) -> tuple[KAN, Any, jax.Array]:
+    value, gradient = _objective(network, x, y, weight, smoothing, kind)
     direction, state = _ADAM.update(gradient, state)
     return optax.apply_updates(network, optax.tree.scale(-rate, direction)), state, value
 

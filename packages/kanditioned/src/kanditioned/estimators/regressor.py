@@ -18,17 +18,21 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
 
     Without hidden layers it is an additive model: a learned function per input, smoothed by a
     penalty on curvature. Inputs and targets are standardised first. The objective is the mean
-    squared error of the standardised targets + smoothing · Σ ∫ s''² over all edges, and its
-    minimiser is sought by Adam with a step size that falls to zero along a cosine.
+    squared error of the standardised targets + smoothing · Σ ∫ s''² over all edges.
 
     Args:
         hidden_layer_sizes: Number of features between the layers; none for an additive model.
         num_control_points: K, per edge.
         spline_width: Width of the domain of each function, in standard deviations of its input.
-        parameterization: One of `kanditioned_spec.PARAMETERIZATIONS`.
+        parameterization: One of `kanditioned_spec.PARAMETERIZATIONS`. `"auto"` is
+            `"demmler_reinsch"` for L-BFGS, with which its Hessian is near the identity at every
+            smoothing, and `"bspline"` for Adam.
         smoothing: λ >= 0. Large values make every function a straight line.
-        learning_rate_init: Step size at the start.
-        batch_size: Samples per step. `"auto"` takes all of up to 512, else 256.
+        solver: `"lbfgs"` on all samples at once, or `"adam"` in batches, with a step size that
+            falls to zero along a cosine. `"auto"` is L-BFGS without hidden layers, where the
+            objective is convex, unless there is early stopping.
+        learning_rate_init: Step size of Adam at the start.
+        batch_size: Samples per step of Adam. `"auto"` takes all of up to 512, else 256.
         max_iter: Most passes over the samples.
         early_stopping: Set samples aside, stop when their loss no longer falls, and keep the
             parameters of its minimum.

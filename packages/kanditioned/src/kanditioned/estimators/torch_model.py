@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kanditioned_torch import KAN
 
-from .training import Array, Network, Samples
+from .training import Array, Network, Samples, Vector
 
 
 class Model:
@@ -30,18 +30,17 @@ class Model:
             **network.layer_options,
         )
         torch.nn.init.zeros_(self._like())
-        self._optimizer: torch.optim.Optimizer | None = torch.optim.Adam(self.network.parameters())
+        self._optimizer = torch.optim.Adam(self.network.parameters())
 
     def step(self, samples: Samples, learning_rate: float) -> float:
-        assert self._optimizer is not None
         self._optimizer.param_groups[0]["lr"] = learning_rate
-        self._optimizer.zero_grad()
-        objective = self._loss(samples)
-        if self.smoothing:
-            objective = objective + self.smoothing * self.network.penalty("continuous")
-        objective.backward()  # type: ignore[no-untyped-call]
+        objective = self._differentiated(samples)
         self._optimizer.step()
-        return float(objective.detach())
+        return objective
+
+    def objective(self, samples: Samples) -> tuple[float, Vector]:
+        value = self._differentiated(samples)
+        return value, _vector(parameter.grad for parameter in self.network.parameters())
 
     @torch.no_grad()
     def loss(self, samples: Samples) -> float:
@@ -52,15 +51,25 @@ class Model:
         y: Array = self.network(self._tensor(x)).cpu().numpy()
         return y
 
-    def state(self) -> Any:
-        return copy.deepcopy(self.network.state_dict())
+    def parameters(self) -> Vector:
+        return _vector(parameter.detach() for parameter in self.network.parameters())
 
-    def restore(self, state: Any) -> None:
-        self.network.load_state_dict(state)
+    def set_parameters(self, vector: Vector) -> None:
+        values = self._tensor(vector)
+        torch.nn.utils.vector_to_parameters(values, self.network.parameters())
 
     def finish(self) -> None:
-        self._optimizer = None
+        del self._optimizer
+        self.network.zero_grad()
         self.network.eval()
+
+    def _differentiated(self, samples: Samples) -> float:
+        self.network.zero_grad()
+        objective = self._loss(samples)
+        if self.smoothing:
+            objective = objective + self.smoothing * self.network.penalty("continuous")
+        objective.backward()  # type: ignore[no-untyped-call]
+        return float(objective.detach())
 
     def _loss(self, samples: Samples) -> Tensor:
         outputs, weight = self.network(self._tensor(samples.x)), self._tensor(samples.weight)
@@ -79,3 +88,8 @@ class Model:
 
     def _tensor(self, array: Any) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(array)).to(self._like())
+
+
+def _vector(tensors: Iterable[Tensor | None]) -> Vector:
+    parts = [tensor.double().cpu().numpy().ravel() for tensor in tensors if tensor is not None]
+    return np.concatenate(parts)

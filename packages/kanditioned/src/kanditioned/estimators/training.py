@@ -1,4 +1,4 @@
-"""The training loop: Adam with a cosine schedule on mean loss + smoothing · ∫ s''².
+"""Training: the minimum of mean loss + smoothing · Σ ∫ s''², by L-BFGS or by Adam.
 
 It is the same for every framework; a `Model` is the network with its optimizer.
 """
@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import importlib
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import OptimizeResult, minimize
+from sklearn.exceptions import ConvergenceWarning
 
 from kanditioned_spec import registry, validate
 
 Array = npt.NDArray[np.floating[Any]]
+Vector = npt.NDArray[np.float64]
 
 MODELS = {"torch": "torch_model", "jax": "jax_model"}
 LOSSES = ("squared", "logistic", "cross_entropy")
@@ -75,11 +79,14 @@ class Model(Protocol):
     def outputs(self, x: Array) -> Array:
         """Evaluate the network at inputs (N, I)."""
 
-    def state(self) -> Any:
-        """Return a copy of the parameters."""
+    def objective(self, samples: Samples) -> tuple[float, Vector]:
+        """Return the objective and its gradient by the parameters."""
 
-    def restore(self, state: Any) -> None:
-        """Set the parameters to a copy made by `state`."""
+    def parameters(self) -> Vector:
+        """Return a copy of all parameters as one vector."""
+
+    def set_parameters(self, vector: Vector) -> None:
+        """Set all parameters."""
 
     def finish(self) -> None:
         """Drop what only training needs."""
@@ -87,7 +94,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and in what steps to train.
+    """How long and in what steps to train with Adam.
 
     Attributes:
         epochs: Most passes over the samples.
@@ -121,6 +128,46 @@ def build(backend: str | None, network: Network) -> Model:
     return model
 
 
+def minimise(model: Model, samples: Samples, iterations: int, where: str) -> list[float]:
+    """Train a model by L-BFGS on all samples at once.
+
+    In coordinates in which the objective's Hessian is near the identity it needs a few dozen
+    iterations, at every λ.
+
+    Returns:
+        The objective after each iteration.
+
+    Warns:
+        ConvergenceWarning: It has not converged after `iterations`.
+    """
+    objectives: list[float] = []
+
+    def objective(vector: Vector) -> tuple[float, Vector]:
+        model.set_parameters(vector)
+        return model.objective(samples)
+
+    def record(intermediate_result: OptimizeResult) -> None:
+        objectives.append(float(intermediate_result.fun))
+
+    found = minimize(
+        objective,
+        model.parameters(),
+        jac=True,
+        method="L-BFGS-B",
+        callback=record,
+        options={"maxiter": iterations, "maxfun": 2 * iterations, "ftol": 1e-12, "gtol": 1e-8},
+    )
+    model.set_parameters(found.x)
+    model.finish()
+    if found.status == 1:
+        warnings.warn(
+            f"{where}: L-BFGS has not converged after max_iter={iterations} iterations. Raise it.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    return objectives or [float(found.fun)]
+
+
 def train(
     model: Model,
     samples: Samples,
@@ -128,7 +175,7 @@ def train(
     schedule: Schedule,
     rng: np.random.RandomState,
 ) -> tuple[list[float], list[float]]:
-    """Train a model.
+    """Train a model by Adam.
 
     With validation samples it ends with the parameters of the lowest validation loss.
 
@@ -139,7 +186,7 @@ def train(
     total = batches * schedule.epochs
     objectives: list[float] = []
     losses: list[float] = []
-    best, best_state, best_epoch = math.inf, None, 0
+    best, best_parameters, best_epoch = math.inf, None, 0
     for epoch in _epochs(schedule):
         values = []
         for number, batch in enumerate(_batches(samples, schedule.batch_size, rng)):
@@ -151,11 +198,11 @@ def train(
             continue
         losses.append(model.loss(validation))
         if losses[-1] < best - schedule.tolerance:
-            best, best_state, best_epoch = losses[-1], model.state(), epoch
+            best, best_parameters, best_epoch = losses[-1], model.parameters(), epoch
         if epoch - best_epoch >= schedule.patience:
             break
-    if best_state is not None:
-        model.restore(best_state)
+    if best_parameters is not None:
+        model.set_parameters(best_parameters)
     model.finish()
     return objectives, losses
 
