@@ -30,9 +30,12 @@ namespace {
 
 enum Status { OK = 0, OUT_OF_MEMORY = 1 };
 
-constexpr ptrdiff_t EDGES_PER_THREAD = 65536;  // less work does not pay for waking a thread
+// Less work than this, in edges, does not pay for waking a thread; an input costs as much as so many
+// edges by itself, to be placed and sorted.
+constexpr ptrdiff_t EDGES_PER_THREAD = 65536, EDGES_PER_INPUT = 32;
 constexpr ptrdiff_t GRAD_TILE_BYTES = 1 << 19;  // of gy: half of a usual second-level cache
 constexpr ptrdiff_t FEWEST_TILE_ROWS = 64, MOST_TILE_ROWS = 2048;
+constexpr ptrdiff_t FEWEST_TASK_ROWS = 16;  // of the forward pass
 
 bool is_available(const InstructionSet* set) {
 #if defined(KAN_X86)
@@ -94,7 +97,7 @@ template <class T>
 class Call {
    public:
     Call(const Layer<T>& layer, int threads) : layer_(layer), kernels_(kernels<T>()) {
-        const ptrdiff_t edges = layer.batch * layer.in * layer.out;
+        const ptrdiff_t edges = layer.batch * layer.in * (layer.out + EDGES_PER_INPUT);
         threads_ = static_cast<int>(larger(1, smaller(threads, edges / EDGES_PER_THREAD)));
     }
 
@@ -103,8 +106,8 @@ class Call {
         if (layer_.in == 0 || layer_.out == 0) return OK;
         control_points_ = control_points;
         y_ = y;
-        // Two tasks for each thread, by rows; by columns too where there are few rows.
-        rows_ = larger(16, smaller(TILE_ROWS, pieces(layer_.batch, 2 * threads_)));
+        // By rows, as many at once as can be; by columns too where there are few rows.
+        rows_ = larger(FEWEST_TASK_ROWS, smaller(TILE_ROWS, pieces(layer_.batch, threads_)));
         split_columns(pieces(layer_.batch, rows_));
         return run(pieces(layer_.batch, rows_), interpolate_scratch<T>(),
                    [](Call& call, ptrdiff_t outer, Range columns, void* scratch) {
@@ -133,26 +136,25 @@ class Call {
 
     Status sweep(const Gradients<T>& wanted) {
         wanted_ = wanted;
-        const ptrdiff_t fitting = GRAD_TILE_BYTES / (layer_.out * static_cast<ptrdiff_t>(sizeof(T)));
-        tile_rows_ = larger(FEWEST_TILE_ROWS, smaller(MOST_TILE_ROWS, fitting));
+        const ptrdiff_t row_bytes = layer_.out * static_cast<ptrdiff_t>(sizeof(T));
+        const ptrdiff_t fitting = smaller(MOST_TILE_ROWS, GRAD_TILE_BYTES / row_bytes);
+        tile_rows_ = larger(1, smaller(layer_.batch, larger(FEWEST_TILE_ROWS, fitting)));
         features_ = smaller(TILE_FEATURES, pieces(layer_.in, threads_));
-        const ptrdiff_t blocks = pieces(layer_.in, features_);
-        rows_ = larger(1, layer_.batch);
         columns_ = layer_.out;
+        rows_ = larger(1, layer_.batch);
+        const ptrdiff_t blocks = pieces(layer_.in, features_);
         if (!wanted.x) split_columns(blocks);
         if (!wanted.grad_control_points && blocks < threads_) rows_ = tile_rows_;
-        const size_t scratch =
-            gradients_scratch<T>(larger(1, smaller(tile_rows_, layer_.batch)), layer_.knots);
-        tile_rows_ = larger(1, smaller(tile_rows_, layer_.batch));
-        const ptrdiff_t row_pieces = larger(1, pieces(layer_.batch, rows_));
-        return run(blocks * row_pieces, scratch,
-                   [](Call& call, ptrdiff_t outer, Range columns, void* memory) {
+        row_pieces_ = larger(1, pieces(layer_.batch, rows_));
+        return run(blocks * row_pieces_, gradients_scratch<T>(tile_rows_, layer_.knots),
+                   [](Call& call, ptrdiff_t outer, Range columns, void* scratch) {
                        const Layer<T>& layer = call.layer_;
-                       const ptrdiff_t count = larger(1, pieces(layer.batch, call.rows_));
-                       const Part part{piece(outer % count, call.rows_, layer.batch),
-                                       piece(outer / count, call.features_, layer.in), columns,
+                       const ptrdiff_t rows = outer % call.row_pieces_;
+                       const ptrdiff_t features = outer / call.row_pieces_;
+                       const Part part{piece(rows, call.rows_, layer.batch),
+                                       piece(features, call.features_, layer.in), columns,
                                        call.tile_rows_};
-                       call.kernels_.gradients(layer, call.wanted_, part, memory);
+                       call.kernels_.gradients(layer, call.wanted_, part, scratch);
                    });
     }
 
@@ -188,7 +190,8 @@ class Call {
     const T* control_points_ = nullptr;
     T* y_ = nullptr;
     Gradients<T> wanted_{};
-    ptrdiff_t rows_ = 0, features_ = 0, columns_ = 0, tile_rows_ = 0, column_pieces_ = 0;
+    ptrdiff_t rows_ = 0, row_pieces_ = 0, columns_ = 0, column_pieces_ = 0;
+    ptrdiff_t features_ = 0, tile_rows_ = 0;
     Body body_ = nullptr;
     char* scratch_ = nullptr;
     size_t scratch_size_ = 0;

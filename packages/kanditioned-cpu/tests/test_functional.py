@@ -24,10 +24,11 @@ class TestLayouts:
         [
             np.asfortranarray(X),
             np.repeat(np.repeat(X, 2, 0), 3, 1)[::2, ::3],
-            X[::-1, ::-1][::-1, ::-1],
+            X[::-1, ::-1].copy()[::-1, ::-1],
+            np.rec.fromarrays([X, X.astype("i1")], names="x,tag").x,
             np.broadcast_to(X[:1], X.shape),
         ],
-        ids=["feature-major", "stepped", "reversed", "broadcast"],
+        ids=["feature-major", "stepped", "reversed", "packed record", "broadcast"],
     )
     def test_strided_inputs(self, x):
         same(kanditioned_cpu.forward(x, C, 4.0), reference.forward(x, C, 4.0))

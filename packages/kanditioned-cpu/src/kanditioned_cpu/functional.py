@@ -167,7 +167,7 @@ class _Call:
         return array.astype(self.compute, copy=False)
 
     def interpolate(self, direction: NumpyArray | None, control_points: NumpyArray) -> NumpyArray:
-        c = np.ascontiguousarray(control_points)
+        c = _packed(control_points)
         x, v = self._flat(self.x), None if direction is None else self._flat(direction)
         y = np.empty((x.shape[0], c.shape[2]), dtype=self.compute)
         native.interpolate(
@@ -191,9 +191,9 @@ class _Call:
         of_c: bool,
     ) -> tuple[NumpyArray, NumpyArray]:
         """Return both gradients; one that is not wanted is empty memory."""
-        c = np.ascontiguousarray(control_points)
+        c = _packed(control_points)
         x, v = self._flat(self.x), None if direction is None else self._flat(direction)
-        gy = np.ascontiguousarray(grad_y)
+        gy = _packed(grad_y)
         grad_x = np.empty(x.shape, dtype=self.compute)
         grad_c = np.empty(c.shape, dtype=self.compute)
         native.gradients(
@@ -216,11 +216,15 @@ class _Call:
     def _flat(self, x: NumpyArray) -> NumpyArray:
         in_features = self.control_points.shape[0]
         rows = x.size // in_features if in_features else int(np.prod(x.shape[:-1]))
-        return x.reshape(rows, in_features)
+        return np.require(x.reshape(rows, in_features), requirements="A")
 
     def stored(self, array: NumpyArray) -> NumpyArray:
         """Round a result to the storage dtype."""
         return array.astype(self.storage, copy=False)
+
+
+def _packed(array: NumpyArray) -> NumpyArray:
+    return np.require(array, requirements=("C", "A"))
 
 
 def _matrix(x: NumpyArray) -> native.Matrix:

@@ -8,6 +8,7 @@ several threads may call it at once.
 from __future__ import annotations
 
 import ctypes
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -145,6 +146,8 @@ def share_threads_of_openmp() -> bool:
     Returns:
         Whether there is such a runtime.
     """
+    if sys.platform == "win32":
+        return False
     try:
         entry = ctypes.CDLL(None).GOMP_parallel
     except AttributeError:
