@@ -3,37 +3,65 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 from pathlib import Path
 
-from .environments import DEFAULT_FOLDER
+import torch
+
+from .cases import MODES, PRECISIONS, SWEEPS
+from .environments import DEFAULT_FOLDER, install
+from .timing import CLOCKS
 
 
 def main() -> int:
     """Parse the command line, set the number of threads, and run a verb."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    given = _parser().parse_args()
+    if given.verb == "install":
+        install(given.competitors)
+        return 0
+    torch.set_num_threads(given.threads)
+    if given.verb == "compare":
+        from . import compare
+
+        return compare.run(given)
+    if given.verb == "report":
+        from . import report
+
+        return report.run(given)
+    from . import run
+
+    return run.run(given)
+
+
+def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--competitors", type=Path, default=DEFAULT_FOLDER, metavar="FOLDER")
     shared.add_argument("--threads", type=int, default=os.cpu_count())
     shared.add_argument("--rounds", type=int, default=15)
     shared.add_argument("--seconds", type=float, default=20.0, help="time per case, roughly")
+    shared.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("install", parents=[shared], help="fetch the competitors that are on PyPI")
     compare = verbs.add_parser("compare", parents=[shared], help="against release 1.0.3, on a CPU")
     compare.add_argument("--native", action="store_true", help="with native kernels")
-    given = parser.parse_args()
-    _use_threads(given.threads)
-    from . import compare as comparison
+    for verb, purpose in (("verify", "correctness only"), ("run", "correctness, then speed")):
+        measured = verbs.add_parser(verb, parents=[shared], help=purpose)
+        measured.add_argument("--device", choices=("cpu", "cuda"), default=_best_device())
+        measured.add_argument("--mode", nargs="+", choices=MODES, default=["inference", "train"])
+        measured.add_argument("--precision", nargs="+", choices=PRECISIONS, default=["highest"])
+        measured.add_argument("--sweep", nargs="+", choices=sorted(SWEEPS), default=[])
+        measured.add_argument("--shape", nargs=4, type=int, action="append", default=[])
+        measured.add_argument("--random", type=int, default=0, help="number of random shapes")
+        measured.add_argument("--seed", type=int, default=1, help="of the random shapes")
+        measured.add_argument("--only", nargs="+", help="words in the names of competitors")
+        measured.add_argument("--memory", action="store_true", help="measure peak memory as well")
+    verbs.add_parser("report", parents=[shared], help="tables and plots from the results")
+    return parser
 
-    if not given.native:
-        comparison.without_native_kernels()
-    return comparison.run(given)
 
-
-def _use_threads(count: int) -> None:
-    import torch
-
-    torch.set_num_threads(count)
+def _best_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Competitor:
         ours: Whether no speed may be reported before its values and gradients are correct.
         requirements: What to install for it, without dependencies, into a folder of its own.
         source: A path in the folder given for it, where it is not on PyPI.
-        bytes_per_edge: Temporaries that it makes per batch · in · out, to leave out what cannot fit.
+        bytes_per_edge: Temporaries per batch · in · out, to leave out what cannot fit.
         devices: Where it runs.
     """
 

@@ -32,6 +32,13 @@ def install(folder: Path) -> None:
         subprocess.run([*command, *requirements], check=True)
 
 
+def without_native_kernels() -> None:
+    """Hide the native package of CPU kernels from what is imported after this."""
+    if "kanditioned_torch" in sys.modules:
+        raise RuntimeError("kanditioned_torch is imported already and has chosen its kernels")
+    sys.modules["kanditioned_cpu"] = None  # type: ignore[assignment]
+
+
 def load(competitor: Competitor, folder: Path) -> Any:
     """Import the class of a competitor.
 

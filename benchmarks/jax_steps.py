@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
 
 from .cases import Case
 from .steps import Step
@@ -42,7 +44,10 @@ def step(layer: Any, framework: str, case: Case) -> Step:
         with jax.default_matmul_precision(precision):
             return compiled(parameters, x, gy)
 
-    return Step(layer, inputs, run, jax.block_until_ready)
+    def arrays(values: Any) -> list[npt.NDArray[np.float64]]:
+        return [np.asarray(leaf, dtype=np.float64) for leaf in jax.tree.leaves(values)]
+
+    return Step(layer, inputs, run, jax.block_until_ready, arrays)
 
 
 def _evaluate(layer: Any, x: jax.Array) -> jax.Array:

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+RATES = ("matmul_highest", "matmul_high", "matmul_bfloat16", "copy")
+"""What `ceilings` measures: flop/s, and bytes/s read and written."""
 PACKAGES = ("torch", "jax", "triton", "numpy", "kanditioned-torch", "kanditioned-jax")
 
 

@@ -19,20 +19,31 @@ import torch
 
 from .cases import Case, Shape
 from .competitors import COMPETITORS, Competitor
+from .environments import without_native_kernels
 
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
-def peak_mib(competitor: Competitor, case: Case, folder: Path, threads: int) -> float:
+def peak_mib(
+    competitor: Competitor, case: Case, folder: Path, threads: int, *, stock: bool = False
+) -> float:
     """Measure one step of a competitor in a subprocess.
+
+    Args:
+        competitor: Whose layer.
+        case: What it computes.
+        folder: Where competitors are installed.
+        threads: Number of threads.
+        stock: Hide our native CPU kernels.
 
     Raises:
         RuntimeError: The subprocess failed; its last line of output is in the message.
     """
     sizes = [str(size) for size in case.shape]
     options = [case.mode, case.precision, case.device, str(folder.resolve()), str(threads)]
+    flags = ["--stock"] if stock else []
     finished = subprocess.run(
-        [sys.executable, "-m", __spec__.name, competitor.label, *options, *sizes],
+        [sys.executable, "-m", __spec__.name, competitor.label, *options, *sizes, *flags],
         env={**os.environ, **_ALLOCATOR},
         cwd=Path(__file__).parent.parent,
         capture_output=True,
@@ -78,7 +89,10 @@ def main() -> None:
         parser.add_argument(name)
     parser.add_argument("threads", type=int)
     parser.add_argument("sizes", type=int, nargs=4)
+    parser.add_argument("--stock", action="store_true")
     given = parser.parse_args()
+    if given.stock:
+        without_native_kernels()
     torch.set_num_threads(given.threads)
     case = Case(Shape(*given.sizes), given.mode, given.precision, given.device)
     competitor = next(c for c in COMPETITORS if c.label == given.label)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -27,12 +28,14 @@ class Step:
         inputs: Makes fresh random arguments of `run` from a seed.
         run: Computes y, or y and the gradients by the input and every parameter.
         synchronize: Waits until everything is computed; takes what `run` returned.
+        arrays: Maps arguments, or what `run` returned, to float64 arrays, y first.
     """
 
     layer: Any
     inputs: Callable[[int], tuple[Any, ...]]
     run: Callable[..., Any]
     synchronize: Callable[[Any], Any]
+    arrays: Callable[[Any], list[npt.NDArray[np.float64]]]
 
 
 def build(competitor: Competitor, case: Case, folder: Path, **options: Any) -> Step:
@@ -82,6 +85,8 @@ def torch_step(layer: torch.nn.Module, case: Case, compiled: bool) -> Step:
         y = output[0] if isinstance(output, tuple) else output
         return (y, SMOOTHING * layer.penalty()) if penalised else (y,)
 
+    # one code object serves every competitor, so each is a recompilation of it
+    torch._dynamo.config.recompile_limit = 256
     evaluate = torch.compile(loss_terms) if compiled else loss_terms
     autocast = torch.autocast(case.device, torch.bfloat16, enabled=case.precision == "autocast")
 
@@ -107,9 +112,8 @@ def torch_step(layer: torch.nn.Module, case: Case, compiled: bool) -> Step:
         if case.device == "cuda":
             torch.cuda.synchronize()
 
-    return Step(layer, inputs, run, synchronize)
+    return Step(layer, inputs, run, synchronize, _arrays)
 
 
-def in_double(layer: torch.nn.Module) -> torch.nn.Module:
-    """Return a float64 copy of a layer."""
-    return copy.deepcopy(layer).double()
+def _arrays(tensors: tuple[Tensor, ...]) -> list[npt.NDArray[np.float64]]:
+    return [tensor.detach().double().cpu().numpy() for tensor in tensors]

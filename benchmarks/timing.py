@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from .steps import Step
 
+Name = TypeVar("Name", bound=Hashable)
+
 SHORTEST = 2e-3
 """Seconds that one measurement lasts at least; a shorter call is repeated."""
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
+"""`cpu` counts the seconds that all threads of the process ran, whatever else the machine does:
+with one thread, the clock for a machine that is shared."""
 
 
 @dataclass
@@ -33,14 +39,18 @@ class Timing:
 
 def warm_up(step: Step) -> Timing:
     """Run a step for the first time, then twice more outside the measurement."""
-    seconds = _call(step, 0, 1)
+    seconds = _call(step, 0, 1, time.perf_counter)
     for seed in (1, 2):
-        _call(step, seed, 1)
+        _call(step, seed, 1, time.perf_counter)
     return Timing(seconds, [])
 
 
 def rounds(
-    steps: Mapping[str, Step], timings: Mapping[str, Timing], count: int, budget: float
+    steps: Mapping[Name, Step],
+    timings: Mapping[Name, Timing],
+    count: int,
+    budget: float,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[int]:
     """Measure every step once a round, in turns of changing order, and yield the round's number.
 
@@ -49,29 +59,30 @@ def rounds(
         timings: Where the measurements go.
         count: Number of rounds.
         budget: Seconds after which no further round starts, once there are five.
+        clock: One of `CLOCKS`.
     """
-    repeats = {name: _repeats(step) for name, step in steps.items()}
+    repeats = {name: _repeats(step, clock) for name, step in steps.items()}
     names, start = list(steps), time.perf_counter()
     for number in range(count):
         if number >= 5 and time.perf_counter() - start > budget:
             return
         offset = number % max(1, len(names))
         for name in names[offset:] + names[:offset]:
-            timings[name].seconds.append(_call(steps[name], 100 + number, repeats[name]))
+            timings[name].seconds.append(_call(steps[name], 100 + number, repeats[name], clock))
         yield number
 
 
-def _repeats(step: Step) -> int:
-    once = min(_call(step, seed, 1) for seed in (3, 4))
+def _repeats(step: Step, clock: Callable[[], float]) -> int:
+    once = min(_call(step, seed, 1, clock) for seed in (3, 4))
     return max(1, min(100, round(SHORTEST / once)))
 
 
-def _call(step: Step, seed: int, repeats: int) -> float:
+def _call(step: Step, seed: int, repeats: int, clock: Callable[[], float]) -> float:
     """Return seconds per call."""
     inputs = step.inputs(seed)
     step.synchronize(inputs)
-    start = time.perf_counter()
+    start = clock()
     for _ in range(repeats):
         outputs = step.run(*inputs)
     step.synchronize(outputs)
-    return (time.perf_counter() - start) / repeats
+    return (clock() - start) / repeats

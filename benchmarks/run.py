@@ -1,0 +1,184 @@
+"""Verify and time every competitor at every case: a row each in `results/speed.csv`.
+
+The verb `verify` stops before the timing and writes `results/verify.csv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import torch
+from tqdm import tqdm
+
+from . import machine, memory, verify
+from .cases import SHAPES, SWEEPS, Case, Shape, random_shapes
+from .competitors import COMPETITORS, Competitor
+from .environments import UnavailableError
+from .results import FOLDER, Table
+from .steps import Step, build, variants
+from .timing import CLOCKS, Timing, rounds, warm_up
+
+KEY = (
+    *Shape._fields,
+    "mode",
+    "precision",
+    "competitor",
+    "parameterization",
+    "device",
+    "threads",
+    "clock",
+)
+MEASURED = ("warm_up_s", "p20_ms", "p50_ms", "p80_ms", "rounds", "peak_mib")
+
+
+def cases(given: argparse.Namespace) -> Iterator[Case]:
+    """Return the cases that the command line asks for."""
+    shapes = [Shape(*sizes) for sizes in given.shape]
+    shapes += [shape for name in given.sweep for shape in SWEEPS[name]]
+    shapes += random_shapes(given.random, seed=given.seed)
+    for shape, mode, precision in itertools.product(
+        shapes or SHAPES[given.device], given.mode, given.precision
+    ):
+        yield Case(shape, mode, precision, given.device)
+
+
+def chosen(given: argparse.Namespace) -> list[Competitor]:
+    """Return the competitors whose label contains one of the words asked for."""
+    return [
+        competitor
+        for competitor in COMPETITORS
+        if given.device in competitor.devices
+        and (not given.only or any(word in competitor.label for word in given.only))
+    ]
+
+
+def run(given: argparse.Namespace) -> int:
+    """Measure what is missing, case by case; return the number of wrong layers of ours."""
+    timed = given.verb == "run"
+    table, wrong = Table(FOLDER / ("speed.csv" if timed else "verify.csv"), KEY), 0
+    description = {**machine.description(given.device, given.threads), "clock": given.clock}
+    limits = ceilings(given.device, given.threads)
+    for case in tqdm(list(cases(given)), unit="case"):
+        entries = [
+            (competitor, *variant)
+            for competitor in chosen(given)
+            for variant in variants(competitor, case)
+        ]
+        blanks = {
+            (competitor.label, variant): _row(case, competitor, variant, limits, description)
+            for competitor, variant, _ in entries
+        }
+        if all(row in table for row in blanks.values()):
+            continue
+        torch.compiler.reset()
+        measured = measure(case, entries, given)
+        for key, (status, error, timing) in measured.items():
+            wrong += status == "wrong" and any(c.ours and c.label == key[0] for c in COMPETITORS)
+            row = {**blanks[key], "status": status, "error": error, **_figures(timing)}
+            if given.memory and timing and timing.seconds and not key[1]:
+                row["peak_mib"] = _peak(key[0], case, given)
+            if row not in table:
+                table.append(row)
+    return wrong
+
+
+Outcome = tuple[str, str, Timing | None]
+
+
+def measure(
+    case: Case, entries: list[tuple[Competitor, str, dict[str, Any]]], given: argparse.Namespace
+) -> dict[tuple[str, str], Outcome]:
+    """Build, verify, warm up and time; whoever cannot run has a status that says why."""
+    steps: dict[tuple[str, str], Step] = {}
+    timings: dict[tuple[str, str], Timing] = {}
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    for competitor, variant, options in tqdm(entries, leave=False, desc=str(tuple(case.shape))):
+        key = (competitor.label, variant)
+        if competitor.bytes_per_edge * case.edges > 0.4 * _free_bytes(case.device):
+            outcomes[key] = ("too large", "", None)
+            continue
+        try:
+            step = build(competitor, case, given.competitors, **options)
+            status, error = _verified(step, competitor, case, variant)
+            timings[key] = warm_up(step)
+        except UnavailableError as reason:
+            outcomes[key] = ("absent", str(reason), None)
+        except Exception as reason:  # what a foreign layer raises is its result
+            if competitor.ours and not isinstance(reason, ImportError):
+                raise
+            outcomes[key] = ("raises", f"{type(reason).__name__}: {reason}".splitlines()[0], None)
+        else:
+            outcomes[key] = (status, error, timings[key])
+            if not (competitor.ours and status == "wrong"):
+                steps[key] = step
+    if given.verb == "verify":
+        return outcomes
+    progress = rounds(steps, timings, given.rounds, given.seconds, CLOCKS[given.clock])
+    for _ in tqdm(progress, total=given.rounds, leave=False, desc="rounds"):
+        pass
+    return outcomes
+
+
+def _verified(step: Step, competitor: Competitor, case: Case, variant: str) -> tuple[str, str]:
+    """Return a status and the size of the error."""
+    if competitor.ours and variant in ("", "bspline"):
+        error, allowed = verify.our_error(step, case), 1.0
+    elif competitor.framework == "torch" and not competitor.compiled and not competitor.ours:
+        error, allowed = verify.their_error(step.layer, case), verify.LARGEST_ERROR
+    else:
+        return "ok", "not checked"
+    return ("ok" if error <= allowed else "wrong"), f"{error:.2g}"
+
+
+def ceilings(device: str, threads: int) -> dict[str, float]:
+    """Return the machine's measured rates, measuring them if they are not in the results."""
+    table = Table(FOLDER / "machine.csv", ("device", "threads"))
+    row = machine.description(device, threads)
+    if row not in table:
+        rates = {name: f"{rate:.4g}" for name, rate in machine.ceilings(device).items()}
+        table.append({**row, **{name: rates.get(name, "") for name in machine.RATES}})
+    known = next(
+        r for r in table.rows if (r["device"], r["threads"]) == (row["device"], str(threads))
+    )
+    return {name: float(known[name]) for name in machine.RATES if known[name]}
+
+
+def _row(
+    case: Case, competitor: Competitor, variant: str, limits: dict[str, float], described: Any
+) -> dict[str, Any]:
+    precision = "bfloat16" if case.precision == "autocast" else case.precision
+    rate = limits.get(f"matmul_{precision}", limits["matmul_highest"])  # a CPU has no TF32
+    return {
+        **case.shape._asdict(),
+        "mode": case.mode,
+        "precision": case.precision,
+        "competitor": competitor.label,
+        "parameterization": variant,
+        "status": "",
+        "error": "",
+        **dict.fromkeys(MEASURED, ""),
+        "dense_limit_ms": round(case.dense_flops / rate * 1e3, 5),
+        "memory_limit_ms": round(case.bytes_moved / limits["copy"] * 1e3, 5),
+        **described,
+    }
+
+
+def _figures(timing: Timing | None) -> dict[str, Any]:
+    if timing is None or not timing.seconds:
+        return {}
+    milliseconds = [round(timing.percentile(percent) * 1e3, 4) for percent in (20, 50, 80)]
+    values = (round(timing.warm_up, 2), *milliseconds, len(timing.seconds))
+    return dict(zip(MEASURED[:-1], values, strict=True))
+
+
+def _peak(label: str, case: Case, given: argparse.Namespace) -> str:
+    competitor = next(c for c in COMPETITORS if c.label == label)
+    return f"{memory.peak_mib(competitor, case, given.competitors, given.threads):.2f}"
+
+
+def _free_bytes(device: str) -> int:
+    return torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
