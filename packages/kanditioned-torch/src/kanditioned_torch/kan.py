@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from kanditioned_spec import validate
 
 from .checkpoint import load_network, save_network
+from .domain import Magnitudes, checked_coverage
 from .layer import KANLayer
+from .observation import Data, observe
+from .refinement import KEEP, fitted
 
 NORMS = ("layer", "batch", "none")
 
@@ -92,6 +95,25 @@ class KAN(nn.Module):
     def widen(self, intervals: int) -> Self:
         """Return the same functions on wider domains, see `KANLayer.widen`."""
         return self._rebuilt(lambda layer: layer.widen(intervals))
+
+    def fit_domain(self, data: Data, *, coverage: float = 0.99, keep: str = "spacing") -> Self:
+        """Return the same functions with the domain of each layer fitted to what reaches it.
+
+        One pass over the data with the network as it is: in training mode batch normalisation
+        uses the batch's statistics, in eval mode the running ones. See `KANLayer.fit_domain`.
+
+        Args:
+            data: Inputs (..., widths[0]) of the network, or an iterable of batches of them.
+            coverage: Share of the inputs of every feature to have in the domain, in (0, 1].
+            keep: `"spacing"` or `"num_control_points"`.
+        """
+        where = "KAN.fit_domain"
+        share = checked_coverage(where, coverage)
+        validate.choice(where, "keep", keep, KEEP)
+        magnitudes = [Magnitudes(layer.in_features) for layer in self.kan_layers()]
+        observe(where, self, data, [found.add for found in magnitudes])
+        reaches = iter([found.reach(where, share) for found in magnitudes])
+        return self._rebuilt(lambda layer: fitted(layer, next(reaches), keep))
 
     def reparameterize(self, parameterization: str, **options: Any) -> Self:
         """Return the same functions in other coordinates, see `KANLayer.reparameterize`."""

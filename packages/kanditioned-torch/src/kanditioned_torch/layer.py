@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -16,17 +14,18 @@ from kanditioned_spec import (
     Parameterization,
     initializers,
     parameterization,
-    refinement,
     validate,
 )
 from kanditioned_spec import penalty as spec_penalty
 from kanditioned_spec.grid import knots
 from kanditioned_spec.parameterizations import option_names
 
-from . import selection
+from . import refinement, selection
 from .checkpoint import load_layer, save_layer
 from .distributed import local_part, summed_like
+from .domain import Magnitudes, checked_coverage
 from .functional import spline_forward
+from .observation import Data, batches
 from .parameterizations import map_of
 from .precision import compute_dtype, without_autocast
 
@@ -233,62 +232,63 @@ class KANLayer(nn.Module):
         Exact up to rounding where the new T is square, least squares otherwise. In particular
         `layer.reparameterize("bspline")` holds plain control points, for deployment.
         """
-        return self._like(self._control_points(), self.spline_width, parameterization, options)
+        points = self.control_points().detach()
+        return refinement.rebuilt(self, points, self.spline_width, parameterization, options)
 
     def refine(self, num_control_points: int) -> Self:
         """Return a layer with the same functions on another number of control points.
 
         Exact for m(K - 1) + 1 control points (knot insertion). Parameters are new ones, so an
-        optimizer has to be built anew. A `degree=` of `legendre` is dropped: on a finer grid the
-        functions are no polynomials.
+        optimizer has to be built anew, without what it remembers of the old ones. A `degree=` of
+        `legendre` is dropped: on a finer grid the functions are no polynomials.
 
         Warns:
             ResampleWarning: Another number, so the functions change between the new knots.
         """
-        where = f"{type(self).__name__}.refine"
-        count = validate.num_control_points(where, num_control_points)
-        refinement.warn_unless_exact(self.num_control_points, count)
-        matrix = refinement.refinement_matrix(self.num_control_points, count)
-        return self._resampled(matrix, self.spline_width)
+        return refinement.refined(self, num_control_points)
 
     def widen(self, intervals: int) -> Self:
         """Return a layer with the same functions whose domain is longer at both ends.
 
+        The parameters are new ones, see `refine`.
+
         Args:
             intervals: How many knot spacings to add at each end, >= 0.
         """
-        remedy = "Each end of the domain grows by this many knot spacings."
-        where = f"{type(self).__name__}.widen"
-        steps = validate.integer(where, "intervals", intervals, 0, remedy)
-        count = self.num_control_points
-        width = refinement.widened(self.spline_width, count, steps)
-        return self._resampled(refinement.widening_matrix(count, steps), width)
+        return refinement.widened(self, intervals)
 
-    def _resampled(self, matrix: npt.NDArray[np.float64], spline_width: float) -> Self:
-        control_points = self._control_points()
-        resampled = torch.as_tensor(matrix, device=control_points.device) @ control_points.double()
-        options = {key: value for key, value in self.options.items() if key != "degree"}
-        return self._like(
-            resampled.to(control_points.dtype), spline_width, self.parameterization, options
-        )
+    def fit_domain(self, data: Data, *, coverage: float = 0.99, keep: str = "spacing") -> Self:
+        """Return a layer with the same functions whose domain holds the data.
 
-    def _like(
-        self,
-        control_points: Tensor,
-        spline_width: float,
-        parameterization: str,
-        options: dict[str, Any],
-    ) -> Self:
-        layer = self.from_control_points(
-            control_points,
-            spline_width,
-            parameterization,
-            self.impl,
-            precision=self.precision,
-            **options,
-        )
-        layer.init = self.init
-        return layer.train(self.training)
+        One pass, in memory that does not grow with the data; outliers cannot stretch the domain
+        beyond what `coverage` asks for, constant features do not shrink it to nothing. The
+        parameters are new ones, see `refine`.
+
+        Args:
+            data: Inputs (..., I) of this layer, or an iterable of batches of them: tensors, or
+                tuples whose first entry they are, as from a `DataLoader`. NaN are left out.
+            coverage: Share of the inputs of every feature that has to lie in the domain, in
+                (0, 1]. Magnitudes are counted in steps of 1/16, and the domain is up to as much
+                wider.
+            keep: `"spacing"` widens by whole intervals where the domain is too narrow, and changes
+                no function; the number of control points grows. `"num_control_points"` moves the
+                knots apart or together instead. That is exact too as long as the functions are
+                lines, as they are before training.
+
+        Warns:
+            ResampleWarning: `keep="num_control_points"`, and the functions have changed.
+
+        Raises:
+            ValueError: A feature has no finite inputs, or an argument is out of range.
+            TypeError: The data are not floating numbers.
+        """
+        where = f"{type(self).__name__}.fit_domain"
+        share = checked_coverage(where, coverage)
+        validate.choice(where, "keep", keep, refinement.KEEP)
+        magnitudes = Magnitudes(self.in_features)
+        for x in batches(where, data, self.in_features):
+            magnitudes.add(x)
+        return refinement.fitted(self, magnitudes.reach(where, share), keep)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the layer to a file that every backend reads, whole or not at all."""
