@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kanditioned.demo import __main__ as demo
+from kanditioned.demo import pictures
+from kanditioned.demo.overview import overview
+from kanditioned.demo.tasks import TASKS, kan_size, mlp_width
+
+
+def test_it_prints_one_table_and_writes_it_and_two_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = replace(TASKS[0], smoothing=(1.0,))
+    monkeypatch.setattr(demo, "TASKS", (few,))
+    monkeypatch.setattr(pictures, "STRENGTHS", np.logspace(-1, 2, 4))
+    monkeypatch.setattr(pictures, "SHOWN", (0, 3))
+    table = demo.run(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "table.txt", "mappings.png", "smoothing.png"
+    }  # fmt: skip
+    assert [line.split()[:2] for line in table.splitlines()[2:5]] == [
+        ["diabetes", name] for name in ("linear", "MLP", "KAN")
+    ]
+    assert "15/15" in capsys.readouterr().err  # the progress bar
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_the_mlp_has_the_size_of_the_kan(task: Any) -> None:
+    x, y = task.load()
+    outputs = len(np.unique(y)) if task.is_classification else 1
+    outputs = 1 if outputs == 2 else outputs
+    size = kan_size(task, x.shape[1], outputs)
+    width = mlp_width(size, x.shape[1], outputs)
+    of_mlp = width * (x.shape[1] + 1) + outputs * (width + 1)
+    assert abs(of_mlp - size) <= (x.shape[1] + 1 + outputs) / 2
+
+
+def test_the_picture_of_the_readme_can_be_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "overview.svg"
+    overview(str(path))
+    assert b"</svg>" in path.read_bytes()
