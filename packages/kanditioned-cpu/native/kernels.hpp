@@ -52,7 +52,8 @@ struct Part {
     ptrdiff_t tile_rows;
 };
 
-// Rows are spaced by an odd number of cache lines: at a power of two they would share a cache set.
+// A stride with a cache line to spare: at a power of two all features would share a few cache sets,
+// which cost two fifths of the backward pass of (8192, 16, 16, 64) (Zen 4, 2026-11).
 static constexpr ptrdiff_t padded_rows(ptrdiff_t rows) { return (rows + 15) / 16 * 16 + 16; }
 
 template <class T>
