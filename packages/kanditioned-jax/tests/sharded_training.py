@@ -93,6 +93,22 @@ def second_order():
     return "equal"
 
 
+def explicit_axes():
+    mesh = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Explicit,) * 2)
+    c = KANLayer(6, 16, key=0).control_points()
+    gradients = jax.grad(lambda x, c: (spline_forward(x, c) ** 2).mean(), (0, 1))
+    with jax.set_mesh(mesh):
+        x_at, c_at = (NamedSharding(mesh, spec) for spec in CASES["both"])
+        x, control_points = jax.device_put(X, x_at), jax.device_put(c, c_at)
+        y = jax.jit(spline_forward)(x, control_points)
+        assert y.sharding.spec == P("data", "model")
+        transposed = jax.jit(partial(spline_forward, feature_major=True))(x.T, control_points)
+        assert transposed.sharding.spec == P("model", "data")
+        got = jax.jit(gradients)(x, control_points)
+    assert_equal(got, jax.jit(gradients)(X, c))
+    return "equal"
+
+
 if __name__ == "__main__":
     for impl in ("lookup", "dense"):
         for case, specs in CASES.items():
@@ -101,3 +117,4 @@ if __name__ == "__main__":
                 found = mapped(impl, *specs, check_vma)
                 print(f"shard_map {check_vma=} {impl} {case}: {found}")
     print(f"shard_map second order: {second_order()}")
+    print(f"explicit axes: {explicit_axes()}")

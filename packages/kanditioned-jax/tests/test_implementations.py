@@ -83,6 +83,7 @@ def test_no_atomics_where_they_are_not_in_order(arrays):
         assert "scatter" not in traced.lower(lowering_platforms=("cuda",)).as_text()
 
 
+@pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")
 @pytest.mark.parametrize("count", [5, 32, 100])
 @pytest.mark.parametrize("precision", [None, "highest", "high", "medium"])
 def test_pallas_kernels_lower_for_cuda(count, precision):

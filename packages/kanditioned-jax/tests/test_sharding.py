@@ -41,5 +41,6 @@ def test_shard_map(report, impl, case, checked):
     assert report[f"shard_map {checked} {impl} {case}"] == "equal"
 
 
-def test_second_order_through_scan_and_checkpoint_in_shard_map(report):
-    assert report["shard_map second order"] == "equal"
+@pytest.mark.parametrize("case", ["shard_map second order", "explicit axes"])
+def test_other_ways(report, case):
+    assert report[case] == "equal"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import AxisType, PartitionSpec
 from jax.typing import ArrayLike
 
 from kanditioned_spec import validate
@@ -59,22 +62,39 @@ def spline_forward(
     where = "spline_forward"
     x, c = jnp.asarray(x), jnp.asarray(control_points)
     _check(x, c, feature_major)
-    in_features, count, out_features = c.shape
     setting = autodiff.Setting(
-        count,
+        c.shape[1],
         validate.spline_width(where, spline_width),
         selection.check(where, impl),
         selection.check_precision(where, precision),
     )
-    storage = jnp.promote_types(x.dtype, c.dtype)
+    evaluate = partial(_evaluate, setting=setting, feature_major=feature_major)
+    if AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types:
+        evaluate = jax.sharding.auto_axes(evaluate, out_sharding=_sharding(x, c, feature_major))
+    return evaluate(x, c)
+
+
+def _evaluate(
+    x: jax.Array, control_points: jax.Array, setting: autodiff.Setting, feature_major: bool
+) -> jax.Array:
+    in_features, count, out_features = control_points.shape
+    storage = jnp.promote_types(x.dtype, control_points.dtype)
     compute = compute_dtype(storage)
     batch_major = x.T if feature_major else x
-    rows, c = _alike(batch_major.astype(compute), c.astype(compute))
+    rows, c = _alike(batch_major.astype(compute), control_points.astype(compute))
     table = c.reshape(1, in_features * count, out_features)
     rows = rows.reshape(1, -1, in_features)
     y = autodiff.contraction("grad_y", rows, {"control_points": table}, setting)
     y = y.astype(storage).reshape(*batch_major.shape[:-1], out_features)
     return y.T if feature_major else y
+
+
+def _sharding(x: jax.Array, control_points: jax.Array, feature_major: bool) -> PartitionSpec:
+    """Return how y lies on a mesh with explicit axes: rows as those of x, outputs as those of c."""
+    of_x, of_c = (jax.typeof(array).sharding.spec for array in (x, control_points))
+    rows = of_x[1:] if feature_major else of_x[:-1]
+    axes = (of_c[2], *rows) if feature_major else (*rows, of_c[2])
+    return PartitionSpec(*axes)  # type: ignore[no-untyped-call]
 
 
 def _alike(x: jax.Array, control_points: jax.Array) -> tuple[jax.Array, jax.Array]:

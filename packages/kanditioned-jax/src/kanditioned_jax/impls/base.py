@@ -132,7 +132,8 @@ def add_blocks(block: Block, length: int, size: int) -> jax.Array:
     total = block(0, first)
     if not rest:
         return total
-    return lax.fori_loop(0, rest, lambda n, total: total + block(first + n * size, size), total)
+    total = lax.fori_loop(0, rest, lambda n, total: total + block(first + n * size, size), total)
+    return total
 
 
 def join_blocks(block: Block, length: int, size: int, axis: int) -> jax.Array:
