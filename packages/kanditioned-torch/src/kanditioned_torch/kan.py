@@ -14,8 +14,10 @@ from kanditioned_spec import validate
 
 from .checkpoint import load_network, save_network
 from .domain import Magnitudes, checked_coverage
+from .edges import Moments
 from .layer import KANLayer
 from .observation import Data, observe
+from .pruning import Pruned, checked_tolerance, pruned
 from .refinement import KEEP, fitted
 
 NORMS = ("layer", "batch", "none")
@@ -114,6 +116,44 @@ class KAN(nn.Module):
         observe(where, self, data, [found.add for found in magnitudes])
         reaches = iter([found.reach(where, share) for found in magnitudes])
         return self._rebuilt(lambda layer: fitted(layer, next(reaches), keep))
+
+    def importance(self, data: Data | None = None) -> list[Tensor]:
+        """Return how much each edge of each layer contributes, see `KANLayer.importance`.
+
+        Args:
+            data: Inputs (..., widths[0]) of the network, or an iterable of batches of them; each
+                layer is judged by what reaches it. By default the inputs of every layer are spread
+                evenly over its domain.
+        """
+        if data is None:
+            return [layer.importance() for layer in self.kan_layers()]
+        moments = [Moments.of(layer) for layer in self.kan_layers()]
+        observe("KAN.importance", self, data, [found.add for found in moments])
+        return [
+            found.spread(layer.control_points()).std
+            for found, layer in zip(moments, self.kan_layers(), strict=True)
+        ]
+
+    def prune(self, x: Tensor, tolerance: float) -> Pruned:
+        """Return a smaller network whose outputs at `x` differ by `tolerance` at most.
+
+        Edges whose outputs vary least become constants, as many as the tolerance allows. Hidden
+        features that no edge, residual branch or normalisation uses any more are removed, and the
+        layers get smaller: with `norm="layer"` there are none, since each takes part in the mean
+        and the variance. Constants are not frozen, so training on moves them.
+
+        Args:
+            x: Inputs (..., widths[0]) that stand for all that will come, for example the
+                validation set. The statement holds for these, in eval mode.
+            tolerance: Largest |y' - y|, in units of the outputs, >= 0.
+
+        Returns:
+            The network, which edges of this one are left, and the largest |y' - y| at `x`.
+        """
+        bound = checked_tolerance("KAN.prune", tolerance)
+        found = pruned(self, x, bound)
+        found.network.train(self.training)
+        return found
 
     def reparameterize(self, parameterization: str, **options: Any) -> Self:
         """Return the same functions in other coordinates, see `KANLayer.reparameterize`."""

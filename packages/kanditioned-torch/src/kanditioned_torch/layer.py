@@ -24,10 +24,12 @@ from . import refinement, selection
 from .checkpoint import load_layer, save_layer
 from .distributed import local_part, summed_like
 from .domain import Magnitudes, checked_coverage
+from .edges import Edges
 from .functional import spline_forward
 from .observation import Data, batches
 from .parameterizations import map_of
 from .precision import compute_dtype, without_autocast
+from .pruning import checked_tolerance, flattened
 
 
 class _Deployed(NamedTuple):
@@ -38,7 +40,7 @@ class _Deployed(NamedTuple):
     control_points: Tensor
 
 
-class KANLayer(nn.Module):
+class KANLayer(Edges, nn.Module):
     """A Kolmogorov-Arnold layer: y[..., o] = Σ_i s_io(x[..., i]), each s_io a linear spline.
 
     It takes the place of `nn.Linear`. Inputs are best kept within the domain, for example by a
@@ -289,6 +291,22 @@ class KANLayer(nn.Module):
         for x in batches(where, data, self.in_features):
             magnitudes.add(x)
         return refinement.fitted(self, magnitudes.reach(where, share), keep)
+
+    def prune(self, tolerance: float) -> Self:
+        """Return a layer with flat edges made constant, whose outputs move by `tolerance` at most.
+
+        That holds for all inputs in the domain, to float rounding: for each output, the edges that
+        become the middle of their range are as many as leave the sum of their half ranges within
+        the tolerance.
+
+        Args:
+            tolerance: In units of the outputs, >= 0.
+        """
+        bound = checked_tolerance(f"{type(self).__name__}.prune", tolerance)
+        points = flattened(self, bound)
+        return refinement.rebuilt(
+            self, points, self.spline_width, self.parameterization, self.options
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the layer to a file that every backend reads, whole or not at all."""
