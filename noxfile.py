@@ -49,8 +49,8 @@ def install(session: nox.Session, *requirements: str) -> None:
 
 def kit(*backends: str) -> list[str]:
     """Return pytest's arguments for the conformance kit on some backends."""
-    named = [argument for name in backends for argument in ("--backend", name)]
-    return ["--profile", "ci", *named, "--pyargs", "kanditioned_conformance.chapters"]
+    named = [argument for name in backends for argument in ("--kan-backend", name)]
+    return ["--kan-profile", "ci", *named, "--pyargs", "kanditioned_conformance.chapters"]
 
 
 @nox.session
