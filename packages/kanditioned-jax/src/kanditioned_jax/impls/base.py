@@ -130,9 +130,10 @@ def add_blocks(block: Block, length: int, size: int) -> jax.Array:
     """Return the sum of `block` over an axis of `length`, taken `size` at a time."""
     first, rest = _split(length, size)
     total = block(0, first)
-    if not rest:
-        return total
-    total = lax.fori_loop(0, rest, lambda n, total: total + block(first + n * size, size), total)
+    if rest:
+        total = lax.fori_loop(
+            0, rest, lambda n, total: total + block(first + n * size, size), total
+        )
     return total
 
 
