@@ -13,7 +13,6 @@ from jax.sharding import PartitionSpec as P
 
 from kanditioned_jax import KANLayer, spline_forward
 
-MESH = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
 CASES = {
     "batch": (P(("data", "model")), P()),
     "outputs": (P(), P(None, None, ("data", "model"))),
@@ -21,6 +20,10 @@ CASES = {
 }
 X = jnp.asarray(np.random.default_rng(0).uniform(-3, 3, (32, 6)), jnp.float32)
 COLLECTIVES = r" (all-gather|all-reduce|all-to-all|reduce-scatter|collective-permute)\(?[-(]"
+
+
+def mesh_with(kind):
+    return jax.make_mesh((4, 2), ("data", "model"), axis_types=(kind,) * 2)
 
 
 def objective(layer, x):
@@ -40,7 +43,8 @@ def assert_equal(got, want):
 def named_sharding(impl, x_spec, c_spec):
     layer = KANLayer(6, 16, parameterization="prefix_sum", impl=impl, key=0)
     want = jax.jit(step)(layer, X)
-    x_at, c_at = NamedSharding(MESH, x_spec), NamedSharding(MESH, c_spec)
+    mesh = mesh_with(AxisType.Auto)
+    x_at, c_at = NamedSharding(mesh, x_spec), NamedSharding(mesh, c_spec)
     sharded = jax.tree.map(lambda leaf: jax.device_put(leaf, c_at), layer)
     compiled = (
         jax.jit(step, out_shardings=(None, c_at, x_at))
@@ -61,7 +65,7 @@ def mapped(x_spec, c_spec, check_vma):
 
     sharded = jax.shard_map(
         spline_forward,
-        mesh=MESH,
+        mesh=mesh_with(AxisType.Auto),
         in_specs=(x_spec, c_spec),
         out_specs=P(*x_spec, *([None] if not x_spec else []), *c_spec[2:]),
         check_vma=check_vma,
@@ -86,14 +90,17 @@ def second_order():
         return jax.grad(slopes, (0, 1))(x, cs)
 
     sharded = jax.shard_map(
-        gradients, mesh=MESH, in_specs=(P("data"), P()), out_specs=(P("data"), P())
+        gradients,
+        mesh=mesh_with(AxisType.Auto),
+        in_specs=(P("data"), P()),
+        out_specs=(P("data"), P()),
     )
     assert_equal(jax.jit(sharded)(X, cs), jax.jit(gradients)(X, cs))
     return "equal"
 
 
 def explicit_axes():
-    mesh = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Explicit,) * 2)
+    mesh = mesh_with(AxisType.Explicit)
     c = KANLayer(6, 16, key=0).control_points()
     gradients = jax.grad(lambda x, c: (spline_forward(x, c) ** 2).mean(), (0, 1))
     with jax.set_mesh(mesh):
