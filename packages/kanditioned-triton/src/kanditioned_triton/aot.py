@@ -1,20 +1,21 @@
 """Compile a kernel for a GPU that is not there, and read what came out.
 
-    python -m kanditioned_triton.aot sm_90
+    python -m kanditioned_triton.aot sm_90 dense_interpolate
 
-compiles every config of the table for one family and prints registers, spills, shared memory and
-matrix instructions. No GPU is needed, nor PyTorch.
+compiles the configs of the table for a family and a kernel, or all, and prints registers, spills,
+shared memory and matrix instructions. No GPU is needed, nor PyTorch.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ TARGETS = {
 SHARED_MEMORY = {"sm_80": 99 * 1024, "sm_90": 227 * 1024, "sm_100": 227 * 1024, "gfx942": 64 * 1024}
 """Bytes that a program may use; for sm_80 those of the smallest GPU that shares its configs."""
 STORED = {16: "bfloat16", 32: "float32", 64: "float64"}
+_BITS = {name: bits for bits, name in STORED.items()}
 _POINTERS = {"float64": "*fp64", "float32": "*fp32", "float16": "*fp16", "bfloat16": "*bf16"}
 _MATRIX = r"\b(HMMA|HGMMA|DMMA|UTC\w*MMA)\b|\b(v_mfma)_"
 
@@ -115,7 +117,7 @@ def compile(job: Job, family: str) -> Report:
     return read(compiled, shared)
 
 
-_DIVISIBLE = ("I", "O", "feature_share", "batch_share", "stride_")
+_DIVISIBLE = ("in_features", "out_features", "feature_share", "batch_share", "stride_")
 _UNIT_STRIDES = ("stride_xi", "stride_co", "stride_go")
 
 
@@ -162,9 +164,7 @@ def _arguments(job: Job, *, is_hip: bool) -> tuple[Any, dict[str, str], dict[str
 def _arithmetic(job: Job, is_hip: bool) -> Arithmetic:
     compute = "float64" if job.stored == "float64" else "float32"
     if "contract" in job.kernel:
-        return of_products(
-            job.stored, job.stored, job.precision, compute=compute, is_hip=is_hip
-        )
+        return of_products(job.stored, job.stored, job.precision, compute=compute, is_hip=is_hip)
     return of_weights(
         job.stored, job.precision, compute=compute, has_direction=False, is_hip=is_hip
     )
@@ -230,14 +230,21 @@ def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def main(families: list[str]) -> None:
-    """Print a line per job for the families named, or for all."""
-    print(f"triton {triton.__version__}")
-    for family in families or TARGETS:
-        for job in jobs(family):
-            report = compile(job, family)
+def main(arguments: list[str]) -> None:
+    """Print a line per job: `[--json] [FAMILY [KERNEL ...]]`, all of them by default."""
+    as_json = arguments[:1] == ["--json"]
+    family, *chosen = arguments[as_json:] or [""]
+    for name in (family,) if family else TARGETS:
+        for job in jobs(name):
+            if chosen and job.kernel not in chosen:
+                continue
+            report = compile(job, name)
+            if as_json:
+                bits = _BITS[job.stored]
+                print(json.dumps({"kernel": job.kernel, "bits": bits, **asdict(report)}))
+                continue
             print(
-                f"{family:7} {job.kernel:20} {job.stored:8} {job.precision:8} "
+                f"{name:7} {job.kernel:20} {job.stored:8} {job.precision:8} "
                 f"registers {report.registers:3}  spilled {report.spilled_bytes:4}  "
                 f"shared {report.shared_bytes:6}  {report.matrix_instructions}"
                 f"{'  serialized' if report.is_serialized else ''}",

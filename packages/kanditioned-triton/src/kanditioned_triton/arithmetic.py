@@ -75,7 +75,9 @@ def of_weights(
     return _of_float32(precision, is_hip)
 
 
-def of_products(first: str, second: str, precision: str, *, compute: str, is_hip: bool) -> Arithmetic:
+def of_products(
+    first: str, second: str, precision: str, *, compute: str, is_hip: bool
+) -> Arithmetic:
     """Choose the arithmetic of stored times stored values."""
     if compute == "float64":
         return Arithmetic(compute, compute)

@@ -7,9 +7,10 @@ a layer runs.
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -25,6 +26,7 @@ FAMILIES = ("sm_80", "sm_90", "sm_100", "gfx942")
 into the 99 KiB of shared memory that the smallest of them has."""
 INTERPRETER = "interpreter"
 """The family that stands for Triton's interpreter."""
+_IN_USE: list[dict[str, Any]] = []
 SMALLEST = 16
 """Smallest side of a tile that a matrix unit multiplies."""
 
@@ -69,7 +71,7 @@ def config(family: str, kernel: str, bits: int) -> Config:
 
 def dense_up_to(family: str, kernel: str, bits: int) -> int:
     """Return the largest K at which the matrix product is taken instead of the lookup."""
-    limit: int = _table()["dense_up_to"][family][kernel][str(bits)]
+    limit: int = table()["dense_up_to"][family][kernel][str(bits)]
     return limit
 
 
@@ -86,9 +88,7 @@ def fitted(config: Config, batch: int, groups: int, out_features: int) -> Config
     area = config.block_b * config.block_g * config.block_o
     smaller = area // (block_b * block_g * block_o)
     num_warps = max(min(config.num_warps, 4), config.num_warps // smaller)
-    return replace(
-        config, block_b=block_b, block_g=block_g, block_o=block_o, num_warps=num_warps
-    )
+    return replace(config, block_b=block_b, block_g=block_g, block_o=block_o, num_warps=num_warps)
 
 
 def rows() -> list[dict[str, Any]]:
@@ -97,25 +97,53 @@ def rows() -> list[dict[str, Any]]:
     An entry that names a version, such as `"triton": "3.9"`, comes before the one that it stands
     in for.
     """
-    return [row for row in _table()["configs"] if triton.__version__.startswith(row.get("triton", ""))]
+    return [
+        row for row in table()["configs"] if triton.__version__.startswith(row.get("triton", ""))
+    ]
 
 
-def replaced(family: str, best: dict[tuple[str, int], Config], measured: dict[str, Any]) -> str:
-    """Return the text of the table with measured configs of one family, by kernel and bits."""
-    table = _table()
-    others = [row for row in table["configs"] if row["family"] != family]
+def replaced(
+    family: str,
+    best: dict[tuple[str, int], Config],
+    measured: dict[str, Any] | None = None,
+    dense_up_to: int | None = None,
+) -> dict[str, Any]:
+    """Return the table with other entries for one family.
+
+    Args:
+        family: The family.
+        best: Its configs by kernel and bits; entries that are not named stay.
+        measured: Where and when they were measured.
+        dense_up_to: The limit of every kernel, if it is to change.
+    """
+    before = table()
     found = [
         {"family": family, "kernel": kernel, "bits": [bits], "config": asdict(config)}
         for (kernel, bits), config in best.items()
     ]
-    records = {**(table["measured"] or {}), family: measured}
-    return text({**table, "measured": records, "configs": others + found})
+    contents = {**before, "configs": found + before["configs"]}
+    if measured is not None:
+        named = {(row["kernel"], bits) for row in found for bits in row["bits"]}
+        others = [
+            row
+            for row in before["configs"]
+            if row["family"] != family or any((row["kernel"], b) not in named for b in row["bits"])
+        ]
+        contents["configs"] = found + others
+        contents["measured"] = {**(before["measured"] or {}), family: measured}
+    if dense_up_to is not None:
+        limits = {
+            kernel: dict.fromkeys(by_bits, dense_up_to)
+            for kernel, by_bits in before["dense_up_to"][family].items()
+        }
+        contents["dense_up_to"] = {**before["dense_up_to"], family: limits}
+    return contents
 
 
-def text(table: dict[str, Any]) -> str:
+def text(contents: dict[str, Any]) -> str:
     """Return a table as it is stored, with a line per entry."""
     parts = []
-    for name, value in table.items():
+    for name, value in contents.items():
         if isinstance(value, dict):
             lines = [f"  {json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items()]
             parts.append(f" {json.dumps(name)}: {{\n" + ",\n".join(lines) + "\n }")
@@ -127,12 +155,29 @@ def text(table: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-@functools.cache
-def _table() -> dict[str, Any]:
-    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
-    file = Path(chosen) if chosen else files(__package__).joinpath("configs.json")
-    table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return table
+def table() -> dict[str, Any]:
+    """Return the table in use."""
+    if not _IN_USE:
+        chosen = os.environ.get(ENVIRONMENT_VARIABLE)
+        file = Path(chosen) if chosen else files(__package__).joinpath("configs.json")
+        _IN_USE.append(json.loads(file.read_text(encoding="utf-8")))
+    return _IN_USE[-1]
+
+
+@contextlib.contextmanager
+def using(contents: dict[str, Any]) -> Iterator[None]:
+    """Use another table inside a `with` block, in this process."""
+    table()
+    _IN_USE.append(contents)
+    try:
+        yield
+    finally:
+        _IN_USE.remove(contents)
+
+
+def use(contents: dict[str, Any]) -> None:
+    """Use another table from here on, in this process."""
+    _IN_USE[:] = [contents]
 
 
 def _power_of_two(length: int) -> int:

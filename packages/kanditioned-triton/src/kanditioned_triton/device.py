@@ -6,6 +6,7 @@ import contextlib
 import functools
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import triton
 from torch import Tensor
@@ -59,9 +60,12 @@ def of(x: Tensor) -> Device:
     return _gpu(x.device.index)
 
 
-def guard(x: Tensor) -> contextlib.AbstractContextManager[None]:
-    """Return a context in which kernels are launched on the GPU of `x`."""
-    return torch.cuda.device(x.device) if x.is_cuda else contextlib.nullcontext()
+def guard(x: Tensor) -> contextlib.AbstractContextManager[object]:
+    """Return a context in which kernels are launched on the GPU of `x`.
+
+    In the interpreter, NumPy computes and would warn of infinities, which are valid here.
+    """
+    return np.errstate(all="ignore") if INTERPRETED else torch.cuda.device(x.device)
 
 
 @functools.cache

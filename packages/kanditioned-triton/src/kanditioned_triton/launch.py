@@ -1,8 +1,8 @@
 """The three contractions on tensors: which kernel, which tiles, which memory.
 
-Shapes as in `kanditioned_torch.impls.base`: x and direction (B, I), control points (I, K, O), grad_y
-(B, O), any strides. Besides its result a call allocates at most the partial sums of `_Shares`, and
-for the bucketed gradient one int32 per number in x and two per knot of a feature.
+Shapes as in `kanditioned_torch.impls.base`: x and direction (B, I), control points (I, K, O),
+grad_y (B, O), any strides. Besides its result a call allocates at most the partial sums of
+`_Shares`, and for the bucketed gradient one int32 per number in x and two per knot of a feature.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ NARROW = 16
 
 
 class _Shares(NamedTuple):
-    """A sum over `length` terms, divided among `count` programs that take `each`."""
+    """A sum divided among `number` programs that take `each` terms."""
 
-    count: int
+    number: int
     each: int
 
 
@@ -63,7 +63,7 @@ def interpolate(
     tiles = triton.cdiv(batch, config.block_b) * triton.cdiv(out_features, config.block_o)
     numbers = batch * out_features * compute.itemsize
     shares = _shared(tiles, in_features, max(1, 32 // groups), numbers, gpu)
-    target = y if shares.count == 1 else y.new_empty(shares.count, *y.shape, dtype=compute)
+    target = y if shares.number == 1 else y.new_empty(shares.number, *y.shape, dtype=compute)
     arguments: tuple[Any, ...] = (
         x,
         direction,
@@ -80,7 +80,7 @@ def interpolate(
         spline_width,
         direction is not None,
     )
-    grid = (tiles, shares.count)
+    grid = (tiles, shares.number)
     with device.guard(x):
         if is_dense:
             kernels.dense_interpolate[grid](
@@ -208,8 +208,8 @@ def accumulate(
         else:
             numbers = gc.numel() * compute.itemsize
             shares = _shared(tiles, batch, 4 * config.block_b, numbers, gpu)
-        target = gc if shares.count == 1 else gc.new_empty(shares.count, *shape, dtype=compute)
-        kernels.accumulate[tiles, shares.count](
+        target = gc if shares.number == 1 else gc.new_empty(shares.number, *shape, dtype=compute)
+        kernels.accumulate[tiles, shares.number](
             x,
             direction,
             grad_y,
@@ -278,21 +278,21 @@ def _shared(tiles: int, length: int, smallest: int, size: int, gpu: Device) -> _
         size: Bytes of one partial sum.
         gpu: The device.
     """
-    count = min(
+    number = min(
         triton.cdiv(gpu.units, tiles),
         triton.cdiv(length, smallest),
         max(1, SHARE_BYTES // size),
     )
-    each = triton.cdiv(length, count)
+    each = triton.cdiv(length, number)
     return _Shares(triton.cdiv(length, each), each)
 
 
 def _sum(parts: Tensor, total: Tensor, shares: _Shares) -> None:
     """Add partial sums in their order, if there are several."""
-    if shares.count > 1:
+    if shares.number > 1:
         size = total.numel()
         grid = (triton.cdiv(size, SUM_BLOCK),)
-        kernels.sum_shares[grid](parts, total, size, shares.count, SUM_BLOCK)
+        kernels.sum_shares[grid](parts, total, size, shares.number, SUM_BLOCK)
 
 
 def _dense(config: Config, groups: int) -> dict[str, int]:

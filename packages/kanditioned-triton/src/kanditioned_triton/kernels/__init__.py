@@ -3,8 +3,8 @@
 `basis` and `product` are what they are made of; `interpolate`, `contract` and `accumulate` hold the
 three contractions, named as in `kanditioned_torch.impls.base`; `bucket` sorts a batch.
 
-Names: B batch, I features in, O features out, K control points; G groups of eight knots;
-`stride_xb` the stride of x along the batch. Tiles are noted as `# [B, G]`.
+Tiles are noted as `# [B, G]`, with B rows of the batch, G groups of eight knots, F features, O
+outputs; `stride_xb` is the stride of x along the batch, `v` a direction, `gy` a gradient by y.
 """
 
 from .accumulate import accumulate

@@ -1,5 +1,7 @@
 """gc[i, k, o] = Σ_b φ_k(x[b, i]) gy[b, o]: Φᵀ gy, over the whole batch or over buckets of it."""
 
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
+# Annotations are objects here, not strings: Triton reads `tl.constexpr` from them.
 import triton
 import triton.language as tl
 
@@ -15,10 +17,10 @@ def accumulate(
     order_ptr,
     starts_ptr,
     gc_ptr,
-    B,
-    I,
-    K,
-    O,
+    batch,
+    in_features,
+    num_control_points,
+    out_features,
     batch_share,
     stride_xb,
     stride_xi,
@@ -48,7 +50,7 @@ def accumulate(
 
     As in `dense_interpolate`, a tile that is not finite is computed again, sample by sample.
     """
-    column_tiles = tl.cdiv(O, BLOCK_O)
+    column_tiles = tl.cdiv(out_features, BLOCK_O)
     tile = tl.program_id(0) // column_tiles
     first_column = tl.program_id(0) % column_tiles * BLOCK_O
     columns = first_column + tl.arange(0, BLOCK_O)
@@ -58,21 +60,21 @@ def accumulate(
         first_knot = tile % feature_tiles * (BLOCK_G * 8)
         feature = owner + tl.zeros((BLOCK_G,), tl.int32)
         base = first_knot + tl.arange(0, BLOCK_G) * 8
-        starts = starts_ptr + owner.to(tl.int64) * (K + 1)
+        starts = starts_ptr + owner.to(tl.int64) * (num_control_points + 1)
         begin = tl.load(starts + tl.maximum(first_knot - 1, 0))
-        end = tl.load(starts + tl.minimum(first_knot + BLOCK_G * 8, K))
-        order_ptr += owner.to(tl.int64) * B
+        end = tl.load(starts + tl.minimum(first_knot + BLOCK_G * 8, num_control_points))
+        order_ptr += owner.to(tl.int64) * batch
     else:
         group = tile * BLOCK_G + tl.arange(0, BLOCK_G)
         feature = group // FEATURE_GROUPS  # [G]
         base = group % FEATURE_GROUPS * 8
         begin = tl.program_id(1) * batch_share
-        end = tl.minimum(begin + batch_share, B)
+        end = tl.minimum(begin + batch_share, batch)
     x_columns = (x_ptr + feature.to(tl.int64) * stride_xi)[None, :]
     v_columns = x_columns
     if HAS_DIRECTION:
         v_columns = (v_ptr + feature.to(tl.int64) * stride_vi)[None, :]
-    feature_mask = (feature < I)[None, :]
+    feature_mask = (feature < in_features)[None, :]
     gy_columns = gy_ptr + (columns.to(tl.int64) * stride_go)[None, :]
     acc = tl.zeros((BLOCK_G * 8, BLOCK_O), COMPUTE)
     for first in range(begin, end, BLOCK_B):
@@ -84,11 +86,11 @@ def accumulate(
         x = tl.load(x_columns + (rows * stride_xb)[:, None], mask=mask, other=0.0)  # [B, G]
         v_ptrs = v_columns + (rows * stride_vb)[:, None] if HAS_DIRECTION else x_columns
         interval, weight = locate_along(
-            x, v_ptrs, mask, K, SPLINE_WIDTH, HAS_DIRECTION, COMPUTE
+            x, v_ptrs, mask, num_control_points, SPLINE_WIDTH, HAS_DIRECTION, COMPUTE
         )
         left = left_weight(weight, HAS_DIRECTION)
         phi = hat_tile(interval - base[None, :], left, weight, BLOCK_B, BLOCK_G)
-        gy_mask = inside[:, None] & (columns < O)[None, :]
+        gy_mask = inside[:, None] & (columns < out_features)[None, :]
         gy = tl.load(gy_columns + (rows * stride_gb)[:, None], mask=gy_mask, other=0.0)  # [B, O]
         phi_t = tl.trans(phi)
         if PRECISION == "tf32":  # for sm_100, Triton 3.6 to 3.9 cannot store a bare transpose
@@ -103,11 +105,11 @@ def accumulate(
         c_group = tile * BLOCK_G + knot_in_tile // 8
         c_feature = c_group // FEATURE_GROUPS  # [8 G]
         c_knot = c_group % FEATURE_GROUPS * 8 + knot_in_tile % 8
-        gc_ptr += tl.program_id(1).to(tl.int64) * I * K * O
-    gc_rows = gc_ptr + (c_feature.to(tl.int64) * K + c_knot) * O
-    gc_mask = (c_feature < I) & (c_knot < K)
+        gc_ptr += tl.program_id(1).to(tl.int64) * in_features * num_control_points * out_features
+    gc_rows = gc_ptr + (c_feature.to(tl.int64) * num_control_points + c_knot) * out_features
+    gc_mask = (c_feature < in_features) & (c_knot < num_control_points)
     if is_finite(acc):
-        mask = gc_mask[:, None] & (columns < O)[None, :]
+        mask = gc_mask[:, None] & (columns < out_features)[None, :]
         tl.store(gc_rows[:, None] + columns[None, :], acc, mask=mask)
     else:
         for start in range(0, BLOCK_O, NARROW):
@@ -122,13 +124,15 @@ def accumulate(
                     v_ptrs = v_ptr + c_feature.to(tl.int64) * stride_vi + row * stride_vb
                 x = tl.load(x_ptrs, mask=gc_mask, other=0.0)  # [8 G]
                 interval, weight = locate_along(
-                    x, v_ptrs, gc_mask, K, SPLINE_WIDTH, HAS_DIRECTION, COMPUTE
+                    x, v_ptrs, gc_mask, num_control_points, SPLINE_WIDTH, HAS_DIRECTION, COMPUTE
                 )
                 is_left = (c_knot == interval)[:, None]
                 is_right = (c_knot == interval + 1)[:, None]
-                phi = tl.where(is_left, left_weight(weight, HAS_DIRECTION)[:, None], weight[:, None])
+                phi = tl.where(
+                    is_left, left_weight(weight, HAS_DIRECTION)[:, None], weight[:, None]
+                )
                 gy_ptrs = gy_ptr + row * stride_gb + some.to(tl.int64) * stride_go
-                gy = tl.load(gy_ptrs, mask=some < O, other=0.0).to(COMPUTE)
+                gy = tl.load(gy_ptrs, mask=some < out_features, other=0.0).to(COMPUTE)
                 exact += tl.where(is_left | is_right, phi * gy[None, :], 0.0)
-            mask = gc_mask[:, None] & (some < O)[None, :]
+            mask = gc_mask[:, None] & (some < out_features)[None, :]
             tl.store(gc_rows[:, None] + some[None, :], exact, mask=mask)

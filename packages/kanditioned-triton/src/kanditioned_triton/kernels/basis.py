@@ -5,7 +5,8 @@ joined in its registers, so that interval and fraction are computed once per inp
 once per weight.
 """
 
-# Annotations stay objects: Triton reads `tl.constexpr` from them.
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
+# Annotations are objects here, not strings: Triton reads `tl.constexpr` from them.
 import triton
 import triton.language as tl
 
@@ -14,18 +15,20 @@ GROUP = 8
 
 
 @triton.jit
-def locate(x, K, SPLINE_WIDTH: tl.constexpr, COMPUTE: tl.constexpr):
+def locate(x, num_control_points, SPLINE_WIDTH: tl.constexpr, COMPUTE: tl.constexpr):
     """Return interval (int32) and fraction; NaN has interval 0 and stays in the fraction."""
-    u = (x.to(COMPUTE) + SPLINE_WIDTH / 2) * knots_per_unit(K, SPLINE_WIDTH, COMPUTE)
+    u = (x.to(COMPUTE) + SPLINE_WIDTH / 2) * knots_per_unit(
+        num_control_points, SPLINE_WIDTH, COMPUTE
+    )
     lowest = tl.where(u == u, tl.floor(u), 0.0)
-    lowest = tl.minimum(tl.maximum(lowest, 0.0), (K - 2).to(COMPUTE))
+    lowest = tl.minimum(tl.maximum(lowest, 0.0), (num_control_points - 2).to(COMPUTE))
     return lowest.to(tl.int32), u - lowest
 
 
 @triton.jit
-def knots_per_unit(K, SPLINE_WIDTH: tl.constexpr, COMPUTE: tl.constexpr):
+def knots_per_unit(num_control_points, SPLINE_WIDTH: tl.constexpr, COMPUTE: tl.constexpr):
     """Return 1/h = (K - 1)/w."""
-    return (K - 1).to(COMPUTE) / SPLINE_WIDTH
+    return (num_control_points - 1).to(COMPUTE) / SPLINE_WIDTH
 
 
 @triton.jit
@@ -33,16 +36,16 @@ def locate_along(
     x,
     v_ptrs,
     mask,
-    K,
+    num_control_points,
     SPLINE_WIDTH: tl.constexpr,
     HAS_DIRECTION: tl.constexpr,
     COMPUTE: tl.constexpr,
 ):
     """Return interval and the weight of Δ: the fraction t, or v/h along a direction."""
-    interval, weight = locate(x, K, SPLINE_WIDTH, COMPUTE)
+    interval, weight = locate(x, num_control_points, SPLINE_WIDTH, COMPUTE)
     if HAS_DIRECTION:
         v = tl.load(v_ptrs, mask=mask, other=0.0).to(COMPUTE)
-        slope = v * knots_per_unit(K, SPLINE_WIDTH, COMPUTE)
+        slope = v * knots_per_unit(num_control_points, SPLINE_WIDTH, COMPUTE)
         weight = tl.where(weight == weight, slope, weight)
     return interval, weight
 

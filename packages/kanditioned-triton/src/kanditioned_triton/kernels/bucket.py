@@ -1,5 +1,7 @@
 """A stable counting sort of the batch by interval, one feature a program, without atomics."""
 
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
+# Annotations are objects here, not strings: Triton reads `tl.constexpr` from them.
 import triton
 import triton.language as tl
 
@@ -20,8 +22,8 @@ def _ranks(key, BLOCK_B: tl.constexpr):
 def _intervals(
     x_column,
     first,
-    B,
-    K,
+    batch,
+    num_control_points,
     stride_xb,
     SPLINE_WIDTH: tl.constexpr,
     COMPUTE: tl.constexpr,
@@ -29,9 +31,9 @@ def _intervals(
 ):
     """Return samples of a block, which of them exist, and their intervals; K for the others."""
     rows = first + tl.arange(0, BLOCK_B)
-    x = tl.load(x_column + rows.to(tl.int64) * stride_xb, mask=rows < B, other=0.0)
-    interval, _ = locate(x, K, SPLINE_WIDTH, COMPUTE)
-    return rows, rows < B, tl.where(rows < B, interval, K)
+    x = tl.load(x_column + rows.to(tl.int64) * stride_xb, mask=rows < batch, other=0.0)
+    interval, _ = locate(x, num_control_points, SPLINE_WIDTH, COMPUTE)
+    return rows, rows < batch, tl.where(rows < batch, interval, num_control_points)
 
 
 @triton.jit
@@ -40,8 +42,8 @@ def bucket(
     order_ptr,
     starts_ptr,
     next_ptr,
-    B,
-    K,
+    batch,
+    num_control_points,
     stride_xb,
     stride_xi,
     SPLINE_WIDTH: tl.constexpr,
@@ -58,12 +60,12 @@ def bucket(
     """
     feature = tl.program_id(0).to(tl.int64)
     x_column = x_ptr + feature * stride_xi
-    order_ptr += feature * B
-    starts_ptr += feature * (K + 1)
-    next_ptr += feature * K
-    for first in range(0, B, BLOCK_B):
+    order_ptr += feature * batch
+    starts_ptr += feature * (num_control_points + 1)
+    next_ptr += feature * num_control_points
+    for first in range(0, batch, BLOCK_B):
         _, exists, key = _intervals(
-            x_column, first, B, K, stride_xb, SPLINE_WIDTH, COMPUTE, BLOCK_B
+            x_column, first, batch, num_control_points, stride_xb, SPLINE_WIDTH, COMPUTE, BLOCK_B
         )
         earlier, later = _ranks(key, BLOCK_B)
         is_last = exists & (later == 0)
@@ -71,22 +73,22 @@ def bucket(
         tl.store(next_ptr + key, count + earlier + 1, mask=is_last)
         tl.debug_barrier()  # the next block reads these counts
     total = 0
-    for first in range(0, K, BLOCK_K):
+    for first in range(0, num_control_points, BLOCK_K):
         knot = first + tl.arange(0, BLOCK_K)
-        count = tl.load(next_ptr + knot, mask=knot < K, other=0)
+        count = tl.load(next_ptr + knot, mask=knot < num_control_points, other=0)
         start = total + tl.cumsum(count, axis=0) - count
-        tl.store(starts_ptr + knot, start, mask=knot < K)
+        tl.store(starts_ptr + knot, start, mask=knot < num_control_points)
         total += tl.sum(count, axis=0)
-    tl.store(starts_ptr + K, total)
+    tl.store(starts_ptr + num_control_points, total)
     tl.debug_barrier()
-    for first in range(0, K, BLOCK_K):
+    for first in range(0, num_control_points, BLOCK_K):
         knot = first + tl.arange(0, BLOCK_K)
-        start = tl.load(starts_ptr + knot, mask=knot < K, other=0)
-        tl.store(next_ptr + knot, start, mask=knot < K)
+        start = tl.load(starts_ptr + knot, mask=knot < num_control_points, other=0)
+        tl.store(next_ptr + knot, start, mask=knot < num_control_points)
     tl.debug_barrier()
-    for first in range(0, B, BLOCK_B):
+    for first in range(0, batch, BLOCK_B):
         rows, exists, key = _intervals(
-            x_column, first, B, K, stride_xb, SPLINE_WIDTH, COMPUTE, BLOCK_B
+            x_column, first, batch, num_control_points, stride_xb, SPLINE_WIDTH, COMPUTE, BLOCK_B
         )
         earlier, later = _ranks(key, BLOCK_B)
         place = tl.load(next_ptr + key, mask=exists, other=0) + earlier

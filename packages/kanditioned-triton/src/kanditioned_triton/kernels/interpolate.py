@@ -1,5 +1,7 @@
 """y[b, o] = Σ_i s(x[b, i]), or its derivative along a direction: by lookup and as a matmul."""
 
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
+# Annotations are objects here, not strings: Triton reads `tl.constexpr` from them.
 import triton
 import triton.language as tl
 
@@ -16,7 +18,7 @@ def _gather_rows(
     column_mask,
     begin,
     end,
-    K,
+    num_control_points,
     stride_xi,
     stride_vi,
     stride_ci,
@@ -27,7 +29,7 @@ def _gather_rows(
     BLOCK_B: tl.constexpr,
     BLOCK_O: tl.constexpr,
 ):
-    """Return Σ_i c_l + w Δ, or Σ_i w Δ along a direction, over features begin <= i < end: [B, O]."""
+    """Return the sum of c_l + w Δ, or of w Δ along a direction, over features begin <= i < end."""
     acc = tl.zeros((BLOCK_B, BLOCK_O), COMPUTE)
     mask = row_mask[:, None] & column_mask[None, :]
     for i in range(begin, end):
@@ -35,7 +37,7 @@ def _gather_rows(
         x = tl.load(x_rows + feature * stride_xi, mask=row_mask, other=0.0)
         v_ptrs = v_rows + feature * stride_vi if HAS_DIRECTION else x_rows
         interval, weight = locate_along(
-            x, v_ptrs, row_mask, K, SPLINE_WIDTH, HAS_DIRECTION, COMPUTE
+            x, v_ptrs, row_mask, num_control_points, SPLINE_WIDTH, HAS_DIRECTION, COMPUTE
         )  # [B]
         knots = c_columns + feature * stride_ci
         left_ptrs = knots[None, :] + (interval.to(tl.int64) * stride_ck)[:, None]
@@ -52,10 +54,10 @@ def lookup_interpolate(
     v_ptr,
     c_ptr,
     y_ptr,
-    B,
-    I,
-    K,
-    O,
+    batch,
+    in_features,
+    num_control_points,
+    out_features,
     feature_share,
     stride_xb,
     stride_xi,
@@ -70,26 +72,27 @@ def lookup_interpolate(
     BLOCK_B: tl.constexpr,
     BLOCK_O: tl.constexpr,
 ):
-    """Write a tile [B, O] of y, of one share of the features: two rows of control points per sample and feature, O along lanes.
+    """Write a tile [B, O] of y from two rows of control points per sample and feature.
 
-    The rows of one feature that a batch tile reads are read again from L1.
+    program_id(1) sums one share of the features into its own part of `y_ptr`. Outputs lie along
+    the lanes; the rows of one feature that a batch tile reads are read again from L1.
     """
     begin = tl.program_id(1) * feature_share
-    end = tl.minimum(begin + feature_share, I)
-    y_ptr += tl.program_id(1).to(tl.int64) * B * O
-    batch_tiles = tl.cdiv(B, BLOCK_B)
+    end = tl.minimum(begin + feature_share, in_features)
+    y_ptr += tl.program_id(1).to(tl.int64) * batch * out_features
+    batch_tiles = tl.cdiv(batch, BLOCK_B)
     rows = (tl.program_id(0) % batch_tiles).to(tl.int64) * BLOCK_B + tl.arange(0, BLOCK_B)
     columns = tl.program_id(0) // batch_tiles * BLOCK_O + tl.arange(0, BLOCK_O)
-    row_mask, column_mask = rows < B, columns < O
+    row_mask, column_mask = rows < batch, columns < out_features
     x_rows = x_ptr + rows * stride_xb
     v_rows = v_ptr + rows * stride_vb if HAS_DIRECTION else x_rows
     c_columns = c_ptr + columns.to(tl.int64) * stride_co
     acc = _gather_rows(
-        x_rows, v_rows, row_mask, c_columns, column_mask, begin, end, K,
+        x_rows, v_rows, row_mask, c_columns, column_mask, begin, end, num_control_points,
         stride_xi, stride_vi, stride_ci, stride_ck,
         SPLINE_WIDTH, HAS_DIRECTION, COMPUTE, BLOCK_B, BLOCK_O,
     )  # fmt: skip
-    y_ptrs = y_ptr + (rows * O)[:, None] + columns[None, :]
+    y_ptrs = y_ptr + (rows * out_features)[:, None] + columns[None, :]
     tl.store(y_ptrs, acc, mask=row_mask[:, None] & column_mask[None, :])
 
 
@@ -99,10 +102,10 @@ def dense_interpolate(
     v_ptr,
     c_ptr,
     y_ptr,
-    B,
-    I,
-    K,
-    O,
+    batch,
+    in_features,
+    num_control_points,
+    out_features,
     feature_share,
     stride_xb,
     stride_xi,
@@ -135,13 +138,13 @@ def dense_interpolate(
     spoil what it should not. A tile that is not finite is therefore computed again by lookup.
     """
     begin = tl.program_id(1) * feature_share
-    end = tl.minimum(begin + feature_share, I)
-    y_ptr += tl.program_id(1).to(tl.int64) * B * O
-    batch_tiles = tl.cdiv(B, BLOCK_B)
+    end = tl.minimum(begin + feature_share, in_features)
+    y_ptr += tl.program_id(1).to(tl.int64) * batch * out_features
+    batch_tiles = tl.cdiv(batch, BLOCK_B)
     rows = (tl.program_id(0) % batch_tiles).to(tl.int64) * BLOCK_B + tl.arange(0, BLOCK_B)
     first_column = tl.program_id(0) // batch_tiles * BLOCK_O
     columns = first_column + tl.arange(0, BLOCK_O)
-    row_mask, column_mask = rows < B, columns < O
+    row_mask, column_mask = rows < batch, columns < out_features
     x_rows = x_ptr + rows * stride_xb
     v_rows = v_ptr + rows * stride_vb if HAS_DIRECTION else x_rows
     c_columns = c_ptr + columns.to(tl.int64) * stride_co
@@ -158,7 +161,7 @@ def dense_interpolate(
             v_ptrs = v_rows[:, None] + (feature.to(tl.int64) * stride_vi)[None, :]
         x = tl.load(x_ptrs, mask=mask, other=0.0)  # [B, G]
         interval, weight = locate_along(
-            x, v_ptrs, mask, K, SPLINE_WIDTH, HAS_DIRECTION, COMPUTE
+            x, v_ptrs, mask, num_control_points, SPLINE_WIDTH, HAS_DIRECTION, COMPUTE
         )
         offset = interval - (group % FEATURE_GROUPS * 8)[None, :]
         phi = hat_tile(offset, left_weight(weight, HAS_DIRECTION), weight, BLOCK_B, BLOCK_G)
@@ -167,25 +170,26 @@ def dense_interpolate(
         c_feature = knot_group // FEATURE_GROUPS  # [8 G]
         c_knot = knot_group % FEATURE_GROUPS * 8 + knot_in_step % 8
         c_rows = c_feature.to(tl.int64) * stride_ci + c_knot.to(tl.int64) * stride_ck
-        c_mask = (c_feature < end) & (c_knot < K)
+        c_mask = (c_feature < end) & (c_knot < num_control_points)
         c = tl.load(
             c_columns[None, :] + c_rows[:, None],
             mask=c_mask[:, None] & column_mask[None, :],
             other=0.0,
         )  # [8 G, O]
         acc = multiply_add(phi, c, acc, OPERAND, PARTS, PRECISION, INTERPRETED)
-    y_rows = y_ptr + rows * O
+    y_rows = y_ptr + rows * out_features
     if is_finite(acc):
         y_ptrs = y_rows[:, None] + columns[None, :]
         tl.store(y_ptrs, acc, mask=row_mask[:, None] & column_mask[None, :])
     else:
         for start in range(0, BLOCK_O, NARROW):
             some = first_column + start + tl.arange(0, NARROW)
+            some_mask = some < out_features
             exact = _gather_rows(
-                x_rows, v_rows, row_mask, c_ptr + some.to(tl.int64) * stride_co, some < O,
-                begin, end, K,
+                x_rows, v_rows, row_mask, c_ptr + some.to(tl.int64) * stride_co, some_mask,
+                begin, end, num_control_points,
                 stride_xi, stride_vi, stride_ci, stride_ck,
                 SPLINE_WIDTH, HAS_DIRECTION, COMPUTE, BLOCK_B, NARROW,
             )  # fmt: skip
             y_ptrs = y_rows[:, None] + some[None, :]
-            tl.store(y_ptrs, exact, mask=row_mask[:, None] & (some < O)[None, :])
+            tl.store(y_ptrs, exact, mask=row_mask[:, None] & some_mask[None, :])

@@ -1,0 +1,38 @@
+"""Runs `interpreted.py` where Triton interprets kernels, which it decides when it is imported."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from kanditioned_torch import spline_forward
+
+GROUPS = ("Contractions or Shares", "NonFinite or Precision", "Operators or Layer")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_in_the_interpreter(group: str) -> None:
+    file = Path(__file__).with_name("interpreted.py")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    run = subprocess.run(
+        [*command, "-k", group],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
+
+
+@pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="the interpreter takes these")
+def test_cpu_tensors_are_refused() -> None:
+    remedy = r'must be on a GPU for impl="triton", got cpu\. Move the layer .*"cuda"'
+    with pytest.raises(ValueError, match=remedy):
+        spline_forward(torch.zeros(2, 3), torch.zeros(3, 4, 2), impl="triton")
