@@ -30,10 +30,7 @@ def main() -> None:
     grid = np.linspace(-1, 1, 400)
     drawing = figure(7, 2.4)
     for i, axes in enumerate(drawing.subplots(1, 3)):
-        for smoothing, colour, label in (
-            (0.0, COLOURS[5], "λ = 0"),
-            (1e-4, COLOURS[0], "λ = 1e-4"),
-        ):
+        for smoothing, colour in ((0.0, COLOURS[5]), (1e-4, COLOURS[0])):
             x, c = fitted(smoothing)
             values = reference.forward(grid[:, None], c[i][None, :, None], WIDTH)[:, 0]
             axes.plot(grid, values - values.mean(), color=colour, label=f"λ = {smoothing:g}")
