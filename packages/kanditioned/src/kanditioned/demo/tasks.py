@@ -76,8 +76,8 @@ TASKS = (
         is_classification=True,
         hidden=(),
         num_control_points=16,
-        max_iter=200,
-        smoothing=(1e-3, 1e-2, 1e-1, 1.0),
+        max_iter=100,
+        smoothing=(1e-4, 1e-3, 1e-2, 1e-1),
     ),
     Task(
         "digits",

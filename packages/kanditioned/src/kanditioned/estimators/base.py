@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ SOLVERS = ("auto", "lbfgs", "adam")
 
 class KANEstimator(BaseEstimator):  # type: ignore[misc]
     """A Kolmogorov-Arnold network on standardised inputs; see `KANRegressor` for the arguments."""
+
+    _has_minimum: ClassVar[bool]
+    """Whether the loss of a network without hidden layers has a minimum for all data."""
 
     def __init__(
         self,
@@ -155,7 +158,8 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         where = type(self).__name__
         solver = validate.choice(where, "solver", self.solver, SOLVERS)
         if solver == "auto":
-            return "adam" if len(self.hidden_layer_sizes) or self.early_stopping else "lbfgs"
+            converges = self._has_minimum and not len(self.hidden_layer_sizes)
+            return "lbfgs" if converges and not self.early_stopping else "adam"
         if solver == "lbfgs" and self.early_stopping:
             remedy = "L-BFGS goes to the minimum."
             raise ValueError(

@@ -34,6 +34,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
         ['inside', 'outside']
     """
 
+    _has_minimum = False
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on inputs (N, I) and labels (N,)."""
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))

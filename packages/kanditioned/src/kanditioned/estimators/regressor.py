@@ -29,8 +29,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
             smoothing, and `"bspline"` for Adam.
         smoothing: λ >= 0. Large values make every function a straight line.
         solver: `"lbfgs"` on all samples at once, or `"adam"` in batches, with a step size that
-            falls to zero along a cosine. `"auto"` is L-BFGS without hidden layers, where the
-            objective is convex, unless there is early stopping.
+            falls to zero along a cosine. `"auto"` is L-BFGS for a regressor without hidden layers
+            and without early stopping, whose objective is convex; that of a classifier has no
+            minimum where straight lines separate the classes.
         learning_rate_init: Step size of Adam at the start.
         batch_size: Samples per step of Adam. `"auto"` takes all of up to 512, else 256.
         max_iter: Most passes over the samples.
@@ -62,6 +63,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         >>> bool(model.score(x, np.sin(3 * x[:, 0])) > 0.99)
         True
     """
+
+    _has_minimum = True
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on inputs (N, I) and targets (N,) or (N, O)."""
