@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parent.parent
+CHECKOUT = ("conformance",)
+"""What of the repository a page may read, as from a checkout of it."""
 PAGES = sorted([*DOCS.glob("pages/**/*.md"), DOCS / "changelog.md"])
 BLOCK = re.compile(r"^( *)```python[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
@@ -27,6 +29,8 @@ WITH_CODE = [page for page in PAGES if blocks(page.read_text("utf-8"))]
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda p: str(p.relative_to(DOCS)))
 def test_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in CHECKOUT:
+        Path(name).symlink_to(DOCS.parent / name)
     namespace = {"__name__": "__main__"}
     for line, block in blocks(page.read_text("utf-8")):
         # Empty lines in front, so that a traceback names the line of the page.
