@@ -17,7 +17,7 @@ from torch import Tensor
 
 from kanditioned_spec import numerics, reference
 from kanditioned_torch import KANLayer, spline_forward
-from kanditioned_triton import configs, device, launch
+from kanditioned_triton import configs, device, launch, measure, selfcheck, tune
 from kanditioned_triton import torch as operators
 from kanditioned_triton.device import Device
 
@@ -299,3 +299,47 @@ class TestLayer:
         layer = KANLayer(3, 2, num_control_points=9, impl="triton")
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert layer(torch.rand(5, 3)).dtype == torch.bfloat16
+
+
+class TestScripts:
+    """What the GPU commands do beside measuring, with a clock that calls once and says 1 ms."""
+
+    @pytest.fixture(autouse=True)
+    def _clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def median_ms(call: Any) -> float:
+            call()
+            return 1.0
+
+        monkeypatch.setattr(measure, "median_ms", median_ms)
+        monkeypatch.setattr(measure, "peak_bytes", lambda call: 0)
+
+    def test_small_case(self) -> None:
+        selfcheck.small_case()
+
+    def test_timings(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(selfcheck, "SHAPES", ((3, 4, 2, 5),))
+        monkeypatch.setattr(selfcheck, "STOCK", ())
+        monkeypatch.delenv("KANDITIONED_1X", raising=False)
+        rows = list(selfcheck.timings())
+        names = {"triton", "matmul of equal parameters", "nn.Linear"}
+        assert {row["competitor"] for row in rows} == names
+        assert len(rows) == len(names) * len(selfcheck.PRECISIONS)
+        assert all(row["inference edges/s"] == 3 * 4 * 2 * 1e3 for row in rows)
+
+    def test_tune(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tune, "SHAPES", ((3, 4, 2),))
+        monkeypatch.setattr(tune, "COUNTS", {})
+        monkeypatch.setattr(tune, "neighbours", lambda config: [config])
+        monkeypatch.setattr(tune, "environment", lambda: {"device": "none"})
+        contents = tune.measured()
+        assert contents["measured"] == {configs.INTERPRETER: {"device": "none"}}
+        with configs.using(contents):
+            for row in configs.table()["configs"]:
+                for bits in row["bits"]:
+                    configs.config(row["family"], row["kernel"], bits)
+
+    def test_neighbours_are_valid(self) -> None:
+        start = configs.config("sm_90", "dense_interpolate", 16)
+        near = list(tune.neighbours(start))
+        assert near[0] == start
+        assert len(near) == len(set(near)) == 11

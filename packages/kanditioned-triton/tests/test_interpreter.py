@@ -12,7 +12,7 @@ import torch
 
 from kanditioned_torch import spline_forward
 
-GROUPS = ("Contractions or Shares", "NonFinite or Precision", "Operators or Layer")
+GROUPS = ("Contractions or Shares", "NonFinite or Precision", "Operators or Layer or Scripts")
 
 
 @pytest.mark.parametrize("group", GROUPS)

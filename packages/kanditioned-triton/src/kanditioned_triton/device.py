@@ -17,6 +17,8 @@ from . import configs
 
 INTERPRETED: bool = triton.knobs.runtime.interpret
 """Whether this process runs kernels in the interpreter: set by TRITON_INTERPRET=1 before import."""
+KIND = "cpu" if INTERPRETED else "cuda"
+"""Where the tensors are that this process can run kernels on."""
 
 
 @dataclass(frozen=True)

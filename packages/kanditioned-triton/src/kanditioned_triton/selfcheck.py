@@ -37,7 +37,7 @@ from torch import Tensor, nn
 
 from kanditioned_torch import KANLayer
 
-from . import launch, measure
+from . import device, launch, measure
 
 SHAPES = (
     *((8192, 1024, 1024, count) for count in (8, 16, 32, 64, 256)),
@@ -144,8 +144,7 @@ def small_case() -> None:
     for shape in ((70, 9, 19, 5), (70, 5, 11, 37), (150, 3, 9, 140), (1, 40, 3, 8)):
         for dtype in (torch.float32, torch.bfloat16):
             for contraction in _contractions(shape, dtype, "highest").values():
-                contraction()
-    torch.cuda.synchronize()
+                contraction().cpu()  # waits for it
 
 
 def same_bits_twice() -> dict[str, Any]:
@@ -164,7 +163,7 @@ def _contractions(
 ) -> dict[str, Callable[[], Tensor]]:
     batch, in_features, out_features, count = shape
     sizes = ((batch, in_features), (in_features, count, out_features), (batch, out_features))
-    x, c, gy = (torch.randn(size, device="cuda").to(dtype) for size in sizes)
+    x, c, gy = (torch.randn(size, device=device.KIND).to(dtype) for size in sizes)
     v = torch.randn_like(x)
     last = (4.0, dtype, precision)
     return {
@@ -233,10 +232,10 @@ def _timed(
     build: Callable[[], nn.Module], shape: tuple[int, int, int, int], dtype: torch.dtype
 ) -> dict[str, float]:
     """Time inference and a training step of one layer on fresh random inputs."""
-    layer = build().to("cuda", dtype)
+    layer = build().to(device.KIND, dtype)
     features = int(getattr(layer, "in_features", shape[1]))  # of the equal product, I K
-    x = torch.randn(shape[0], features, device="cuda").to(dtype).requires_grad_()
-    gy = torch.randn(shape[0], shape[2], device="cuda").to(dtype)
+    x = torch.randn(shape[0], features, device=device.KIND).to(dtype).requires_grad_()
+    gy = torch.randn(shape[0], shape[2], device=device.KIND).to(dtype)
     parameters = list(layer.parameters())
 
     def inference() -> Tensor:

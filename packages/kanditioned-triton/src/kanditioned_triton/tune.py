@@ -107,7 +107,7 @@ def _mean_ms(kernel: str, bits: int, config: Config, calls: list[Callable[[], Te
 
 
 def _family() -> str:
-    return device.of(torch.empty(0, device="cuda")).family
+    return device.of(torch.empty(0, device=device.KIND)).family
 
 
 def _call(kernel: str, bits: int, shape: tuple[int, int, int]) -> Callable[[], Tensor]:
@@ -115,7 +115,7 @@ def _call(kernel: str, bits: int, shape: tuple[int, int, int]) -> Callable[[], T
     batch, inputs, outputs = shape
     count = COUNTS.get(kernel, COUNTS.get(kernel.partition("_")[0], 16))
     sizes = ((batch, inputs), (inputs, count, outputs), (batch, outputs))
-    x, c, gy = (torch.randn(size, device="cuda").to(DTYPES[bits]) for size in sizes)
+    x, c, gy = (torch.randn(size, device=device.KIND).to(DTYPES[bits]) for size in sizes)
     last = (4.0, x.dtype, "medium" if bits == 16 else "highest")
     if "interpolate" in kernel:
         return lambda: launch.interpolate(x, None, c, *last)
