@@ -73,8 +73,14 @@ def vjp(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer) -> tuple[Tensor, Ten
 def _function(
     traced: type[torch.autograd.Function], transforms: type[torch.autograd.Function]
 ) -> Callable[..., Any]:
-    function = traced if torch.compiler.is_compiling() else transforms
-    return function.apply
+    if torch.compiler.is_compiling():
+        return traced.apply
+    if torch._C._are_functorch_transforms_active():
+        return transforms.apply
+    # What `apply` comes to without transforms, but for binding the arguments to a signature, which
+    # costs 35 µs of a small layer's 80 (torch 2.13, Zen 4, 2026-11).
+    plain: Callable[..., Any] = super(torch.autograd.Function, transforms).apply
+    return plain
 
 
 class _Interpolate(torch.autograd.Function):

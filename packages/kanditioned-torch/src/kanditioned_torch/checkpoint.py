@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from kanditioned_spec import checkpoint, validate
 
+from .distributed import whole
+
 if TYPE_CHECKING:
     from .kan import KAN
     from .layer import KANLayer
@@ -133,7 +135,7 @@ def _stored(layer: KANLayer) -> checkpoint.Layer:
 
 def _array(tensor: Tensor) -> npt.NDArray[Any]:
     """Return a tensor as a file holds it: bfloat16 as its bits."""
-    tensor = tensor.detach().cpu().contiguous()
+    tensor = whole(tensor.detach()).cpu().contiguous()
     if tensor.dtype == torch.bfloat16:
         tensor = tensor.view(torch.uint16)
     array: npt.NDArray[Any] = tensor.numpy()

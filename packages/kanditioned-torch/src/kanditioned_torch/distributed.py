@@ -1,18 +1,20 @@
-"""Layers whose parameters are spread over processes, as DTensors.
+"""Layers whose parameters are DTensors, spread over processes.
 
-`fully_shard` and `DistributedDataParallel` need nothing from here. `OutputParallel` splits a layer
-by output features; it is given to `torch.distributed.tensor.parallel.parallelize_module`.
+A layer works on its process's part: under `fully_shard` that is all of it while the layer runs, and
+under `parallel.OutputParallel` some output features. DTensors are told by their methods, since
+importing them takes seconds.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
 def is_distributed(tensor: Tensor) -> bool:
-    """Whether a tensor is a DTensor, found without the seconds that importing those takes."""
+    """Whether a tensor is a DTensor."""
     return hasattr(tensor, "to_local")
 
 
@@ -20,6 +22,30 @@ def local_part(tensor: Any) -> Tensor:
     """Return this process's part of a tensor, which is all of it if it is no DTensor."""
     part: Tensor = tensor.to_local() if is_distributed(tensor) else tensor
     return part
+
+
+def whole(tensor: Any) -> Tensor:
+    """Return all of a tensor; of a DTensor on every process, all of which have to ask."""
+    full: Tensor = tensor.full_tensor() if is_distributed(tensor) else tensor
+    return full
+
+
+def spread_like(part: Tensor, tensor: Any, shape: torch.Size) -> Tensor:
+    """Take what was computed from the `local_part` of a tensor for a part of something alike.
+
+    Args:
+        part: Computed from that part, each feature from the same feature.
+        tensor: Perhaps a DTensor.
+        shape: Of the whole.
+    """
+    if not is_distributed(tensor):
+        return part
+    from torch.distributed.tensor import DTensor
+
+    stride = (shape[1] * shape[2], shape[2], 1)
+    return DTensor.from_local(
+        part, tensor.device_mesh, tensor.placements, shape=shape, stride=stride
+    )
 
 
 def summed_like(value: Tensor, tensor: Any) -> Tensor:

@@ -22,7 +22,7 @@ from kanditioned_spec.parameterizations import option_names
 
 from . import refinement, selection
 from .checkpoint import load_layer, save_layer
-from .distributed import local_part, summed_like
+from .distributed import is_distributed, local_part, spread_like, summed_like
 from .domain import Magnitudes, checked_coverage
 from .edges import Edges
 from .functional import spline_forward
@@ -157,6 +157,9 @@ class KANLayer(Edges, nn.Module):
         through `theta.data`, which PyTorch does not count as a change, needs a call of `train()`
         or `eval()` to be seen.
         """
+        if is_distributed(self.theta):
+            shape = self.in_features, self.num_control_points, self.out_features
+            return spread_like(self._control_points(), self.theta, torch.Size(shape))
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._control_points()
         if type(self.theta) is not nn.Parameter or self.theta.is_inference():
@@ -168,15 +171,14 @@ class KANLayer(Edges, nn.Module):
 
     def _control_points(self) -> Tensor:
         with without_autocast(self.theta.device.type):
-            theta = self.theta.to(compute_dtype(self.theta.dtype))
-            control_points: Tensor = self.map(theta)
-            return control_points.to(self.theta.dtype)
+            theta = local_part(self.theta)
+            control_points: Tensor = self.map(theta.to(compute_dtype(theta.dtype)))
+            return control_points.to(theta.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate the layer at `x` of shape (..., I), giving (..., O)."""
-        return spline_forward(
-            x, self.control_points(), self.spline_width, self.impl, precision=self.precision
-        )
+        points = local_part(self.control_points())
+        return spline_forward(x, points, self.spline_width, self.impl, precision=self.precision)
 
     def penalty(self, scaling: str = "knots") -> Tensor:
         """Return the smoothness penalty Σ ‖D c‖² over all edges, a scalar to add to the loss.
