@@ -1,0 +1,200 @@
+"""Condition numbers of one layer, and what they cost: `python -m benchmarks.studies.conditioning`.
+
+The objective of one edge is the regularised least-squares spline,
+
+    f(θ) = mean (s(x) - y)² + λ ‖D c‖²,    c = T θ,
+
+whose optimum is known in closed form. `conditions` tabulates the condition of its parts,
+`convergence` the iterations of optimizers from θ = 0 until f - f* <= 1e-4 (f(0) - f*).
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from tqdm import tqdm
+
+from kanditioned_spec import parameterization
+from kanditioned_spec.conditioning import joint_condition, penalty_condition
+from kanditioned_spec.grid import Array, locate
+from kanditioned_spec.parameterizations import Parameterization
+from kanditioned_spec.parameterizations.demmler_reinsch import mass_matrix
+from kanditioned_spec.penalty import second_difference_matrix
+
+from .. import machine
+from ..results import FOLDER, Table
+
+NAMES = ("bspline", "prefix_sum", "parallel_scan", "dct", "legendre", "demmler_reinsch")
+COUNTS = (8, 32, 128, 512, 2048)
+SMOOTHINGS = (1e-8, 1e-4, 1.0, 1e4, 1e8)
+DENSITIES = ("uniform", "normal")
+WIDTH, SAMPLES, GAP = 4.0, 4096, 1e-4
+LEARNING_RATES = (1e-3, 1e-2, 1e-1, 1.0)
+MOST_ITERATIONS = 10_000
+
+
+def made(name: str, count: int, smoothing: float, density: str) -> Parameterization:
+    """Return a parameterization, `demmler_reinsch` for the objective's own λ and density."""
+    options = {"smoothing": smoothing, "density": density, "spline_width": WIDTH}
+    return parameterization(name, count, **(options if name == "demmler_reinsch" else {}))
+
+
+def conditions(given: argparse.Namespace) -> None:
+    """Tabulate the conditions of the penalty, of the data term (λ = 0) and of both together."""
+    table = Table(FOLDER / "conditions.csv", ("part", "density", "count", "smoothing", "name"))
+    cells: list[tuple[str, str, int, float, str]] = []
+    for count, name in itertools.product(given.counts, NAMES):
+        cells.append(("penalty", "", count, 0.0, name))
+        for density in given.densities:
+            cells.append(("data", density, count, 0.0, name))
+            cells += [("joint", density, count, s, name) for s in given.smoothings]
+    for cell in tqdm(cells, desc="conditions"):
+        row: dict[str, Any] = dict(zip(table.key, cell, strict=True))
+        if row in table:
+            continue
+        part, density, count, smoothing, name = cell
+        p = made(name, count, smoothing, density or "uniform")
+        if part == "penalty":
+            row["condition"] = f"{penalty_condition(p):.6g}"
+        else:
+            row["condition"] = f"{joint_condition(p, smoothing, mass(count, density)):.6g}"
+        table.append({**row, **machine.description("cpu", 1)})
+
+
+@lru_cache
+def mass(count: int, density: str) -> Array:
+    """Return the mass matrix of an input density."""
+    return mass_matrix(count, density, WIDTH)
+
+
+class Objective:
+    """The quadratic f - f* = ‖R (T θ - c*)‖², R the triangular factor of data and penalty.
+
+    Args:
+        count: K.
+        smoothing: λ.
+        density: Of the inputs.
+    """
+
+    def __init__(self, count: int, smoothing: float, density: str) -> None:
+        rng = np.random.default_rng(0)
+        x = rng.uniform(-WIDTH / 2, WIDTH / 2, SAMPLES)
+        if density == "normal":
+            x = rng.normal(size=SAMPLES)
+        y = np.sin(4 * x) + 0.5 * x + 0.3 * rng.normal(size=SAMPLES)
+        interval, fraction = locate(x, count, WIDTH)
+        basis = np.zeros((SAMPLES, count))
+        rows = np.arange(SAMPLES)
+        basis[rows, interval], basis[rows, interval + 1] = 1 - fraction, fraction
+        bent = np.sqrt(smoothing) * second_difference_matrix(count)
+        stacked = np.vstack([basis / np.sqrt(SAMPLES), bent])
+        target = np.concatenate([y / np.sqrt(SAMPLES), np.zeros(count - 2)])
+        self.optimum = np.linalg.lstsq(stacked, target, rcond=None)[0]
+        self.factor = np.linalg.qr(stacked, mode="r")
+        self.start = float(np.sum((self.factor @ self.optimum) ** 2))
+
+    def in_coordinates(self, p: Parameterization) -> tuple[Array, Array]:
+        """Return A = R T and b = R c*, of f - f* = ‖A θ - b‖²."""
+        return self.factor @ p.matrix(), self.factor @ self.optimum
+
+
+def first_order(a: Array, b: Array, start: float) -> Iterator[tuple[str, float, int | None]]:
+    """Run gradient descent, Adam and AdamW side by side, a column each.
+
+    Gradient descent takes its best constant step, 2 / (largest + smallest curvature); Adam and
+    AdamW (decay 0.01, PyTorch's default) every learning rate of `LEARNING_RATES`.
+
+    Yields:
+        Optimizer, learning rate, and iterations until the gap is closed, None if it never is.
+    """
+    curvatures = 2 * np.linalg.svd(a, compute_uv=False) ** 2
+    best_step = 2 / (curvatures[0] + curvatures[min(a.shape) - 1])
+    rates = np.array([best_step, *LEARNING_RATES, *LEARNING_RATES])
+    kinds = ["gd", *["adam"] * len(LEARNING_RATES), *["adamw"] * len(LEARNING_RATES)]
+    adaptive = np.array([kind != "gd" for kind in kinds])
+    decay = np.array([0.01 * (kind == "adamw") for kind in kinds])
+    theta, m, v = (np.zeros((a.shape[1], len(kinds))) for _ in range(3))
+    reached: list[int | None] = [None] * len(kinds)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for iteration in range(1, MOST_ITERATIONS + 1):
+            gradient = 2 * a.T @ (a @ theta - b[:, None])
+            m = 0.9 * m + 0.1 * gradient
+            v = 0.999 * v + 0.001 * gradient**2
+            scaled = m / (1 - 0.9**iteration) / (np.sqrt(v / (1 - 0.999**iteration)) + 1e-8)
+            theta = theta * (1 - rates * decay) - rates * np.where(adaptive, scaled, gradient)
+            gap = np.sum((a @ theta - b[:, None]) ** 2, 0)
+            for column in np.flatnonzero(gap <= GAP * start):
+                reached[column] = reached[column] or iteration
+            if all(reached):
+                break
+    yield from zip(kinds, rates, reached, strict=True)
+
+
+def quasi_newton(a: Array, b: Array, start: float) -> int | None:
+    """Return the gradient evaluations that L-BFGS needs to close the gap, None if it never does."""
+    calls: list[float] = []
+
+    def gap(theta: Array) -> tuple[float, Array]:
+        residual = a @ theta - b
+        calls.append(float(residual @ residual))
+        return calls[-1] / start, 2 * a.T @ residual / start
+
+    options = {"maxiter": MOST_ITERATIONS, "maxfun": MOST_ITERATIONS, "ftol": 0.0, "gtol": 0.0}
+    minimize(gap, np.zeros(a.shape[1]), jac=True, method="L-BFGS-B", options=options)
+    return next((n for n, value in enumerate(calls, 1) if value <= GAP * start), None)
+
+
+def convergence(given: argparse.Namespace) -> None:
+    """Count iterations per parameterization, optimizer and learning rate."""
+    key = ("density", "count", "smoothing", "name", "optimizer", "learning_rate")
+    table = Table(FOLDER / "convergence.csv", key)
+    done = {tuple(row[k] for k in key[:4]) for row in table.rows}
+    cells = list(itertools.product(given.densities, given.counts, given.smoothings, NAMES))
+    for density, count, smoothing, name in tqdm(cells, desc="convergence"):
+        if (density, str(count), str(smoothing), name) in done:
+            continue
+        objective = Objective(count, smoothing, density)
+        p = made(name, count, smoothing, density)
+        a, b = objective.in_coordinates(p)
+        outcomes = [*first_order(a, b, objective.start)]
+        outcomes.append(("lbfgs", 0.0, quasi_newton(a, b, objective.start)))
+        seconds = _gradient_seconds(p, count)
+        for optimizer, rate, iterations in outcomes:
+            row = dict(zip(key, (density, count, smoothing, name, optimizer), strict=False))
+            row |= {"learning_rate": f"{rate:.3g}", "iterations": iterations or "never"}
+            row["transform_us"] = round(seconds * 1e6, 1)
+            table.append({**row, **machine.description("cpu", 1)})
+
+
+def _gradient_seconds(p: Parameterization, count: int) -> float:
+    """Return the median seconds of c = T θ and of Tᵀ g, for 64 edges."""
+    theta, grad = np.ones((p.num_parameters, 64)), np.ones((count, 64))
+    seconds = []
+    for _ in range(7):
+        start = time.perf_counter()
+        p.control_points(theta)
+        p.transpose(grad)
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds))
+
+
+def main() -> None:
+    """Run both parts for the sizes on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.conditioning")
+    parser.add_argument("part", choices=("conditions", "convergence"))
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
+    parser.add_argument("--smoothings", type=float, nargs="+", default=SMOOTHINGS)
+    parser.add_argument("--densities", nargs="+", default=DENSITIES, choices=DENSITIES)
+    given = parser.parse_args()
+    {"conditions": conditions, "convergence": convergence}[given.part](given)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""Fit functions of two variables: `python -m benchmarks.studies.functions PART`.
+
+`grid`: a [2, 8, 8, 1] network at rising numbers of intervals G: 5000 uniform points in [-1, 1]²,
+80/20, full-batch Adam, 2000 steps, relative L2 error on a 200 × 200 grid. The smoothing is chosen
+per run on the 20 % validation split, never on the grid; everything else is one setting for all.
+
+`slope`: a [2, 1, 1] network refined from few control points to many, L-BFGS at each stage; its
+error should fall as K⁻².
+
+Other functions: `--function NAME=EXPRESSION`, of x and y with NumPy's names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from kanditioned_torch import KANLayer
+
+from .. import machine
+from ..results import FOLDER, Table
+
+FUNCTIONS = {"f1": "x * y", "f2": "exp(sin(pi * x) + y ** 2)"}
+SMOOTHINGS = (0.0, 1e-9, 1e-8, 1e-7, 1e-6)
+GRID, SLOPE = (5, 10, 20, 40, 80, 160), (5, 10, 50, 100, 200, 400)
+POINTS, STEPS, SIDE = 5000, 2000, 200
+
+
+class Network(nn.Module):
+    """Layers one after the other, each with a domain of its own width.
+
+    Args:
+        widths: Features before, between and after the layers.
+        spline_widths: Width of the domain of each layer.
+        **options: Of every `KANLayer`.
+    """
+
+    def __init__(self, widths: tuple[int, ...], spline_widths: tuple[float, ...], **options: Any):
+        super().__init__()
+        pairs = zip(widths, widths[1:], spline_widths, strict=False)
+        self.layers = nn.ModuleList(
+            KANLayer(i, o, spline_width=width, **options) for i, o, width in pairs
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def penalty(self) -> Tensor:
+        """Return the penalties, in the scaling that does not change with K."""
+        return torch.stack([layer.penalty("continuous") for layer in self.layers]).sum()
+
+    def refine(self, num_control_points: int) -> None:
+        """Replace every layer by the same functions on more control points."""
+        self.layers = nn.ModuleList(layer.refine(num_control_points) for layer in self.layers)
+
+
+def evaluated(expression: str) -> Callable[[Tensor], Tensor]:
+    """Return a function of points (N, 2) from an expression of x and y."""
+    names = {name: getattr(np, name) for name in np.__all__ if name.islower()}
+
+    def function(points: Tensor) -> Tensor:
+        x, y = points.double().numpy().T
+        return torch.as_tensor(eval(expression, {**names, "x": x, "y": y})).to(points)[:, None]
+
+    return function
+
+
+def split(function: Callable[[Tensor], Tensor], seed: int, dtype: torch.dtype) -> list[Tensor]:
+    """Return points and standardised values to train on, then to validate on."""
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.rand(POINTS, 2, generator=generator, dtype=torch.float64).to(dtype) * 2 - 1
+    values = function(points)
+    count = POINTS * 4 // 5
+    return [points[:count], values[:count], points[count:], values[count:]]
+
+
+def relative_error(predict: Callable[[Tensor], Tensor], function: Any, dtype: torch.dtype) -> float:
+    """Return the relative L2 error on the test grid."""
+    side = torch.linspace(-1, 1, SIDE, dtype=dtype)
+    points = torch.cartesian_prod(side, side)
+    with torch.no_grad():
+        want, got = function(points), predict(points)
+    return float((got - want).norm() / want.norm())
+
+
+def fit_grid(function: Any, intervals: int, smoothing: float, given: Any, seed: int) -> Any:
+    """Train one network; return validation and test error, and seconds."""
+    torch.manual_seed(seed)
+    x, y, x_validation, y_validation = split(function, seed, torch.float32)
+    mean, scale = y.mean(), y.std()
+    network = Network(
+        (2, 8, 8, 1), (2.0, 4.0, 4.0), num_control_points=intervals + 1,
+        parameterization=given.parameterization,
+    )  # fmt: skip
+    optimizer = torch.optim.Adam(network.parameters(), given.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, given.steps)
+    start = time.perf_counter()
+    for _ in range(given.steps):
+        optimizer.zero_grad()
+        residual = network(x) - (y - mean) / scale
+        (residual.square().mean() + smoothing * network.penalty()).backward()
+        optimizer.step()
+        if given.schedule == "cosine":
+            schedule.step()
+    seconds = time.perf_counter() - start
+
+    def predict(points: Tensor) -> Tensor:
+        return network(points) * scale + mean
+
+    with torch.no_grad():
+        error = (predict(x_validation) - y_validation).norm() / y_validation.norm()
+    return float(error), relative_error(predict, function, torch.float32), seconds
+
+
+def grid(given: argparse.Namespace) -> None:
+    """Fit every function, G, seed and smoothing; a row each."""
+    key = ("function", "intervals", "seed", "smoothing", "parameterization", "learning_rate",
+           "schedule", "steps")  # fmt: skip
+    table = Table(FOLDER / "functions.csv", key)
+    cells = [
+        (name, intervals, seed, smoothing)
+        for seed in range(given.seeds)
+        for intervals in given.intervals or GRID
+        for name in given.functions
+        for smoothing in given.smoothings
+    ]
+    for cell in tqdm(cells, desc="grid"):
+        setting = (given.parameterization, given.learning_rate, given.schedule, given.steps)
+        row: dict[str, Any] = dict(zip(key, (*cell, *setting), strict=True))
+        if row in table:
+            continue
+        name, intervals, seed, smoothing = cell
+        validation, test, seconds = fit_grid(
+            evaluated(given.functions[name]), intervals, smoothing, given, seed
+        )
+        row |= {"validation": f"{validation:.4g}", "test": f"{test:.4g}"}
+        row |= {"expression": given.functions[name], "seconds": round(seconds, 1)}
+        table.append({**row, **machine.description("cpu", torch.get_num_threads())})
+
+
+def slope(given: argparse.Namespace) -> None:
+    """Fit and refine; a row per stage."""
+    key = ("function", "seed", "intervals", "smoothing", "iterations")
+    table = Table(FOLDER / "slope.csv", key)
+    for name, seed in [(n, s) for n in given.functions for s in range(given.seeds)]:
+        stages = given.intervals or SLOPE
+        row: dict[str, Any] = {"function": name, "seed": seed, "smoothing": given.slope_smoothing}
+        row["iterations"] = given.iterations
+        if {**row, "intervals": stages[-1]} in table:
+            continue
+        torch.manual_seed(seed)
+        function = evaluated(given.functions[name])
+        x, y, *_ = split(function, seed, torch.float64)
+        network = Network(
+            (2, 1, 1), (2.0, 4.0), num_control_points=stages[0] + 1, dtype=torch.float64
+        )
+        for intervals in stages:
+            network.refine(intervals + 1)
+            descend(network, x, y, given.slope_smoothing, given.iterations)
+            error = relative_error(network, function, torch.float64)
+            row |= {"intervals": intervals, "test": f"{error:.4g}"}
+            table.append({**row, **machine.description("cpu", torch.get_num_threads())})
+            print(f"{name} seed {seed} G {intervals}: {error:.3g}", flush=True)
+
+
+def descend(network: Network, x: Tensor, y: Tensor, smoothing: float, iterations: int) -> None:
+    """Minimise the mean squared error plus `smoothing` times the penalty by L-BFGS."""
+    optimizer = torch.optim.LBFGS(
+        network.parameters(), max_iter=iterations, history_size=50,
+        tolerance_grad=1e-12, tolerance_change=1e-16, line_search_fn="strong_wolfe",
+    )  # fmt: skip
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = (network(x) - y).square().mean() + smoothing * network.penalty()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+
+
+def main() -> None:
+    """Run a part for the functions on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.functions")
+    parser.add_argument("part", choices=("grid", "slope"))
+    parser.add_argument("--function", action="append", metavar="NAME=EXPRESSION", default=[])
+    parser.add_argument("--intervals", type=int, nargs="+")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--smoothings", type=float, nargs="+", default=SMOOTHINGS)
+    parser.add_argument("--parameterization", default="bspline")
+    parser.add_argument("--learning-rate", type=float, default=1e-2)
+    parser.add_argument("--schedule", choices=("cosine", "constant"), default="cosine")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--slope-smoothing", type=float, default=1e-12)
+    parser.add_argument("--iterations", type=int, default=300, help="of L-BFGS, per stage")
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    given.functions = dict(f.split("=", 1) for f in given.function) or FUNCTIONS
+    if given.part == "slope" and not given.function:
+        given.functions = {"f2": FUNCTIONS["f2"]}
+    torch.set_num_threads(given.threads)
+    {"grid": grid, "slope": slope}[given.part](given)
+
+
+if __name__ == "__main__":
+    main()
