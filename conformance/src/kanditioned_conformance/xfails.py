@@ -49,8 +49,9 @@ class Entry:
         mine = [r for r in results if self.matches(r.chapter, r.test, r.parameters, r.dtype)]
         if not mine:
             return "no test that ran has this address"
-        skipped = [r for r in mine if r.outcome == "skipped"]
-        return f"{skipped[0].address} is skipped: {skipped[0].reason}" if skipped else ""
+        if all(result.outcome == "skipped" for result in mine):
+            return f"{mine[0].address} is skipped: {mine[0].reason}"
+        return ""
 
     def in_scope(self, dtypes: Iterable[str]) -> bool:
         """Whether a run over these dtypes can meet it."""

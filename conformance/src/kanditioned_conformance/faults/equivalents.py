@@ -72,7 +72,7 @@ class AddsFeaturesFromTheLast(Equivalent):
     because = "the order of a sum is free"
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
-        return super().forward(problem, x[:, ::-1], control_points[::-1])
+        return super().forward(problem, x[..., ::-1], control_points[::-1])
 
 
 class AddsTheBatchFromTheLast(Equivalent):
@@ -96,7 +96,7 @@ class Dense(Equivalent):
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         narrow = super().forward(problem, x, control_points)
-        x, c = self.taken(problem, x, control_points)
+        x, c = self.taken(problem, x.reshape(-1, x.shape[-1]), control_points)
         basis = np.zeros((*x.shape, c.shape[1]), x.dtype)  # [B, I, K]
         rows = np.arange(len(x))
         for i in range(c.shape[0]):
@@ -105,4 +105,5 @@ class Dense(Equivalent):
         with np.errstate(invalid="ignore"):
             dense = basis.reshape(len(x), c[..., 0].size) @ c.reshape(-1, c.shape[2])
         finite = np.isfinite(x).all(axis=1, keepdims=True)
-        return np.where(finite, self.stored(problem, dense), narrow)
+        wide = np.where(finite, self.stored(problem, dense), narrow.reshape(dense.shape))
+        return wide.reshape(narrow.shape)

@@ -45,7 +45,7 @@ class Plain:
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         leading = x.shape[:-1]
-        x, c = self.taken(problem, x.reshape(-1, problem.in_features), control_points)
+        x, c = self.taken(problem, x.reshape(-1, x.shape[-1]), control_points)
         y = np.zeros((x.shape[0], c.shape[2]), self.sum_dtype(problem))
         for i in range(c.shape[0]):
             interval, fraction = self.locate(problem, x[:, i])

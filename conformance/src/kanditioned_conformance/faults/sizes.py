@@ -69,15 +69,15 @@ class ReversesTheFeatures(Fault):
     caught_by = "values::TestValue::test_anywhere"
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
-        return super().forward(problem, x[:, ::-1], control_points)
+        return super().forward(problem, x[..., ::-1], control_points)
 
 
 class DropsTheLastOfAnOddNumberOfFeatures(Fault):
     caught_by = "values::TestValue::test_anywhere"
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
-        pairs = max(x.shape[1] // 2 * 2, 1)
-        return super().forward(problem, x[:, :pairs], control_points[:pairs])
+        pairs = max(x.shape[-1] // 2 * 2, 1)
+        return super().forward(problem, x[..., :pairs], control_points[:pairs])
 
 
 class TransposesTheOutput(Fault):
