@@ -108,6 +108,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         if record.ran or not record.refused:
             raise
         result = None
+    except pytest.skip.Exception as skipped:  # without the example that Hypothesis adds to it
+        raise pytest.skip.Exception(str(skipped.msg)) from None
     except ConformanceError as error:
         notes = [n for n in getattr(error, "__notes__", ()) if n.lstrip().startswith("reproduce:")]
         raise pytest.fail.Exception("\n".join([str(error), *notes]), pytrace=False) from None
