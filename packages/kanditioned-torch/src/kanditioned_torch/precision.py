@@ -47,7 +47,9 @@ def without_autocast(device_type: str) -> contextlib.AbstractContextManager[None
 
 
 def _autocasts(device_type: str) -> bool:
-    return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
+    if device_type not in ("cpu", "cuda") and not torch.amp.is_autocast_available(device_type):
+        return False
+    return torch.is_autocast_enabled(device_type)
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
