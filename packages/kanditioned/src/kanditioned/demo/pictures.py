@@ -11,8 +11,8 @@ from sklearn.model_selection import cross_val_score
 from ..plot import DATA, MUTED, SEQUENCE, figure, save, values
 from .tasks import DIABETES_NAMES, TASKS, kan
 
-STRENGTHS = np.logspace(-4, 2, 13)
-SHOWN = (0, 4, 7, 12)
+STRENGTHS = np.logspace(-4, 1, 6)
+SHOWN = (0, 2, 3, 5)
 """Which of the strengths have their function drawn."""
 FEATURE = 8
 """The input whose function is drawn."""
@@ -59,7 +59,7 @@ def smoothing_path(path: Path, progress: Any) -> float:
 def _functions(panel: Any, models: list[Any], x: Any) -> None:
     """Draw the function of `FEATURE` in every model, over the histogram of the data."""
     column = x[:, FEATURE]
-    at = np.linspace(*np.quantile(column, [0.0, 1.0]), 400)
+    at = np.linspace(column.min(), column.max(), 400)
     counts, bounds = np.histogram(column, bins=40)
     behind = panel.get_xaxis_transform()
     panel.stairs(0.3 * counts / counts.max(), bounds, fill=True, color=DATA, transform=behind)

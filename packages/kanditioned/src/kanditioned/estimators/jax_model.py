@@ -73,7 +73,8 @@ class Model:
 
     def set_parameters(self, vector: Vector) -> None:
         with self._settings():
-            self.network = ravel_pytree(self.network)[1](vector.astype(self.dtype))
+            unravel = ravel_pytree(self.network)[1]
+            self.network = unravel(jnp.asarray(vector, self.dtype))
 
     def finish(self) -> None:
         del self._optimizer
@@ -123,7 +124,8 @@ def _objective(
         loss: jax.Array = _loss(network, x, y, weight, kind)
         return loss + smoothing * network.penalty("continuous")
 
-    return jax.value_and_grad(value)(network)
+    result: tuple[jax.Array, KAN] = jax.value_and_grad(value)(network)
+    return result
 
 
 @partial(jax.jit, static_argnames="kind")
