@@ -18,8 +18,9 @@ from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Probl
 from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.protocol import NumpyArray
 
+from .config import Config
 from .functional import spline_forward
-from .layer import Config, KANLayer
+from .layer import KANLayer
 from .selection import IMPL_NAMES
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -140,7 +141,7 @@ class JaxBackend:
         return {"spline_width": problem.spline_width, "impl": self.impl}
 
     def _config(self, problem: Problem) -> Config:
-        return KANLayer.configured(LayerConfig.of(problem), self.impl, "highest")
+        return Config.described(LayerConfig.of(problem), self.impl, "highest")
 
     def _layer(self, problem: Problem, theta: NumpyArray) -> KANLayer:
         (array,) = _arrays(problem, theta)

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from kanditioned_spec import checkpoint, validate
 
+from .config import Config
+
 if TYPE_CHECKING:
     from .kan import KAN
     from .layer import KANLayer
@@ -87,7 +89,7 @@ def _stored(layer: KANLayer) -> checkpoint.Layer:
 
 
 def _layer(cls: type[L], stored: checkpoint.Layer, impl: str, precision: str | None) -> L:
-    config = cls.configured(stored.config, impl, precision)
+    config = Config.described(stored.config, impl, precision)
     return cls.of(_restored(stored.parameters, stored.config.dtype), config)
 
 

@@ -11,48 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 
-from kanditioned_spec import Parameterization, refinement, validate
+from kanditioned_spec import refinement, validate
 from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.grid import Array, knots
 
-from . import checkpoint, initializers, selection
+from . import checkpoint, initializers
+from .config import Config
 from .functional import spline_forward
 from .grid import compute_dtype
-from .parameterizations import (
-    Options,
-    checked,
-    control_points,
-    converted,
-    parameters_from,
-    specification,
-)
+from .parameterizations import control_points, converted, parameters_from
 from .penalty import penalty
-
-
-@dataclass(frozen=True)
-class Config:
-    """The static part of a layer, which can be hashed: arrays of another one compile anew.
-
-    Attributes:
-        num_control_points: K.
-        spline_width: w, in input units.
-        parameterization: Name of the map from parameters to control points.
-        options: Its options.
-        impl: See `spline_forward`.
-        precision: See `spline_forward`.
-    """
-
-    num_control_points: int
-    spline_width: float
-    parameterization: str
-    options: Options
-    impl: str
-    precision: str | None
-
-    @property
-    def spec(self) -> Parameterization:
-        """The map from parameters to control points."""
-        return specification(self.parameterization, self.num_control_points, self.options)
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -123,7 +91,7 @@ class KANLayer:
         where = type(self).__name__
         inputs = validate.feature_count(where, "in_features", in_features)
         outputs = validate.feature_count(where, "out_features", out_features)
-        config = _config(
+        config = Config.checked(
             where, num_control_points, spline_width, parameterization, impl, precision, options
         )
         validate.floating(where, "dtype", jnp.issubdtype(dtype, jnp.floating), dtype)
@@ -212,7 +180,7 @@ class KANLayer:
         """
         c = jnp.asarray(control_points)
         where = f"{cls.__name__}.from_control_points"
-        config = _config(
+        config = Config.checked(
             where, c.shape[1], spline_width, parameterization, impl, precision, options
         )
         return cls.with_control_points(c, config)
@@ -297,18 +265,6 @@ class KANLayer:
             self.theta.dtype.name,
         )
 
-    @classmethod
-    def configured(cls, described: LayerConfig, impl: str, precision: str | None) -> Config:
-        """Return the static part of a layer that a checkpoint or a problem describes."""
-        return Config(
-            described.num_control_points,
-            described.spline_width,
-            described.parameterization,
-            tuple(dict(described.options).items()),
-            selection.check(cls.__name__, impl),
-            selection.check_precision(cls.__name__, precision),
-        )
-
     def _on_other_knots(self, where: str, matrix: Array, spline_width: float) -> Self:
         options = {key: value for key, value in self.options.items() if key != "degree"}
         return self._resampled(where, matrix, spline_width, self.parameterization, options)
@@ -322,7 +278,7 @@ class KANLayer:
         options: dict[str, Any],
     ) -> Self:
         old = self.config
-        new = _config(
+        new = Config.checked(
             where, len(matrix), spline_width, parameterization, old.impl, old.precision, options
         )
         theta = converted(self._wide(), old.spec, new.spec, matrix)
@@ -352,25 +308,3 @@ class KANLayer:
             f"spline_width={self.spline_width}, parameterization={self.parameterization!r}"
             f"{options}, impl={self.config.impl!r})"
         )
-
-
-def _config(
-    where: str,
-    num_control_points: int,
-    spline_width: float,
-    parameterization: str,
-    impl: str,
-    precision: str | None,
-    options: dict[str, Any],
-) -> Config:
-    count = validate.num_control_points(where, num_control_points)
-    width = validate.spline_width(where, spline_width)
-    spec = checked(where, parameterization, count, width, options)
-    return Config(
-        count,
-        width,
-        spec.name,
-        tuple(spec.options.items()),
-        selection.check(where, impl),
-        selection.check_precision(where, precision),
-    )
