@@ -1,0 +1,1 @@
+"""Checks against references that are not ours."""
