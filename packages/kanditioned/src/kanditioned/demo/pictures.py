@@ -11,8 +11,8 @@ from sklearn.model_selection import cross_val_score
 from ..plot import DATA, MUTED, SEQUENCE, figure, save, values
 from .tasks import DIABETES_NAMES, TASKS, kan
 
-STRENGTHS = np.logspace(-4, 1, 6)
-SHOWN = (0, 2, 3, 5)
+STRENGTHS = np.logspace(-3, 2, 6)
+SHOWN = (0, 1, 2, 5)
 """Which of the strengths have their function drawn."""
 FEATURE = 8
 """The input whose function is drawn."""

@@ -67,7 +67,7 @@ TASKS = (
         is_classification=False,
         hidden=(),
         num_control_points=16,
-        max_iter=200,
+        max_iter=1000,
         smoothing=(1e-2, 1e-1, 1.0, 10.0),
     ),
     Task(

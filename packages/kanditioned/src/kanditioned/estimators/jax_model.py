@@ -121,8 +121,9 @@ def _objective(
     network: KAN, x: Any, y: Any, weight: Any, smoothing: Any, kind: str
 ) -> tuple[jax.Array, KAN]:
     def value(network: KAN) -> jax.Array:
-        loss: jax.Array = _loss(network, x, y, weight, kind)
-        return loss + smoothing * network.penalty("continuous")
+        total: jax.Array = _loss(network, x, y, weight, kind)
+        total += smoothing * network.penalty("continuous")
+        return total
 
     result: tuple[jax.Array, KAN] = jax.value_and_grad(value)(network)
     return result
