@@ -2,8 +2,10 @@
 
 MathML is drawn by the browser itself, without scripts or fonts from elsewhere.
 
-A line `<!-- results: NAME -->` in a page becomes the rows of `benchmarks/results/NAME.csv` as a
-table, `<!-- results -->` a section for each file of that folder.
+A line `<!-- results -->` in a page becomes a folded table for each file of `benchmarks/results`.
+`<!-- results FILE ROWS COLUMN VALUE WHERE -->` becomes one table of FILE.csv: a row for each
+combination of the columns ROWS (`a,b,c`), a column for each value of COLUMN, in the cells the
+smallest VALUE, of the rows in which WHERE (`column=value,…`, or `-`) is so.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from __future__ import annotations
 import csv
 import html
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -20,12 +24,17 @@ RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<latex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
-DIRECTIVE = re.compile(r"^<!-- results(?:: (?P<name>[\w.-]+))? -->$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^(?P<indent> *)<!-- results(?P<arguments>( \S+)*) -->$", re.MULTILINE)
+CIRCUMSTANCES = ("device", "threads", "date", "versions")
+MOST_ROWS = 100
+"""Longer files are linked to by name, not shown whole."""
+
+Rows = list[dict[str, str]]
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put tables in the place of directives."""
-    return DIRECTIVE.sub(_replacement, markdown)
+    return DIRECTIVE.sub(_tables, markdown)
 
 
 def on_page_content(content: str, **_: Any) -> str:
@@ -38,29 +47,74 @@ def _mathml(match: re.Match[str]) -> str:
     return convert(html.unescape(match["latex"].strip()), display=display)
 
 
-def _replacement(match: re.Match[str]) -> str:
-    if match["name"]:
-        return table(RESULTS / f"{match['name']}.csv")
-    return "\n".join(
-        f"### {path.stem}\n\n{table(path)}\n" for path in sorted(RESULTS.glob("*.csv"))
+def _tables(match: re.Match[str]) -> str:
+    arguments = match["arguments"].split()
+    if arguments:
+        return indent(pivot(*arguments), match["indent"])
+    return "\n\n".join(folded(path) for path in sorted(RESULTS.glob("*.csv")))
+
+
+def folded(path: Path) -> str:
+    """Return a file as a folded table, without the columns that its circumstances name."""
+    rows = _read(path)
+    columns = [column for column in rows[0] if column not in CIRCUMSTANCES]
+    body = _circumstances(rows)
+    if len(rows) <= MOST_ROWS:
+        body += "\n\n" + _table(columns, ([_cell(row[c]) for c in columns] for row in rows))
+    return f'??? note "benchmarks/results/{path.name}, {len(rows)} rows"\n{indent(body, "    ")}'
+
+
+def pivot(file: str, keys: str, column: str, value: str, where: str) -> str:
+    """Return a table of one file, see the module."""
+    path = RESULTS / f"{file}.csv"
+    if not path.exists():
+        return f"*No results in `benchmarks/results/{file}.csv`.*"
+    wanted = dict(pair.split("=") for pair in where.split(",")) if where != "-" else {}
+    rows = [row for row in _read(path) if wanted.items() <= row.items()]
+    names = keys.split(",")
+    cells: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        of_key = cells.setdefault(tuple(row[name] for name in names), {})
+        of_key[row[column]] = _smaller(row[value], of_key.get(row[column], ""))
+    heads = list(dict.fromkeys(row[column] for row in rows))
+    body = (
+        [*key, *(_cell(of_key.get(head, "")) for head in heads)] for key, of_key in cells.items()
     )
+    return f"{_table([*names, *heads], body)}\n\n{_circumstances(rows)}"
 
 
-def table(path: Path) -> str:
-    """Return a CSV file as a Markdown table; columns of one value are said once above it."""
+def _smaller(one: str, other: str) -> str:
+    """Return the smaller of two numbers; a number rather than a word, a word than nothing."""
+    return min(one, other, key=lambda text: (not text, _number(text) is None, _number(text) or 0))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _read(path: Path) -> Rows:
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    same = {k: rows[0][k] for k in rows[0] if len({row[k] for row in rows}) == 1}
-    varied = [column for column in rows[0] if column not in same]
-    said = ", ".join(f"{column} {value}" for column, value in same.items() if value)
-    lines = [varied, ["---"] * len(varied), *([_cell(row[k]) for k in varied] for row in rows)]
-    return f"{said}.\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return list(csv.DictReader(file))
+
+
+def _circumstances(rows: Rows) -> str:
+    """Return where and when rows were measured, as a sentence."""
+    values = (dict.fromkeys(row.get(name, "") for row in rows) for name in CIRCUMSTANCES)
+    named = zip(CIRCUMSTANCES, values, strict=True)
+    return "; ".join(f"{name}: {' / '.join(filter(None, each))}" for name, each in named) + "."
+
+
+def _table(heads: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(text: str) -> str:
     """Return a value for a cell: a number with four digits, a bar escaped."""
-    try:
-        number = float(text)
-    except ValueError:
+    number = _number(text)
+    if number is None:
         return text.replace("|", "\\|")
-    return text if number.is_integer() and "." not in text else f"{number:.4g}"
+    return text.removesuffix(".0") if number.is_integer() else f"{number:.4g}"

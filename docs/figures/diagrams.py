@@ -103,7 +103,7 @@ DIAGRAMS: dict[str, Diagram] = {
             "torch": Box(4.2, 3.6, "kanditioned_torch", "work", 2.3),
             "cpu": Box(7.2, 3.6, "kanditioned_cpu", "work", 2.3),
             "jax": Box(10.2, 3.6, "kanditioned_jax", "work", 2.3),
-            "spec": Box(5.5, 1.6, "kanditioned_spec\nreference, bounds, protocol, files", "data", 5),
+            "spec": Box(5.5, 1.6, "kanditioned_spec\nreference, bounds, files", "data", 5),
             "kit": Box(11.2, 1.6, "kanditioned_conformance\nany backend", "memory", 3),
         },
         (("face", "torch"), ("face", "jax"), ("triton", "torch"), ("cpu", "torch"),
