@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,11 @@ class Report:
 
 
 def jobs(family: str) -> Iterator[Job]:
-    """Yield what is compiled for a family: each config at the lowest and the highest precision."""
+    """Yield what is compiled for a family.
+
+    Each config at the lowest and the highest precision and, of matrix products, as it is fitted to
+    the smallest problem.
+    """
     seen = set()
     for row in configs.rows():
         kernel, entry = row["kernel"], (row["kernel"], *row["bits"])
@@ -92,12 +96,13 @@ def jobs(family: str) -> Iterator[Job]:
         config = Config(**row["config"])
         is_lookup = kernel in ("lookup_interpolate", "lookup_contract", "bucket")
         for bits in row["bits"]:
-            one_precision = is_lookup or bits == 64
-            for precision in ("highest",) if one_precision else ("highest", "medium"):
-                if (bits, precision) == (32, "medium"):
-                    precision = "high"
-                count = 128 if is_lookup or kernel == "bucketed_accumulate" else 8
-                yield Job(kernel, config, STORED[bits], precision, count)
+            count = 8 if kernel.startswith(("dense", "accumulate")) else 128
+            highest = Job(kernel, config, STORED[bits], "highest", count)
+            yield highest
+            if is_lookup or bits == 64:
+                continue
+            yield replace(highest, precision="high" if bits == 32 else "medium")
+            yield replace(highest, config=configs.fitted(config, 1, 1, 1))
 
 
 def compile(job: Job, family: str) -> Report:
@@ -241,7 +246,8 @@ def main(arguments: list[str]) -> None:
             report = compile(job, name)
             if as_json:
                 bits = _BITS[job.stored]
-                print(json.dumps({"kernel": job.kernel, "bits": bits, **asdict(report)}))
+                entry = {"kernel": job.kernel, "bits": bits, **asdict(job.config)}
+                print(json.dumps({**entry, **asdict(report)}))
                 continue
             print(
                 f"{name:7} {job.kernel:20} {job.stored:8} {job.precision:8} "

@@ -257,7 +257,8 @@ def _bucketed(
         how.constants()["COMPUTE"],
         config.block_b,
         config.block_o,
-        **_schedule(config),
+        num_warps=config.num_warps,
+        num_stages=1,  # its loops read what the turn before has written
     )
     return order, starts
 
