@@ -26,6 +26,7 @@ FORMULA = re.compile(
 )
 DIRECTIVE = re.compile(r"^(?P<indent> *)<!-- results(?P<arguments>( \S+)*) -->$", re.MULTILINE)
 CIRCUMSTANCES = ("device", "threads", "date", "versions")
+SYMBOLS = {"batch": "B", "in_features": "I", "out_features": "O", "num_control_points": "K"}
 MOST_ROWS = 100
 """Longer files are linked to by name, not shown whole."""
 
@@ -78,7 +79,8 @@ def pivot(file: str, keys: str, column: str, value: str, where: str) -> str:
         of_key[row[column]] = _smaller(row[value], of_key.get(row[column], ""))
     heads = list(dict.fromkeys(row[column] for row in rows))
     body = (
-        [*key, *(_cell(of_key.get(head, "")) for head in heads)] for key, of_key in cells.items()
+        [*map(_cell, key), *(_cell(cells[key].get(head, "")) for head in heads)]
+        for key in sorted(cells, key=lambda key: [(_number(k) or 0.0, k) for k in key])
     )
     return f"{_table([*names, *heads], body)}\n\n{_circumstances(rows)}"
 
@@ -108,7 +110,7 @@ def _circumstances(rows: Rows) -> str:
 
 
 def _table(heads: list[str], rows: Iterable[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
+    lines = [[SYMBOLS.get(head, head) for head in heads], ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
