@@ -61,8 +61,8 @@ def interpolate(
     config = configs.config(gpu.family, kernel, how.bits)
     config = configs.fitted(config, batch, in_features * groups, out_features)
     tiles = triton.cdiv(batch, config.block_b) * triton.cdiv(out_features, config.block_o)
-    numbers = batch * out_features * compute.itemsize
-    shares = _shared(tiles, in_features, max(1, 32 // groups), numbers, gpu)
+    part_bytes = batch * out_features * compute.itemsize
+    shares = _shared(tiles, in_features, max(1, 32 // groups), part_bytes, gpu)
     target = y if shares.number == 1 else y.new_empty(shares.number, *y.shape, dtype=compute)
     arguments: tuple[Any, ...] = (
         x,
@@ -206,8 +206,8 @@ def accumulate(
             tiles *= in_features
             order, starts = _bucketed(x, num_control_points, spline_width, compute, gpu)
         else:
-            numbers = gc.numel() * compute.itemsize
-            shares = _shared(tiles, batch, 4 * config.block_b, numbers, gpu)
+            part_bytes = gc.numel() * compute.itemsize
+            shares = _shared(tiles, batch, 4 * config.block_b, part_bytes, gpu)
         target = gc if shares.number == 1 else gc.new_empty(shares.number, *shape, dtype=compute)
         kernels.accumulate[tiles, shares.number](
             x,
