@@ -65,6 +65,16 @@ def sharded(model: KAN, mesh: DeviceMesh) -> KAN:
     return model
 
 
+def initialised_in_place(mesh: DeviceMesh) -> dict[str, Tensor]:
+    """Shard a network that has no numbers yet, then draw them, as is done for large ones."""
+    model = KAN([3, 7, 5, 1], num_control_points=9, parameterization="dct", device="meta")
+    sharded(model, mesh).to_empty(device="cpu")
+    torch.manual_seed(0)
+    for layer in model.kan_layers():
+        layer.reset_parameters()
+    return {name: whole(value.detach()) for name, value in model.named_parameters()}
+
+
 def main(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group(
@@ -84,6 +94,7 @@ def main(rank: int, folder: Path) -> None:
     for name, spread in (("fsdp", fsdp), ("tensor", tensor)):
         spread.save(folder / f"{name}-{rank}.safetensors")
         assert whole(spread.layers[0].control_points()).shape == (3, 9, 7)  # type: ignore[operator, union-attr]
+    found["meta"] = initialised_in_place(mesh)
     if rank == 0:
         torch.save(found, folder / "found.pt")
     dist.barrier()

@@ -75,6 +75,14 @@ def test_files_of_spread_networks_are_whole(folder: Path, way: str) -> None:
             assert torch.equal(parameter, found[name])
 
 
+def test_drawn_in_place_after_sharding(folder: Path) -> None:
+    torch.manual_seed(0)
+    model = KAN([3, 7, 5, 1], num_control_points=9, parameterization="dct")
+    found = torch.load(folder / "found.pt")["meta"]
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, found[name])
+
+
 def test_the_example_runs_under_torchrun(tmp_path: Path) -> None:
     example = Path(__file__).parents[1] / "examples" / "distributed.py"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

@@ -30,6 +30,15 @@ def whole(tensor: Any) -> Tensor:
     return full
 
 
+def assign(tensor: Any, value: Tensor) -> None:
+    """Write a whole value to a tensor; to a DTensor the value that the first process has."""
+    if is_distributed(tensor):
+        from torch.distributed.tensor import distribute_tensor
+
+        value = distribute_tensor(value.to(tensor.dtype), tensor.device_mesh, tensor.placements)
+    tensor.copy_(value)
+
+
 def spread_like(part: Tensor, tensor: Any, shape: torch.Size) -> Tensor:
     """Take what was computed from the `local_part` of a tensor for a part of something alike.
 

@@ -22,12 +22,12 @@ from kanditioned_spec.parameterizations import option_names
 
 from . import refinement, selection
 from .checkpoint import load_layer, save_layer
-from .distributed import is_distributed, local_part, spread_like, summed_like
+from .distributed import assign, is_distributed, local_part, spread_like, summed_like
 from .domain import Magnitudes, checked_coverage
 from .edges import Edges
 from .functional import spline_forward
 from .observation import Data, batches
-from .parameterizations import map_of
+from .parameterizations import Identity, map_of
 from .precision import compute_dtype, without_autocast
 from .pruning import checked_tolerance, flattened
 
@@ -139,16 +139,15 @@ class KANLayer(Edges, nn.Module):
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw new initial functions, in the parameters' device and dtype."""
-        slopes = self.theta.new_zeros(
-            self.in_features, self.out_features, dtype=compute_dtype(self.theta.dtype)
-        )
+        shape, device = (self.in_features, self.out_features), self.theta.device
+        slopes = torch.zeros(shape, dtype=compute_dtype(self.theta.dtype), device=device)
         if self.init == "random_normal":
             slopes.normal_(generator=generator)
             slopes /= slopes.norm(dim=0)
         elif self.init == "identity":
             slopes.fill_diagonal_(1)
         line = self.map.spec.parameters_from(knots(self.num_control_points, self.spline_width))
-        self.theta.copy_(slopes[:, None] * torch.as_tensor(line).to(slopes)[:, None])
+        assign(self.theta, slopes[:, None] * torch.as_tensor(line).to(slopes)[:, None])
 
     def control_points(self) -> Tensor:
         """Return the control points T θ, shape (I, K, O), in the dtype of θ.
@@ -170,8 +169,10 @@ class KANLayer(Edges, nn.Module):
         return kept.control_points
 
     def _control_points(self) -> Tensor:
-        with without_autocast(self.theta.device.type):
-            theta = local_part(self.theta)
+        theta = local_part(self.theta)
+        if isinstance(self.map, Identity):
+            return theta
+        with without_autocast(theta.device.type):
             control_points: Tensor = self.map(theta.to(compute_dtype(theta.dtype)))
             return control_points.to(theta.dtype)
 
