@@ -93,7 +93,7 @@ def main(rank: int, folder: Path) -> None:
     dcp.save(get_model_state_dict(fsdp), checkpoint_id=folder / "sharded")
     for name, spread in (("fsdp", fsdp), ("tensor", tensor)):
         spread.save(folder / f"{name}-{rank}.safetensors")
-        assert whole(spread.layers[0].control_points()).shape == (3, 9, 7)  # type: ignore[operator, union-attr]
+        assert whole(spread.layers[0].control_points()).shape == (3, 9, 7)
     found["meta"] = initialised_in_place(mesh)
     if rank == 0:
         torch.save(found, folder / "found.pt")

@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("distributed")
     commands = ([sys.executable, str(WORKER), str(rank), str(path)] for rank in range(2))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    workers = [subprocess.Popen(command, **pipes) for command in commands]  # type: ignore[call-overload]
+    workers = [subprocess.Popen(command, **pipes) for command in commands]
     try:
         outputs = [worker.communicate(timeout=300)[0] for worker in workers]
     finally:

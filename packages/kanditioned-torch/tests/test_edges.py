@@ -31,10 +31,10 @@ def network(norm: str, residual: bool = False) -> KAN:
     for inner in model.kan_layers():
         trained(inner)
     with torch.no_grad():
-        model.layers[1].theta[2:6] *= 1e-4  # type: ignore[union-attr, index]
-        model.layers[2].theta[[0, 3]] *= 1e-4  # type: ignore[union-attr, index]
+        model.layers[1].theta[2:6] *= 1e-4
+        model.layers[2].theta[[0, 3]] *= 1e-4
         if model.residuals is not None:
-            model.residuals[1].weight[:, 2:4] = 0  # type: ignore[union-attr, index, operator]
+            model.residuals[1].weight[:, 2:4] = 0
     model(torch.randn(100, 4))
     return model.eval()
 
@@ -135,6 +135,21 @@ def test_everything_may_be_pruned() -> None:
     assert (smaller(x) - smaller(x)[:1]).abs().max() < 1e-5
 
 
+def test_nodes_that_feed_idle_nodes_alone_go_too() -> None:
+    model = KAN([3, 2, 2, 1], norm="none", num_control_points=5, dtype=torch.float64)
+    for inner in model.kan_layers():
+        trained(inner)
+    first, second = model.layers[1], model.layers[2]
+    with torch.no_grad():
+        second.theta[1] = 1.0  # hidden 1 of 1 ends in a constant
+        first.theta[1, :, 0] = 2.0  # and hidden 1 of 0 feeds it alone
+    x = torch.randn(100, 3, dtype=torch.float64)
+    smaller, edges, error = model.prune(x, 1e-9)
+    assert smaller.widths == (3, 1, 1, 1)
+    assert [int(left.sum()) for left in edges] == [3, 1, 1]
+    assert error < 1e-12
+
+
 def test_pruned_networks_train_and_save(tmp_path: Any) -> None:
     model, x = network("batch", residual=True).train(), torch.randn(50, 4)
     smaller = model.prune(x, 0.05).network
@@ -153,6 +168,7 @@ def test_pruned_networks_train_and_save(tmp_path: Any) -> None:
         (lambda layer: layer.to_scipy(0, -1), ValueError, "(out_feature=...)` must be an integer"),
         (lambda layer: layer.to_numpy("0"), TypeError, "(in_feature=...)` must be an integer >= 0"),
         (lambda layer: layer.prune(-1.0), ValueError, "KANLayer.prune(tolerance=...)` must be a"),
+        (lambda _: KAN([4, 1]).prune(torch.zeros(0, 4), 1.0), ValueError, "must be at least one"),
         (lambda layer: layer.importance(torch.zeros(2)), ValueError, "importance(data=...)` must"),
     ],
 )

@@ -80,12 +80,12 @@ def test_mixed_precision_with_a_scaler(dtype: torch.dtype) -> None:
             loss = (model(x).float() - y).square().mean()
         optimizer.zero_grad()
         scaler.scale(loss).backward()
-        before, scale = model.layers[0].theta.detach().clone(), scaler.get_scale()  # type: ignore[union-attr, operator]
+        before, scale = model.layers[0].theta.detach().clone(), scaler.get_scale()
         scaler.step(optimizer)
         scaler.update()
         if scaler.get_scale() < scale:
             skipped += 1
-            assert torch.equal(model.layers[0].theta, before)  # type: ignore[arg-type]
+            assert torch.equal(model.layers[0].theta, before)
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
     assert skipped == 0 if dtype == torch.bfloat16 else skipped > 0

@@ -149,8 +149,14 @@ class KAN(nn.Module):
 
         Returns:
             The network, which edges of this one are left, and the largest |y' - y| at `x`.
+
+        Raises:
+            ValueError: There are no inputs, or the tolerance is negative.
         """
         bound = checked_tolerance("KAN.prune", tolerance)
+        if x.numel() == 0:
+            got, remedy = f"shape {tuple(x.shape)}", "The error is measured on them."
+            raise ValueError(validate.message("KAN.prune", "x", "at least one input", got, remedy))
         found = pruned(self, x, bound)
         found.network.train(self.training)
         return found

@@ -276,9 +276,9 @@ class KANLayer(Edges, nn.Module):
                 (0, 1]. Magnitudes are counted in steps of 1/16, and the domain is up to as much
                 wider.
             keep: `"spacing"` widens by whole intervals where the domain is too narrow, and changes
-                no function; the number of control points grows. `"num_control_points"` moves the
-                knots apart or together instead. That is exact too as long as the functions are
-                lines, as they are before training.
+                no function; the number of control points grows, by very many if the data lie far
+                outside. `"num_control_points"` moves the knots apart or together instead. That is
+                exact too as long as the functions are lines, as they are before training.
 
         Warns:
             ResampleWarning: `keep="num_control_points"`, and the functions have changed.

@@ -119,8 +119,8 @@ def _candidate(network: KAN, plan: _Plan, count: int, x: Tensor, want: Tensor) -
 def _without_idle_nodes(network: KAN, points: list[Tensor], edges: list[Tensor]) -> KAN:
     """Build the network of these control points without the hidden features that nothing uses."""
     keep = [torch.ones(count, dtype=torch.bool) for count in network.widths]
-    for index in range(1, len(points)):
-        keep[index] = _used(network, index, edges[index])
+    for index in reversed(range(1, len(points))):  # a node that feeds idle ones alone is idle
+        keep[index] = _used(network, index, edges[index], keep[index + 1])
         first = int(keep[index].nonzero()[0])
         points[index][first] += points[index][~keep[index]].sum(0)
         edges[index - 1][:, ~keep[index]] = False
@@ -137,13 +137,14 @@ def _without_idle_nodes(network: KAN, points: list[Tensor], edges: list[Tensor])
     return _assembled(network, layers, keep)
 
 
-def _used(network: KAN, index: int, edges: Tensor) -> Tensor:
-    """Return which inputs of a layer are used: by an edge, a residual, or the normalisation."""
+def _used(network: KAN, index: int, edges: Tensor, outputs: Tensor) -> Tensor:
+    """Return which inputs of a layer are used: by edges, residuals, or the normalisation."""
     if network.norm == "layer":
         return torch.ones(len(edges), dtype=torch.bool)
     used = edges.any(1)
     if network.residuals is not None:
-        used |= network.residuals[index].weight.any(0).cpu()  # type: ignore[operator]
+        weight = network.get_parameter(f"residuals.{index}.weight")
+        used |= weight[outputs].any(0).cpu()
     used[0] |= not used.any()
     return used
 
