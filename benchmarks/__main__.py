@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         measured.add_argument("--random", type=int, default=0, help="number of random shapes")
         measured.add_argument("--seed", type=int, default=1, help="of the random shapes")
         measured.add_argument("--only", nargs="+", help="words in the names of competitors")
+        measured.add_argument("--eager", action="store_true", help="leave out torch.compile")
         measured.add_argument("--memory", action="store_true", help="measure peak memory as well")
     verbs.add_parser("report", parents=[shared], help="tables and plots from the results")
     return parser

@@ -53,6 +53,7 @@ def chosen(given: argparse.Namespace) -> list[Competitor]:
         for competitor in COMPETITORS
         if given.device in competitor.devices
         and (not given.only or any(word in competitor.label for word in given.only))
+        and not (given.eager and competitor.compiled)
     ]
 
 

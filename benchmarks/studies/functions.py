@@ -28,7 +28,7 @@ from .. import machine
 from ..results import FOLDER, Table
 
 FUNCTIONS = {"f1": "x * y", "f2": "exp(sin(pi * x) + y ** 2)"}
-SMOOTHINGS = (0.0, 1e-9, 1e-8, 1e-7, 1e-6)
+SMOOTHINGS = (0.0, 1e-8, 1e-7, 1e-6, 1e-5)
 GRID, SLOPE = (5, 10, 20, 40, 80, 160), (5, 10, 50, 100, 200, 400)
 POINTS, STEPS, SIDE = 5000, 2000, 200
 
@@ -149,20 +149,21 @@ def grid(given: argparse.Namespace) -> None:
 
 def slope(given: argparse.Namespace) -> None:
     """Fit and refine; a row per stage."""
-    key = ("function", "seed", "intervals", "smoothing", "iterations")
+    key = ("function", "seed", "intervals", "smoothing", "iterations", "parameterization")
     table = Table(FOLDER / "slope.csv", key)
     for name, seed in [(n, s) for n in given.functions for s in range(given.seeds)]:
         stages = given.intervals or SLOPE
         row: dict[str, Any] = {"function": name, "seed": seed, "smoothing": given.slope_smoothing}
-        row["iterations"] = given.iterations
+        row |= {"iterations": given.iterations, "parameterization": given.parameterization}
         if {**row, "intervals": stages[-1]} in table:
             continue
         torch.manual_seed(seed)
         function = evaluated(given.functions[name])
         x, y, *_ = split(function, seed, torch.float64)
         network = Network(
-            (2, 1, 1), (2.0, 4.0), num_control_points=stages[0] + 1, dtype=torch.float64
-        )
+            (2, 1, 1), (2.0, 4.0), num_control_points=stages[0] + 1, dtype=torch.float64,
+            parameterization=given.parameterization,
+        )  # fmt: skip
         for intervals in stages:
             network.refine(intervals + 1)
             descend(network, x, y, given.slope_smoothing, given.iterations)
