@@ -3,9 +3,9 @@
 MathML is drawn by the browser itself, without scripts or fonts from elsewhere.
 
 A line `<!-- results -->` in a page becomes a folded table for each file of `benchmarks/results`.
-`<!-- results FILE ROWS COLUMN VALUE WHERE -->` becomes one table of FILE.csv: a row for each
+`<!-- results FILE ROWS COLUMN VALUE WHERE CHOICE -->` becomes one table of FILE.csv: a row for each
 combination of the columns ROWS (`a,b,c`), a column for each value of COLUMN, in the cells the
-smallest VALUE, of the rows in which WHERE (`column=value,…`, or `-`) is so.
+"smallest" or the "median" VALUE (CHOICE), of rows in which WHERE (`column=value,…`, or `-`) is so.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import html
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 from textwrap import indent
 from typing import Any
 
@@ -65,7 +66,7 @@ def folded(path: Path) -> str:
     return f'??? note "benchmarks/results/{path.name}, {len(rows)} rows"\n{indent(body, "    ")}'
 
 
-def pivot(file: str, keys: str, column: str, value: str, where: str) -> str:
+def pivot(file: str, keys: str, column: str, value: str, where: str, choice: str) -> str:
     """Return a table of one file, see the module."""
     path = RESULTS / f"{file}.csv"
     if not path.exists():
@@ -73,21 +74,30 @@ def pivot(file: str, keys: str, column: str, value: str, where: str) -> str:
     wanted = dict(pair.split("=") for pair in where.split(",")) if where != "-" else {}
     rows = [row for row in _read(path) if wanted.items() <= row.items()]
     names = keys.split(",")
-    cells: dict[tuple[str, ...], dict[str, str]] = {}
+    cells: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for row in rows:
         of_key = cells.setdefault(tuple(row[name] for name in names), {})
-        of_key[row[column]] = _smaller(row[value], of_key.get(row[column], ""))
+        of_key.setdefault(row[column], []).append(row[value])
     heads = list(dict.fromkeys(row[column] for row in rows))
     body = (
-        [*map(_cell, key), *(_cell(cells[key].get(head, "")) for head in heads)]
+        [*map(_cell, key), *(CHOICES[choice](cells[key].get(head, [])) for head in heads)]
         for key in sorted(cells, key=lambda key: [(_number(k) or 0.0, k) for k in key])
     )
     return f"{_table([*names, *heads], body)}\n\n{_circumstances(rows)}"
 
 
-def _smaller(one: str, other: str) -> str:
-    """Return the smaller of two numbers; a number rather than a word, a word than nothing."""
-    return min(one, other, key=lambda text: (not text, _number(text) is None, _number(text) or 0))
+def _smallest(texts: list[str]) -> str:
+    """Return the smallest of some numbers; a number rather than a word, a word than nothing."""
+    ranked = sorted(texts, key=lambda t: (not t, _number(t) is None, _number(t) or 0))
+    return _cell(next(iter(ranked), ""))
+
+
+def _median(texts: list[str]) -> str:
+    """Return the median of some numbers."""
+    return _cell(str(median(map(float, texts)))) if texts else ""
+
+
+CHOICES = {"smallest": _smallest, "median": _median}
 
 
 def _number(text: str) -> float | None:
