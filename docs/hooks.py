@@ -27,7 +27,13 @@ FORMULA = re.compile(
 )
 DIRECTIVE = re.compile(r"^(?P<indent> *)<!-- results(?P<arguments>( \S+)*) -->$", re.MULTILINE)
 CIRCUMSTANCES = ("device", "threads", "date", "versions")
-SYMBOLS = {"batch": "B", "in_features": "I", "out_features": "O", "num_control_points": "K"}
+SYMBOLS = {
+    "batch": "B",
+    "in_features": "I",
+    "out_features": "O",
+    "num_control_points": "K",
+    "count": "K",
+}
 MOST_ROWS = 100
 """Longer files are linked to by name, not shown whole."""
 
