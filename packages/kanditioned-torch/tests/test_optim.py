@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kanditioned_torch import KAN, KANLayer, param_groups
+from kanditioned_spec import penalty
+from kanditioned_torch import KAN, KANLayer, param_groups, spline_forward
 from kanditioned_torch.optim import RATES, SMOOTHNESS
 
 SEPARATING: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -112,6 +113,28 @@ def test_penalty_under_refinement() -> None:
         assert layer.penalty("continuous").item() == pytest.approx(integral, rel=2 / count)
 
 
+def best_fit(x: Tensor, y: Tensor, count: int, smoothness: float, scaling: str) -> Tensor:
+    """Minimise mean squared error plus penalty exactly, by its normal equations."""
+    zero = torch.zeros(1, count, 1, dtype=torch.float64)
+    hats = torch.func.jacrev(lambda c: spline_forward(x, c))(zero).reshape(len(x), count)
+    differences = torch.eye(count, dtype=torch.float64).diff(n=2, dim=0)
+    factor = penalty.scaling_factor(scaling, count, 4.0)
+    curvature = factor * differences.T @ differences
+    normal = hats.T @ hats / len(x) + smoothness * curvature
+    return hats @ torch.linalg.solve(normal, hats.T @ y / len(x))
+
+
+def test_best_fits_hardly_depend_on_the_grid() -> None:
+    """Minimisers of error plus λ ∫ s''² tend to one function; under `"knots"` they do not."""
+    x = 4 * torch.rand(500, 1, dtype=torch.float64) - 2
+    y = (2 * x).sin() + 0.3 * torch.randn_like(x)
+    change = {}
+    for scaling, smoothness in (("continuous", 1e-3), ("knots", 1e-3 * 8**3)):  # equal at K = 33
+        coarse, fine = (best_fit(x, y, count, smoothness, scaling) for count in (33, 129))
+        change[scaling] = float((fine - coarse).square().mean().sqrt())
+    assert 10 * change["continuous"] < change["knots"]
+
+
 def test_smoothing_flattens_noise_and_keeps_lines() -> None:
     x = torch.linspace(-2, 2, 400)[:, None]
     line, noise = 0.7 * x + 0.3, 0.5 * torch.randn_like(x)
@@ -135,6 +158,17 @@ def test_the_optimizer_keeps_and_schedules_the_smoothness() -> None:
     other.load_state_dict(optimizer.state_dict())
     assert other.param_groups[0][SMOOTHNESS] == 5e-3
     step(model, other, data_loss(model))
+
+
+def test_half_precision_parameters() -> None:
+    model = network(dtype=torch.bfloat16)
+    before = [layer.theta.detach().clone() for layer in model.kan_layers()]
+    groups = param_groups(model, 1.0)
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    step(model, optimizer, 0 * data_loss(model))
+    for layer, old in zip(model.kan_layers(), before, strict=True):
+        want = (old * (1 - 0.1 * groups[0][RATES])).bfloat16()
+        assert torch.equal(layer.theta, want)
 
 
 def test_a_decay_that_would_overshoot_stops_at_zero() -> None:

@@ -14,7 +14,8 @@ def exportable(model: nn.Module, impl: str = "embedding") -> nn.Module:
 
     Layers hold plain control points, so that no parameterization is evaluated at inference, and
     use one implementation wherever the program is to run. The default gathers two rows per input
-    feature: each ONNX runtime has these operations, and AOTInductor fuses them into one loop.
+    feature: each ONNX runtime has these operations (also those of `"strided"` and `"dense"`, but
+    not of the others), and AOTInductor fuses them into one loop.
     `impl="auto"` would record the kernels of this machine, `impl="cpu"` or `"triton"` operators
     that the program needs `kanditioned_cpu` or `kanditioned_triton` for.
 

@@ -50,11 +50,11 @@ def param_groups(
         smoothness: λ >= 0. The groups keep it under the key `"smoothness"`, from which each step
             reads it, so that it can follow a schedule; it is part of the optimizer's state dict.
         scaling: As in `KANLayer.penalty`. `"continuous"` approximates ∫ s''² for functions that
-            are smooth at the scale of the grid, so λ keeps its meaning on a finer one: the rate
-            depends little on K (at w = 4, 0.37 λ for `prefix_sum` and 0.94 λ for `dct`, within
-            20 % from K = 16 on). The penalty of a given piecewise-linear function is not a limit
-            of that kind: refined by m it falls by m² under `"knots"` and grows by m under
-            `"continuous"`, until training has smoothed the new knots.
+            are smooth at the scale of the grid, so the best fit under a λ is nearly the same on a
+            finer grid, and so are the rates (at w = 4, 0.37 λ for `prefix_sum` and 0.94 λ for
+            `dct`, within 20 % from K = 16 on). That holds after training there. The penalty of a
+            given piecewise-linear function, refined by m, falls by m² under `"knots"` and grows by
+            m under `"continuous"`, until training has spread its bends over the new knots.
 
     Returns:
         One group for each kind of layer, and one for the other parameters if there are any.
@@ -136,7 +136,8 @@ def _decay(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         found_inf = getattr(optimizer, "found_inf", None)  # of optimizers that skip by themselves
         if found_inf is not None:
             step = step * (1 - found_inf)
-        factor = (1 - step * group[RATES]).clamp_(min=0)
+        rates = group[RATES].to(group["params"][0].device)  # a loaded state may be elsewhere
+        factor = (1 - step * rates).clamp_(min=0)
         for theta in group["params"]:
             if theta.grad is not None:
                 local_part(theta).mul_(factor)
