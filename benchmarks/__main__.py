@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("install", parents=[shared], help="fetch the competitors that are on PyPI")
     compare = verbs.add_parser("compare", parents=[shared], help="against release 1.0.3, on a CPU")
     compare.add_argument("--native", action="store_true", help="with native kernels")
+    compare.add_argument("--shape", nargs=4, type=int, action="append", default=[])
     for verb, purpose in (("verify", "correctness only"), ("run", "correctness, then speed")):
         measured = verbs.add_parser(verb, parents=[shared], help=purpose)
         measured.add_argument("--device", choices=("cpu", "cuda"), default=_best_device())

@@ -61,7 +61,8 @@ def run(given: argparse.Namespace) -> int:
         without_native_kernels()
     table = Table(FOLDER / "compare_cpu.csv", ())
     missed = 0
-    for shape, target in TRAIN_TARGETS.items():
+    shapes = [Shape(*sizes) for sizes in given.shape] or list(TRAIN_TARGETS)
+    for shape, target in ((shape, TRAIN_TARGETS[shape]) for shape in shapes):
         for mode, least in (("train", target), ("inference", 1.0)):
             timings = compare(shape, mode, given)
             for label, timing in timings.items():

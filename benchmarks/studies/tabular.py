@@ -66,7 +66,7 @@ def _scaled(model: BaseEstimator) -> BaseEstimator:
 
 CLASSIFIERS: dict[str, Callable[[], BaseEstimator]] = {
     "linear": lambda: _scaled(LogisticRegressionCV(max_iter=2000, use_legacy_attributes=False)),
-    "mlp": lambda: _scaled(MLPClassifier((64,), max_iter=500, random_state=0)),
+    "mlp": lambda: _scaled(MLPClassifier(hidden_layer_sizes=(64,), max_iter=500, random_state=0)),
     "gradient boosting": lambda: HistGradientBoostingClassifier(random_state=0),
     "kan additive": lambda: KANClassifier(random_state=0),
     "kan additive, smoothing chosen": lambda: _chosen(KANClassifier(random_state=0)),
@@ -74,7 +74,7 @@ CLASSIFIERS: dict[str, Callable[[], BaseEstimator]] = {
 }
 REGRESSORS: dict[str, Callable[[], BaseEstimator]] = {
     "linear": lambda: _scaled(RidgeCV(np.logspace(-4, 4, 17))),
-    "mlp": lambda: _scaled(MLPRegressor((64,), max_iter=1000, random_state=0)),
+    "mlp": lambda: _scaled(MLPRegressor(hidden_layer_sizes=(64,), max_iter=1000, random_state=0)),
     "gradient boosting": lambda: HistGradientBoostingRegressor(random_state=0),
     "kan additive": lambda: KANRegressor(random_state=0),
     "kan additive, smoothing chosen": lambda: _chosen(KANRegressor(random_state=0)),
