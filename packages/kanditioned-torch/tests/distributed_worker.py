@@ -45,17 +45,18 @@ def data() -> tuple[Tensor, Tensor]:
 
 
 def train(model: nn.Module, penalty: Callable[[], Tensor], part: slice) -> dict[str, Tensor]:
-    """Take ten steps on a part of the batch, and return all parameters."""
+    """Take ten steps on a part of the batch, and return all parameters, and their penalty."""
     x, y = (tensor[part] for tensor in data())
     optimizer = torch.optim.AdamW(param_groups(model, 1e-3), lr=1e-2)
     for _ in range(STEPS):
         optimizer.zero_grad()
         ((model(x) - y).square().mean() + 1e-4 * penalty()).backward()
         optimizer.step()
-    return {
+    parameters = {
         name.removeprefix("module."): whole(parameter.detach()).clone()
         for name, parameter in model.named_parameters()
     }
+    return parameters | {"penalty": penalty().detach()}
 
 
 def sharded(model: KAN, mesh: DeviceMesh) -> KAN:
