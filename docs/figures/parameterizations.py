@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from matplotlib.axes import Axes
 from style import COLOURS, MUTED, figure, save
 
 from kanditioned_spec import parameterization
@@ -11,7 +14,7 @@ from kanditioned_spec.parameterizations.dct import dct_matrix
 from kanditioned_spec.parameterizations.demmler_reinsch import mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
 
-SHOWN = {
+SHOWN: dict[str, dict[str, Any]] = {
     "bspline": {},
     "prefix_sum": {},
     "dct": {},
@@ -44,10 +47,9 @@ def penalty_conditions() -> None:
     """Draw the condition of the penalty as K grows, with and without the correction of the DCT."""
     drawing = figure(4.6, 2.9)
     axes = drawing.subplots()
-    rows = [("bspline, legendre", "bspline", {}), ("prefix_sum", "prefix_sum", {}),
-            ("dct", "dct", {})]  # fmt: skip
-    for (label, name, options), colour in zip(rows, COLOURS, strict=False):
-        values = [penalty_condition(parameterization(name, k, **options)) for k in COUNTS]
+    for name, colour in zip(("bspline", "prefix_sum", "dct"), COLOURS, strict=False):
+        values = [penalty_condition(parameterization(name, k)) for k in COUNTS]
+        label = "bspline, legendre" if name == "bspline" else name
         style = "--" if name == "dct" else "-"
         axes.loglog(COUNTS, values, style, color=colour, label=label, base=2)
     plain = [_plain_dct_condition(k) for k in COUNTS]
@@ -109,7 +111,7 @@ def _plain_dct_condition(count: int) -> float:
     return float((singular_values[0] / singular_values[count - 3]) ** 2)
 
 
-def _finish(axes: object, title: str) -> None:
+def _finish(axes: Axes, title: str) -> None:
     axes.set_yscale("log", base=10)
     axes.set(title=title, xlabel="K")
     axes.grid(color="#e5e5e5", linewidth=0.5)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from style import COLOURS, MUTED, figure, save
 
@@ -9,7 +12,7 @@ from kanditioned_spec import reference
 from kanditioned_spec.penalty import second_difference_matrix
 
 COUNT, WIDTH = 40, 2.0
-TARGETS = (lambda x: np.sin(4 * x), np.abs, lambda x: 0.5 * x)
+TARGETS: tuple[Callable[[Any], Any], ...] = (lambda x: np.sin(4 * x), np.abs, lambda x: 0.5 * x)
 
 
 def fitted(smoothing: float) -> tuple[np.ndarray, np.ndarray]:

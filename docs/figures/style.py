@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent.parent / "pages" / "figures"
 COLOURS = ("#1f4e79", "#c44e52", "#4c956c", "#8172b3", "#b8860b", "#64b5cd")
 """Told apart by people who do not see all colours."""
 MUTED = "#808080"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
