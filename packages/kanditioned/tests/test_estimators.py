@@ -26,7 +26,7 @@ def require(backend: str) -> None:
     "estimator",
     [
         KANRegressor(backend="torch"),
-        KANRegressor((4,), backend="torch", max_iter=30),
+        KANRegressor((4,), backend="torch", max_iter=100),
         KANClassifier(backend="torch"),
     ],
     ids=lambda e: f"{type(e).__name__}{tuple(e.hidden_layer_sizes)}",
@@ -48,13 +48,13 @@ def test_without_hidden_layers_and_strongly_smoothed_it_is_linear_regression(bac
     assert distance < 1e-5 * np.linalg.norm(linear - y.mean())
 
 
-@pytest.mark.parametrize("smoothing", [1e-1, 1e1, 1e3])
-def test_it_converges_within_a_few_dozen_iterations_at_every_smoothing(smoothing: float) -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 1e-4, 1e-2, 1e2, 1e6])
+def test_it_converges_at_every_smoothing(smoothing: float) -> None:
     x, y = load_diabetes(return_X_y=True)
     model = KANRegressor(smoothing=smoothing, backend="torch").fit(x, y)
     objectives = np.array(model.loss_curve_)
-    assert model.n_iter_ < 100
-    assert np.all(np.diff(objectives) <= 0)
+    assert model.n_iter_ < 200
+    assert np.all(np.diff(objectives) <= 1e-9 * objectives[0])  # falls, but for rounding
 
 
 def test_too_few_iterations_are_reported() -> None:

@@ -16,19 +16,21 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from kanditioned_spec import penalty, validate
 
 from ..plot import plot_edges
-from .training import Array, Network, Samples, Schedule, build, minimise, train
+from .solvers import minimise, solve
+from .training import Array, Network, Samples, Schedule, build, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SOLVERS = ("auto", "lbfgs", "adam")
+SOLVERS = ("auto", "cg", "lbfgs", "adam")
+FULL_BATCH = {"cg": solve, "lbfgs": minimise}
 
 
 class KANEstimator(BaseEstimator):  # type: ignore[misc]
     """A Kolmogorov-Arnold network on standardised inputs; see `KANRegressor` for the arguments."""
 
-    _has_minimum: ClassVar[bool]
-    """Whether the loss of a network without hidden layers has a minimum for all data."""
+    _is_quadratic: ClassVar[bool]
+    """Whether the loss of a network without hidden layers is quadratic in its parameters."""
 
     def __init__(
         self,
@@ -144,9 +146,10 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
             self.device,
         )
         self._model = build(self.backend, network)
-        if solver == "lbfgs":
+        if solver in FULL_BATCH:
             self.validation_losses_: list[float] = []
-            self.loss_curve_ = minimise(self._model, samples, schedule.epochs, type(self).__name__)
+            fit = FULL_BATCH[solver]
+            self.loss_curve_ = fit(self._model, samples, schedule.epochs, type(self).__name__)
         else:
             self.loss_curve_, self.validation_losses_ = train(
                 self._model, samples, validation, schedule, rng
@@ -157,14 +160,16 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
     def _chosen_solver(self) -> str:
         where = type(self).__name__
         solver = validate.choice(where, "solver", self.solver, SOLVERS)
+        is_quadratic = self._is_quadratic and not len(self.hidden_layer_sizes)
         if solver == "auto":
-            converges = self._has_minimum and not len(self.hidden_layer_sizes)
-            return "lbfgs" if converges and not self.early_stopping else "adam"
-        if solver == "lbfgs" and self.early_stopping:
-            remedy = "L-BFGS goes to the minimum."
-            raise ValueError(
-                validate.message(where, "early_stopping", 'False with solver="lbfgs"', True, remedy)
-            )
+            return "cg" if is_quadratic and not self.early_stopping else "adam"
+        if solver == "cg" and not is_quadratic:
+            constraint = "another one but for a regressor without hidden layers"
+            remedy = 'Conjugate gradients need a quadratic objective; use "auto".'
+            raise ValueError(validate.message(where, "solver", constraint, '"cg"', remedy))
+        if solver in FULL_BATCH and self.early_stopping:
+            constraint, remedy = f'False with solver="{solver}"', "It goes to the minimum."
+            raise ValueError(validate.message(where, "early_stopping", constraint, True, remedy))
         return solver
 
     def _checked_smoothing(self) -> float:
@@ -182,7 +187,7 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         """
         name = self.parameterization
         if name == "auto":
-            name = "demmler_reinsch" if solver == "lbfgs" else "bspline"
+            name = "demmler_reinsch" if solver in FULL_BATCH else "bspline"
         count = validate.num_control_points(type(self).__name__, self.num_control_points)
         width = validate.spline_width(type(self).__name__, self.spline_width)
         options: dict[str, Any] = {

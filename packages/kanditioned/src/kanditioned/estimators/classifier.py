@@ -34,7 +34,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
         ['inside', 'outside']
     """
 
-    _has_minimum = False
+    _is_quadratic = False
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on inputs (N, I) and labels (N,)."""

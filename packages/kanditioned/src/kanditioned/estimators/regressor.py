@@ -25,13 +25,13 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         num_control_points: K, per edge.
         spline_width: Width of the domain of each function, in standard deviations of its input.
         parameterization: One of `kanditioned_spec.PARAMETERIZATIONS`. `"auto"` is
-            `"demmler_reinsch"` for L-BFGS, with which its Hessian is near the identity at every
-            smoothing, and `"bspline"` for Adam.
+            `"bspline"` for Adam and `"demmler_reinsch"` for the others, whose Hessian it brings
+            near the identity.
         smoothing: λ >= 0. Large values make every function a straight line.
-        solver: `"lbfgs"` on all samples at once, or `"adam"` in batches, with a step size that
-            falls to zero along a cosine. `"auto"` is L-BFGS for a regressor without hidden layers
-            and without early stopping, whose objective is convex; that of a classifier has no
-            minimum where straight lines separate the classes.
+        solver: On all samples at once `"cg"`, conjugate gradients for the linear equations of a
+            regressor without hidden layers, or `"lbfgs"`; or `"adam"` in batches, with a step size
+            that falls to zero along a cosine. `"auto"` is conjugate gradients where they can be
+            used, but for early stopping, and Adam elsewhere.
         learning_rate_init: Step size of Adam at the start.
         batch_size: Samples per step of Adam. `"auto"` takes all of up to 512, else 256.
         max_iter: Most passes over the samples.
@@ -64,7 +64,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         True
     """
 
-    _has_minimum = True
+    _is_quadratic = True
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on inputs (N, I) and targets (N,) or (N, O)."""

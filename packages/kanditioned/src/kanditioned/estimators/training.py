@@ -1,4 +1,4 @@
-"""Training: the minimum of mean loss + smoothing · Σ ∫ s''², by L-BFGS or by Adam.
+"""Training: the minimum of mean loss + smoothing · Σ ∫ s''², by Adam.
 
 It is the same for every framework; a `Model` is the network with its optimizer.
 """
@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import importlib
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import OptimizeResult, minimize
-from sklearn.exceptions import ConvergenceWarning
 
 from kanditioned_spec import registry, validate
 
@@ -126,46 +123,6 @@ def build(backend: str | None, network: Network) -> Model:
     module = importlib.import_module(f".{MODELS[name]}", __package__)
     model: Model = module.Model(network)
     return model
-
-
-def minimise(model: Model, samples: Samples, iterations: int, where: str) -> list[float]:
-    """Train a model by L-BFGS on all samples at once.
-
-    In coordinates in which the objective's Hessian is near the identity it needs a few dozen
-    iterations, at every λ.
-
-    Returns:
-        The objective after each iteration.
-
-    Warns:
-        ConvergenceWarning: It has not converged after `iterations`.
-    """
-    objectives: list[float] = []
-
-    def objective(vector: Vector) -> tuple[float, Vector]:
-        model.set_parameters(vector)
-        return model.objective(samples)
-
-    def record(intermediate_result: OptimizeResult) -> None:
-        objectives.append(float(intermediate_result.fun))
-
-    found = minimize(
-        objective,
-        model.parameters(),
-        jac=True,
-        method="L-BFGS-B",
-        callback=record,
-        options={"maxiter": iterations, "maxfun": 2 * iterations, "ftol": 1e-12, "gtol": 1e-8},
-    )
-    model.set_parameters(found.x)
-    model.finish()
-    if found.status == 1:
-        warnings.warn(
-            f"{where}: L-BFGS has not converged after max_iter={iterations} iterations. Raise it.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-    return objectives or [float(found.fun)]
 
 
 def train(
