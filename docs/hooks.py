@@ -135,4 +135,5 @@ def _cell(text: str) -> str:
     number = _number(text)
     if number is None:
         return text.replace("|", "\\|")
-    return text.removesuffix(".0") if number.is_integer() else f"{number:.4g}"
+    is_short = number.is_integer() and abs(number) < 1e5
+    return str(int(number)) if is_short else f"{number:.4g}"
