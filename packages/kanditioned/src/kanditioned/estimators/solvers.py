@@ -38,7 +38,8 @@ def solve(model: Model, samples: Samples, iterations: int, where: str) -> list[f
         return (model.objective(samples)[1] - gradient) * length
 
     def record(step: Vector) -> None:
-        objectives.append(value + 0.5 * float(gradient @ step))  # the residual is orthogonal
+        model.set_parameters(start + step)
+        objectives.append(model.objective(samples)[0])
 
     hessian = LinearOperator((len(start), len(start)), matvec=curvature, dtype=np.float64)
     tolerance = RELATIVE_RESIDUAL[samples.x.dtype.name]
