@@ -86,7 +86,7 @@ def minimise(model: Model, samples: Samples, iterations: int, where: str) -> lis
 
 def _warn(where: str, iterations: int) -> None:
     warnings.warn(
-        f"{where}: not converged after max_iter={iterations} iterations. Raise it.",
+        f"{where}: has not converged after max_iter={iterations} iterations. Raise it.",
         ConvergenceWarning,
         stacklevel=5,
     )
