@@ -35,7 +35,7 @@ SYMBOLS = {
     "count": "K",
 }
 MOST_ROWS = 100
-"""Longer files are linked to by name, not shown whole."""
+"""Longer files are named and not shown."""
 
 Rows = list[dict[str, str]]
 
@@ -99,8 +99,9 @@ def _smallest(texts: list[str]) -> str:
 
 
 def _median(texts: list[str]) -> str:
-    """Return the median of some numbers."""
-    return _cell(str(median(map(float, texts)))) if texts else ""
+    """Return the median of those that are numbers; if none is, a word, or nothing."""
+    numbers = [number for text in texts if (number := _number(text)) is not None]
+    return _cell(str(median(numbers))) if numbers else _smallest(texts)
 
 
 CHOICES = {"smallest": _smallest, "median": _median}
