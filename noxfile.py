@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
+from pathlib import Path
 
 import nox
 
@@ -47,32 +48,54 @@ def install(session: nox.Session, *requirements: str) -> None:
     session.install("--constraint", ".ci/constraints.txt", *requirements)
 
 
-def kit(*backends: str) -> list[str]:
+def kit(*backends: str, profile: str = "ci") -> list[str]:
     """Return pytest's arguments for the conformance kit on some backends."""
     named = [argument for name in backends for argument in ("--kan-backend", name)]
-    return ["--kan-profile", "ci", *named, "--pyargs", "kanditioned_conformance.chapters"]
+    return ["--kan-profile", profile, *named, "--pyargs", "kanditioned_conformance.chapters"]
+
+
+def released(session: nox.Session, version: str, folder: Path) -> str:
+    """Install a release of the 1.x package into a folder, out of everyone's way."""
+    target = str(folder / version)
+    package = f"kanditioned=={version}"
+    session.run("pip", "install", "--quiet", "--no-deps", "--target", target, package)
+    return target
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run every test: each package's own, its doctests, and the conformance kit per backend."""
     install(session, *EVERYTHING, "pytest", "pytest-xdist", "pandas", "equinox", "scipy")
-    with tempfile.TemporaryDirectory() as released:
-        # The 1.x package that the drop-in is compared with, out of everyone's way.
-        session.run(
-            *("pip", "install", "--quiet", "--no-deps", "--target", released, "kanditioned==1.0.3")
-        )
-        session.run(
-            *("pytest", "-n", "2", "packages", "conformance/tests", *session.posargs),
-            env=ONE_THREAD | {"KANDITIONED_1X": released},
-        )
     session.run("pytest", "-n", "2", *kit(*BACKENDS), env=ONE_THREAD)
     # The interpreter is chosen when Triton is imported, hence a process of its own.
+    interpreted = kit("kanditioned_torch.backend:triton", profile="dev")
     session.run(
-        *("pytest", "-n", "2", *kit("kanditioned_torch.backend:triton")),
+        *("pytest", "-n", "2", "--kan-dtype", "float32", *interpreted),
         env=ONE_THREAD | {"TRITON_INTERPRET": "1"},
     )
     session.run("pytest", "-n", "2", "--doctest-modules", "--pyargs", *IMPORT_NAMES)
+    folder = Path(session.create_tmp())
+    releases = [released(session, version, folder) for version in ("1.0.3", "1.0.4")]
+    session.run(
+        *("pytest", "-n", "2", "packages", "conformance/tests", *session.posargs),
+        env=ONE_THREAD | {"KANDITIONED_1X": os.pathsep.join(releases)},
+    )
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Prove the kit: planted faults, test vectors, and the 1.x release with its known failures."""
+    install(session, SPEC, CONFORMANCE, "matplotlib", "torch")
+    session.run("python", "-m", "kanditioned_conformance.faults")
+    vectors = "conformance/vectors/check.py"
+    session.run("python", vectors, "kanditioned_spec.backend:backend")
+    release = released(session, "1.0.3", Path(session.create_tmp()))
+    for name in ("embedding", "embedding_bag"):
+        session.run(
+            *("kanditioned-conformance", "--backend", f"kanditioned_1x:{name}", "--profile", "ci"),
+            *("--xfails", f"conformance/adopters/{name}.xfails"),
+            env=ONE_THREAD | {"PYTHONPATH": os.pathsep.join([release, "conformance/adopters"])},
+        )
 
 
 @nox.session
