@@ -92,11 +92,24 @@ def tabular(rows: pd.DataFrame) -> list[str]:
     return lines + _pivot(rows.assign(text=text), ["model"], "text", "data")
 
 
+def deep(rows: pd.DataFrame) -> list[str]:
+    """Return objective and test error at the learning rate with the lowest validation error."""
+    keys = ["optimizer", "steps", "function", "count", "smoothing"]
+    best = rows.loc[rows.groupby([*keys, "name", "seed"])["validation"].idxmin()]
+    medians = best.groupby([*keys, "name"], as_index=False)[["objective", "test"]].median()
+    seeds = rows["seed"].nunique()
+    lines = [f"## [2, 8, 8, 1] per parameterization, median of {seeds} seed(s)", ""]
+    for value in ("objective", "test"):
+        lines += [f"{value}:", "", *_pivot(medians, keys, value, "name")]
+    return lines
+
+
 SECTIONS: dict[str, Callable[[pd.DataFrame], list[str]]] = {
     "conditions": conditions,
     "convergence": convergence,
     "functions": functions,
     "slope": slope,
+    "deep": deep,
     "tabular": tabular,
 }
 
