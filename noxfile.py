@@ -12,7 +12,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.sessions = ["lint", "tests"]
 
 SPEC = "./packages/kanditioned-spec[files]"
-TORCH = "./packages/kanditioned-torch"
+TORCH = "./packages/kanditioned-torch[onnx,scipy]"
 CPU = "./packages/kanditioned-cpu"
 TRITON = "./packages/kanditioned-triton"
 JAX = "./packages/kanditioned-jax[nnx]"
@@ -65,7 +65,7 @@ def released(session: nox.Session, version: str, folder: Path) -> str:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run every test: each package's own, its doctests, and the conformance kit per backend."""
-    install(session, *EVERYTHING, "pytest", "pytest-xdist", "pandas", "equinox", "scipy")
+    install(session, *EVERYTHING, "pytest", "pytest-xdist", "pandas", "equinox")
     session.run("pytest", "-n", "2", *kit(*BACKENDS), env=ONE_THREAD)
     # The interpreter is chosen when Triton is imported, hence a process of its own.
     interpreted = kit("kanditioned_torch.backend:triton", profile="dev")
@@ -99,6 +99,29 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def ports(session: nox.Session) -> None:
+    """Check the tinygrad port, which the porting guide was written with; needs clang."""
+    install(session, SPEC, CONFORMANCE, "tinygrad")
+    session.run(
+        *("kanditioned-conformance", "--backend", "kanditioned_tinygrad.backend:backend"),
+        *("--dtype", "float32"),
+        env={"DEV": "CPU", "PYTHONPATH": "conformance/adopters"},
+    )
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run every block of the site's pages, then build the site strictly into build/docs."""
+    tools = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "latex2mathml", "ruff", "pytest")
+    install(session, *EVERYTHING, *tools)
+    session.run("pytest", "docs/tests", *session.posargs, env=ONE_THREAD)
+    session.run(
+        *("mkdocs", "build", "--strict", "-f", "docs/mkdocs.yml"),
+        env={"NO_MKDOCS_2_WARNING": "1"},
+    )
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting and types."""
     install(session, *EVERYTHING, "ruff", "mypy")
@@ -112,6 +135,13 @@ def demo(session: nox.Session) -> None:
     """Run the main job of the README: train KANs on real data and draw what they learned."""
     install(session, SPEC, TORCH, "./packages/kanditioned[torch,plot,sklearn]")
     session.run("python", "-m", "kanditioned.demo", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure: `nox -s bench -- compare`; see benchmarks/README.md. By default `run`."""
+    install(session, *EVERYTHING, "pandas", "psutil")
+    session.run("python", "-m", "benchmarks", *(session.posargs or ["run"]))
 
 
 @nox.session

@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 
+import kanditioned
 import kanditioned_torch
 from kanditioned import KAN, KANLayer
 from kanditioned_spec import BackendNotInstalledError
@@ -69,3 +70,16 @@ def test_bad_arguments_are_reported_by_the_backend() -> None:
         ValueError, match=r"`KANLayer\(num_control_points=...\)` must be an integer"
     ):
         KANLayer(2, 2, num_control_points=1, backend="torch")
+
+
+def test_names_of_torch_are_the_face_s_too() -> None:
+    assert kanditioned.param_groups is kanditioned_torch.param_groups
+    assert kanditioned.exportable is kanditioned_torch.exportable
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        kanditioned.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_layers_draw_themselves(backend: str) -> None:
+    figure = KANLayer(2, 3, num_control_points=5, backend=backend).plot("all")
+    assert len(figure.axes) == 6

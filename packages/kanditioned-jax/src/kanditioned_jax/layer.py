@@ -237,6 +237,19 @@ class KANLayer:
         width = refinement.widened(self.spline_width, count, steps)
         return self._on_other_knots(where, refinement.widening_matrix(count, steps), width)
 
+    def plot(self, edges: Any = None, **options: Any) -> Any:
+        """Draw the functions of some edges, as `kanditioned.plot.plot_edges` says.
+
+        Returns:
+            A matplotlib `Figure`; no window is opened.
+
+        Raises:
+            ImportError: The face is not installed: `pip install "kanditioned[plot]"`.
+        """
+        from kanditioned.plot import plot_layer
+
+        return plot_layer(self, edges, **options)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the layer to a checkpoint that every backend reads, see `checkpoint`."""
         checkpoint.save_layer(path, self)

@@ -311,6 +311,19 @@ class KANLayer(Edges, nn.Module):
             self, points, self.spline_width, self.parameterization, self.options
         )
 
+    def plot(self, edges: Any = None, **options: Any) -> Any:
+        """Draw the functions of some edges, as `kanditioned.plot.plot_edges` says.
+
+        Returns:
+            A matplotlib `Figure`; no window is opened.
+
+        Raises:
+            ImportError: The face is not installed: `pip install "kanditioned[plot]"`.
+        """
+        from kanditioned.plot import plot_layer
+
+        return plot_layer(self, edges, **options)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the layer to a file that every backend reads, whole or not at all."""
         save_layer(path, self)

@@ -7,6 +7,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .layers import KAN, KANLayer
 
+OF_TORCH = ("exportable", "param_groups")
+"""Names that are those of `kanditioned_torch`, imported when they are asked for."""
+
 __all__ = ["KAN", "KANLayer"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in OF_TORCH:
+        import kanditioned_torch
+
+        return getattr(kanditioned_torch, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
