@@ -7,8 +7,8 @@ import importlib.metadata
 import os
 import platform
 import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def description(device: str, threads: int) -> dict[str, Any]:
     }
 
 
-def ceilings(device: str) -> dict[str, float]:
+def ceilings(device: str, clock: Callable[[], float]) -> dict[str, float]:
     """Measure the best rates of matrix products (flop/s) and of copying (bytes/s)."""
     size = 8192 if device == "cuda" else 1024
     rates: dict[str, float] = {}
@@ -40,23 +40,25 @@ def ceilings(device: str) -> dict[str, float]:
     for precision, dtype in precisions if device == "cuda" else precisions[::2]:
         torch.set_float32_matmul_precision("high" if precision == "high" else "highest")
         a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-        rates[f"matmul_{precision}"] = 2 * size**3 / _best(lambda a=a, b=b: a @ b, device)
+        rates[f"matmul_{precision}"] = (
+            2 * size**3 / _best(partial(torch.matmul, a, b), device, clock)
+        )
     torch.set_float32_matmul_precision("highest")
     source = torch.randn(2**28 if device == "cuda" else 2**25, device=device)
     target = torch.empty_like(source)
-    rates["copy"] = 2 * 4 * source.numel() / _best(lambda: target.copy_(source), device)
+    rates["copy"] = 2 * 4 * source.numel() / _best(lambda: target.copy_(source), device, clock)
     return rates
 
 
-def _best(run: Callable[[], Any], device: str) -> float:
+def _best(run: Callable[[], Any], device: str, clock: Callable[[], float]) -> float:
     """Return the lower quartile of ten calls' seconds."""
     seconds = []
     for _ in range(12):
-        start = time.perf_counter()
+        start = clock()
         run()
         if device == "cuda":
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return statistics.quantiles(seconds[2:], n=4)[0]
 
 

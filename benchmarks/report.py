@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from .cases import SWEEPS, Shape
+from .cases import SHAPES, SWEEPS, Shape
 from .competitors import COMPETITORS
 from .results import FOLDER
 
@@ -149,7 +149,8 @@ def _shape(row: dict[str, Any]) -> Shape:
 
 
 def _swept() -> set[Shape]:
-    return {shape for shapes in SWEEPS.values() for shape in shapes}
+    listed = {shape for shapes in SHAPES.values() for shape in shapes}
+    return {shape for shapes in SWEEPS.values() for shape in shapes} - listed
 
 
 def _slug(setting: tuple[Any, ...]) -> str:

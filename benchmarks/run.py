@@ -62,7 +62,7 @@ def run(given: argparse.Namespace) -> int:
     timed = given.verb == "run"
     table, wrong = Table(FOLDER / ("speed.csv" if timed else "verify.csv"), KEY), 0
     description = {**machine.description(given.device, given.threads), "clock": given.clock}
-    limits = ceilings(given.device, given.threads)
+    limits = ceilings(given)
     for case in tqdm(list(cases(given)), unit="case"):
         entries = [
             (competitor, *variant)
@@ -135,16 +135,16 @@ def _verified(step: Step, competitor: Competitor, case: Case, variant: str) -> t
     return ("ok" if error <= allowed else "wrong"), f"{error:.2g}"
 
 
-def ceilings(device: str, threads: int) -> dict[str, float]:
+def ceilings(given: argparse.Namespace) -> dict[str, float]:
     """Return the machine's measured rates, measuring them if they are not in the results."""
-    table = Table(FOLDER / "machine.csv", ("device", "threads"))
-    row = machine.description(device, threads)
+    key = ("device", "threads", "clock")
+    table = Table(FOLDER / "machine.csv", key)
+    row = {**machine.description(given.device, given.threads), "clock": given.clock}
     if row not in table:
-        rates = {name: f"{rate:.4g}" for name, rate in machine.ceilings(device).items()}
-        table.append({**row, **{name: rates.get(name, "") for name in machine.RATES}})
-    known = next(
-        r for r in table.rows if (r["device"], r["threads"]) == (row["device"], str(threads))
-    )
+        rates = machine.ceilings(given.device, CLOCKS[given.clock])
+        written = {name: f"{rates[name]:.4g}" if name in rates else "" for name in machine.RATES}
+        table.append({**row, **written})
+    known = next(r for r in table.rows if all(r[name] == str(row[name]) for name in key))
     return {name: float(known[name]) for name in machine.RATES if known[name]}
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from sklearn.linear_model import LinearRegression
@@ -10,6 +13,7 @@ from sklearn.preprocessing import SplineTransformer
 
 from kanditioned_torch import KANLayer
 
+Array = npt.NDArray[np.float64]
 DOUBLE = torch.float64
 COUNT, SAMPLES = 24, 200
 RNG = np.random.default_rng(0)
@@ -17,7 +21,7 @@ X = RNG.uniform(-2, 2, SAMPLES)
 Y = np.sin(3 * X) + 0.2 * RNG.normal(size=SAMPLES)
 
 
-def fitted(x: np.ndarray, y: np.ndarray, smoothing: float, **layer: object) -> KANLayer:
+def fitted(x: Array, y: Array, smoothing: float, **layer: Any) -> KANLayer:
     """Minimise Σ (s(x) - y)² + λ ‖D c‖² with Newton's method, exact on a quadratic.
 
     Two steps: the second removes the rounding of the first.
@@ -29,7 +33,8 @@ def fitted(x: np.ndarray, y: np.ndarray, smoothing: float, **layer: object) -> K
     def objective(theta: torch.Tensor) -> torch.Tensor:
         values = torch.func.functional_call(model, {"theta": theta.view(shape)}, inputs)
         curvature = model.map.curvature(theta.view(shape))
-        return (values - targets).square().sum() + smoothing * curvature.square().sum()
+        value: torch.Tensor = (values - targets).square().sum()
+        return value + smoothing * curvature.square().sum()
 
     theta = model.theta.detach().flatten()
     for _ in range(2):
@@ -41,9 +46,10 @@ def fitted(x: np.ndarray, y: np.ndarray, smoothing: float, **layer: object) -> K
     return model.eval()
 
 
-def predicted(model: KANLayer, x: np.ndarray) -> np.ndarray:
+def predicted(model: KANLayer, x: Array) -> Array:
     with torch.no_grad():
-        return model(torch.as_tensor(x)[:, None])[:, 0].numpy()
+        y: Array = model(torch.as_tensor(x)[:, None])[:, 0].numpy()
+    return y
 
 
 @pytest.mark.parametrize("smoothing", [1.0, 1600.0])
