@@ -83,11 +83,13 @@ class Case:
 
     @property
     def bytes_moved(self) -> int:
-        """Traffic that nothing can avoid: each argument read once, each result written once."""
+        """Traffic that nothing can avoid: what is used of each argument, and each result, once."""
         batch, inputs, outputs, count = self.shape
         size = 2 if self.precision == "bfloat16" else 4
-        argument_sizes = batch * inputs + inputs * count * outputs + batch * outputs
-        return size * argument_sizes * (1 if self.mode == "inference" else 2)
+        rows = min(2 * batch, count)
+        forward = batch * inputs + inputs * rows * outputs + batch * outputs
+        gradients = batch * inputs + inputs * count * outputs + batch * outputs
+        return size * (forward if self.mode == "inference" else forward + gradients)
 
 
 def random_shapes(count: int, seed: int) -> tuple[Shape, ...]:
