@@ -75,14 +75,15 @@ def functions(rows: pd.DataFrame) -> list[str]:
 def slope(rows: pd.DataFrame) -> list[str]:
     """Return the error of each seed, with a line of slope -2 in the plot."""
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    labels = rows["parameterization"] + ", seed " + rows["seed"].astype(str)
+    setting = ["function", "parameterization", "smoothing", "iterations", "seed"]
+    labels = rows[setting[1:]].astype(str).agg(", ".join, axis=1)
     _curves(axes, rows.assign(label=labels), "intervals", "test", "label")
     first = rows.groupby("intervals")["test"].median()
     axes.loglog(first.index, first.iloc[1] * (first.index / first.index[1]) ** -2.0, "--", c="0.6")
     axes.set(xlabel="intervals G", ylabel="relative L2 error", title="[2, 1, 1], dashed: slope -2")
     figure.savefig(PLOTS / "slope.png", dpi=130)
     lines = ["## [2, 1, 1], refined", ""]
-    return lines + _pivot(rows, ["function", "parameterization", "seed"], "test", "intervals")
+    return lines + _pivot(rows, setting, "test", "intervals")
 
 
 def tabular(rows: pd.DataFrame) -> list[str]:
