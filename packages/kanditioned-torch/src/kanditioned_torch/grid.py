@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -26,7 +27,17 @@ def locate(x: Tensor, num_control_points: int, spline_width: float) -> Location:
     NaN is given interval 0 before the conversion to an integer and stays in the fraction.
     """
     u = (x + spline_width / 2) * knots_per_unit(num_control_points, spline_width)
-    lowest = u.floor().clamp_(0, num_control_points - 2).nan_to_num_(nan=0.0)
+    lowest = torch.where(u > 0, u, 0).floor_().clamp_(max=num_control_points - 2)
     rows = x.shape[1] * num_control_points
     index_dtype = torch.int32 if rows <= torch.iinfo(torch.int32).max else torch.int64
     return Location(lowest.to(index_dtype), u - lowest)
+
+
+def is_number(values: Tensor) -> Tensor:
+    """Return where values are not NaN, by a comparison, which compilers vectorise."""
+    return values == values
+
+
+def is_infinite(values: Tensor) -> Tensor:
+    """Return where values are ±inf, likewise."""
+    return values.abs() == math.inf

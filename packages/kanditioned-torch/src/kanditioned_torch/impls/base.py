@@ -24,7 +24,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..grid import knots_per_unit, locate
+from ..grid import is_number, knots_per_unit, locate
 from ..precision import compute_dtype
 
 
@@ -190,4 +190,4 @@ def _weights(
 
 
 def _nan_where_nan(x: Tensor, values: Tensor) -> Tensor:
-    return torch.where(x.isnan(), x, values)
+    return torch.where(is_number(x), values, x)

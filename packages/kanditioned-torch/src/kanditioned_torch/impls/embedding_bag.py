@@ -60,11 +60,20 @@ def accumulate(
 
 def _pairs(row: Tensor) -> Tensor:
     """Return rows l and l + 1 of every feature side by side, (B, 2 I)."""
-    return torch.stack((row, row + 1), -1).flatten(1)
+    return _interleaved(row, row + 1)
 
 
 def _weight_pairs(weight: Tensor, affine: bool) -> Tensor:
-    return torch.stack((float(affine) - weight, weight), -1).flatten(1)
+    return _interleaved(float(affine) - weight, weight)
+
+
+def _interleaved(first: Tensor, second: Tensor) -> Tensor:
+    """Put (B, I) tensors side by side, (B, 2 I)."""
+    if torch.compiler.is_compiling():
+        return torch.stack((first, second), -1).flatten(1)
+    pairs = first.new_empty(*first.shape, 2)  # eager, half the time of `stack`
+    pairs[..., 0], pairs[..., 1] = first, second
+    return pairs.flatten(1)
 
 
 def _flat_bags(interval: Tensor, num_control_points: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+
+from ..grid import is_infinite
 
 CHUNK_BYTES = 2**20
 """Temporaries in eager mode are kept near this size: in cache, and below the size from which the
@@ -51,20 +54,21 @@ def with_infinite(
         control_points: Shape (I, K, O).
     """
 
-    def corrected(weight: Tensor, control_points: Tensor) -> Tensor:
-        is_infinite = weight.isinf()
-        infinite = torch.where(is_infinite, weight, 0)
+    def correction(weight: Tensor, control_points: Tensor) -> Tensor:
+        infinite = torch.where(is_infinite(weight), weight, 0)
         first = control_points[:, 1] - control_points[:, 0]
         last = control_points[:, -1] - control_points[:, -2]
-        y = product(torch.where(is_infinite, 0, weight))
-        return y + infinite.clamp(max=0) @ first + infinite.clamp(min=0) @ last
+        return infinite.clamp(max=0) @ first + infinite.clamp(min=0) @ last
 
-    if not weight.is_cpu:  # looking would wait for the device: correct always
-        return corrected(weight, control_points)
-    any_infinite = weight.isinf().any()
-    if torch.compiler.is_compiling():
-        y: Tensor = torch.cond(
-            any_infinite, corrected, lambda weight, _: product(weight), (weight, control_points)
+    if weight.is_cpu and not torch.compiler.is_compiling() and math.isfinite(weight.sum().item()):
+        return product(weight)
+    y = product(torch.where(is_infinite(weight), 0, weight))
+    if weight.is_cpu and torch.compiler.is_compiling():
+        corrected: Tensor = torch.cond(
+            is_infinite(weight).any(),
+            lambda y, weight, control_points: y + correction(weight, control_points),
+            lambda y, weight, control_points: y.clone(),
+            (y, weight, control_points),
         )
-        return y
-    return corrected(weight, control_points) if any_infinite else product(weight)
+        return corrected
+    return y + correction(weight, control_points)  # on other devices looking would wait for them
