@@ -12,13 +12,13 @@ nox.options.default_venv_backend = "venv"
 nox.options.sessions = ["lint", "tests"]
 
 SPEC = "./packages/kanditioned-spec[files]"
-TORCH = "./packages/kanditioned-torch[onnx,scipy]"
+TORCH = "./packages/kanditioned-torch"
 CPU = "./packages/kanditioned-cpu"
 TRITON = "./packages/kanditioned-triton"
 JAX = "./packages/kanditioned-jax[nnx]"
 FACE = "./packages/kanditioned[cpu,jax,plot,sklearn,torch,triton]"
 CONFORMANCE = "./conformance"
-EVERYTHING = (SPEC, TORCH, CPU, TRITON, JAX, FACE, CONFORMANCE)
+EVERYTHING = (SPEC, f"{TORCH}[onnx,scipy]", CPU, TRITON, JAX, FACE, CONFORMANCE)
 IMPORT_NAMES = (
     "kanditioned",
     "kanditioned_cpu",
