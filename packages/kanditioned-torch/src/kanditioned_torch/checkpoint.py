@@ -87,6 +87,8 @@ def load_network(
     dtype = layers[0].theta.dtype
     try:
         arguments = json.loads(content.metadata[ARCHITECTURE])
+        if set(arguments) != {"norm", "residual", "dropout"}:
+            raise ValueError("its architecture is not that of a KAN")
         # The smallest layers stand in for those of the file.
         network = cls(
             widths, **arguments, num_control_points=2, init="zero", device=device, dtype=dtype
