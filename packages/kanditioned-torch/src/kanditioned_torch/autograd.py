@@ -4,8 +4,8 @@ Four functions, each derivative of one made of the others, so that reverse and f
 and any mix of them close over the same four. Only their arguments are saved, never a temporary:
 the interval and the fraction are computed again.
 
-Each comes twice. Dynamo traces an `autograd.Function` with a `backward` but refuses one that also
-defines `jvp` or `vmap`; eager mode needs those for torch.func. `_function` returns the one to use.
+The compiler takes `interpolate` as one operation instead of following its Python: AOTAutograd
+still traces what it computes and fuses it, but nothing in here is guarded at every later call.
 """
 
 from __future__ import annotations
@@ -41,17 +41,18 @@ class Layer(NamedTuple):
         return implementation(self.impl, x.device.type, self.num_control_points)
 
 
+@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
 def interpolate(
     x: Tensor, direction: Tensor | None, c: Tensor, layer: Layer, dtype: torch.dtype
 ) -> Tensor:
     """Return Σ_i s(x), or with a direction v (B, I) its derivative Σ_i v s'(x), shape (B, O)."""
-    y: Tensor = _function(_Interpolate, _InterpolateTransforms)(x, direction, c, layer, dtype)
+    y: Tensor = _apply(_Interpolate)(x, direction, c, layer, dtype)
     return y
 
 
 def contract(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer, dtype: torch.dtype) -> Tensor:
     """Return Σ_o gy s'(x), the gradient by x, shape (B, I)."""
-    grad: Tensor = _function(_Contract, _ContractTransforms)(x, c, grad_y, layer, dtype)
+    grad: Tensor = _apply(_Contract)(x, c, grad_y, layer, dtype)
     return grad
 
 
@@ -59,27 +60,22 @@ def accumulate(
     x: Tensor, direction: Tensor | None, grad_y: Tensor, layer: Layer, dtype: torch.dtype
 ) -> Tensor:
     """Return the gradient by the control points (I, K, O), or its derivative along v."""
-    function = _function(_Accumulate, _AccumulateTransforms)
-    grad: Tensor = function(x, direction, grad_y, layer, dtype)
+    grad: Tensor = _apply(_Accumulate)(x, direction, grad_y, layer, dtype)
     return grad
 
 
 def vjp(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer) -> tuple[Tensor, Tensor]:
     """Return the gradients by x (B, I) and by the control points (I, K, O)."""
-    both: tuple[Tensor, Tensor] = _function(_Vjp, _VjpTransforms)(x, c, grad_y, layer)
+    both: tuple[Tensor, Tensor] = _apply(_Vjp)(x, c, grad_y, layer)
     return both
 
 
-def _function(
-    traced: type[torch.autograd.Function], transforms: type[torch.autograd.Function]
-) -> Callable[..., Any]:
-    if torch.compiler.is_compiling():
-        return traced.apply
+def _apply(function: type[torch.autograd.Function]) -> Callable[..., Any]:
     if torch._C._are_functorch_transforms_active():
-        return transforms.apply
+        return function.apply
     # What `apply` comes to without transforms, but for binding the arguments to a signature, which
     # costs 35 µs of a small layer's 80 (torch 2.13, Zen 4, 2026-11).
-    plain: Callable[..., Any] = super(torch.autograd.Function, transforms).apply  # type: ignore[misc]
+    plain: Callable[..., Any] = super(torch.autograd.Function, function).apply  # type: ignore[misc]
     return plain
 
 
@@ -110,6 +106,23 @@ class _Interpolate(torch.autograd.Function):
         grad_c = accumulate(x, direction, grad_y, ctx.layer, c.dtype) if of_c else None
         return *((grad, None) if direction is None else (None, grad)), grad_c, None, None
 
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dv: Tensor | None, dc: Tensor | None, *_: None) -> Tensor:
+        x, direction, c = ctx.saved_tensors
+        along, wide = dx if direction is None else dv, compute_dtype(ctx.dtype)
+        return _sum(
+            interpolate(x, along, c, ctx.layer, wide) if along is not None else None,
+            interpolate(x, direction, dc, ctx.layer, wide) if dc is not None else None,
+            like=x.new_zeros((), dtype=ctx.dtype).expand(x.shape[0], c.shape[2]),
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+        x_dim, direction_dim, c_dim, *_ = in_dims
+        if c_dim is None and x_dim is not None and (args[1] is None or direction_dim is not None):
+            return _fold_into_batch(interpolate, info.batch_size, in_dims, args)
+        return _one_by_one(interpolate, info.batch_size, in_dims, args)
+
 
 class _Contract(torch.autograd.Function):
     @staticmethod
@@ -132,6 +145,23 @@ class _Contract(torch.autograd.Function):
         if ctx.needs_input_grad[2]:
             grad_gy = interpolate(x, grad, c, ctx.layer, grad_y.dtype)
         return None, grad_c, grad_gy, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dc: Tensor | None, dgy: Tensor | None, *_: None) -> Tensor:
+        x, c, grad_y = ctx.saved_tensors
+        wide = compute_dtype(ctx.dtype)
+        return _sum(
+            contract(x, dc, grad_y, ctx.layer, wide) if dc is not None else None,
+            contract(x, c, dgy, ctx.layer, wide) if dgy is not None else None,
+            like=x.to(ctx.dtype),
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+        x_dim, c_dim, gy_dim, *_ = in_dims
+        if c_dim is None and x_dim is not None and gy_dim is not None:
+            return _fold_into_batch(contract, info.batch_size, in_dims, args)
+        return _one_by_one(contract, info.batch_size, in_dims, args)
 
 
 class _Accumulate(torch.autograd.Function):
@@ -158,6 +188,21 @@ class _Accumulate(torch.autograd.Function):
             grad_gy = interpolate(x, direction, grad, ctx.layer, grad_y.dtype)
         by_position = (slope, None) if direction is None else (None, slope)
         return *by_position, grad_gy, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dv: Tensor | None, dgy: Tensor | None, *_: None) -> Tensor:
+        x, direction, grad_y = ctx.saved_tensors
+        along, wide = dx if direction is None else dv, compute_dtype(ctx.dtype)
+        shape = (x.shape[1], ctx.layer.num_control_points, grad_y.shape[1])
+        return _sum(
+            accumulate(x, along, grad_y, ctx.layer, wide) if along is not None else None,
+            accumulate(x, direction, dgy, ctx.layer, wide) if dgy is not None else None,
+            like=x.new_zeros((), dtype=ctx.dtype).expand(shape),
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+        return _one_by_one(accumulate, info.batch_size, in_dims, args)
 
 
 class _Vjp(torch.autograd.Function):
@@ -197,72 +242,15 @@ class _Vjp(torch.autograd.Function):
             )
         return by_x, by_c, by_gy, None
 
-
-class _InterpolateTransforms(_Interpolate):
-    @staticmethod
-    def jvp(ctx: Any, dx: Tensor | None, dv: Tensor | None, dc: Tensor | None, *_: None) -> Tensor:
-        x, direction, c = ctx.saved_tensors
-        along, wide = dx if direction is None else dv, compute_dtype(ctx.dtype)
-        return _sum(
-            interpolate(x, along, c, ctx.layer, wide) if along is not None else None,
-            interpolate(x, direction, dc, ctx.layer, wide) if dc is not None else None,
-            like=x.new_zeros((), dtype=ctx.dtype).expand(x.shape[0], c.shape[2]),
-        )
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
-        x_dim, direction_dim, c_dim, *_ = in_dims
-        if c_dim is None and x_dim is not None and (args[1] is None or direction_dim is not None):
-            return _fold_into_batch(interpolate, info.batch_size, in_dims, args)
-        return _one_by_one(interpolate, info.batch_size, in_dims, args)
-
-
-class _ContractTransforms(_Contract):
-    @staticmethod
-    def jvp(ctx: Any, dx: Tensor | None, dc: Tensor | None, dgy: Tensor | None, *_: None) -> Tensor:
-        x, c, grad_y = ctx.saved_tensors
-        wide = compute_dtype(ctx.dtype)
-        return _sum(
-            contract(x, dc, grad_y, ctx.layer, wide) if dc is not None else None,
-            contract(x, c, dgy, ctx.layer, wide) if dgy is not None else None,
-            like=x.to(ctx.dtype),
-        )
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
-        x_dim, c_dim, gy_dim, *_ = in_dims
-        if c_dim is None and x_dim is not None and gy_dim is not None:
-            return _fold_into_batch(contract, info.batch_size, in_dims, args)
-        return _one_by_one(contract, info.batch_size, in_dims, args)
-
-
-class _AccumulateTransforms(_Accumulate):
-    @staticmethod
-    def jvp(ctx: Any, dx: Tensor | None, dv: Tensor | None, dgy: Tensor | None, *_: None) -> Tensor:
-        x, direction, grad_y = ctx.saved_tensors
-        along, wide = dx if direction is None else dv, compute_dtype(ctx.dtype)
-        shape = (x.shape[1], ctx.layer.num_control_points, grad_y.shape[1])
-        return _sum(
-            accumulate(x, along, grad_y, ctx.layer, wide) if along is not None else None,
-            accumulate(x, direction, dgy, ctx.layer, wide) if dgy is not None else None,
-            like=x.new_zeros((), dtype=ctx.dtype).expand(shape),
-        )
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
-        return _one_by_one(accumulate, info.batch_size, in_dims, args)
-
-
-class _VjpTransforms(_Vjp):
     @staticmethod
     def jvp(
         ctx: Any, dx: Tensor | None, dc: Tensor | None, dgy: Tensor | None, *_: None
     ) -> tuple[Tensor, Tensor]:
         saved, layer = ctx.saved_tensors, ctx.layer
         x, c, _gy = saved
-        by_x = _ContractTransforms.jvp(_Context(saved, layer, x.dtype), dx, dc, dgy)
+        by_x = _Contract.jvp(_Context(saved, layer, x.dtype), dx, dc, dgy)
         along_x = _Context((x, None, saved[2]), layer, c.dtype)
-        return by_x, _AccumulateTransforms.jvp(along_x, dx, None, dgy)
+        return by_x, _Accumulate.jvp(along_x, dx, None, dgy)
 
     @staticmethod
     def vmap(

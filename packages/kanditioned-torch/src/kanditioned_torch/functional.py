@@ -7,7 +7,7 @@ from torch import Tensor
 from kanditioned_spec import validate
 
 from . import autograd, selection
-from .precision import output_dtype, resolved, without_autocast
+from .precision import PRECISIONS, default_precision, output_dtype, without_autocast
 
 
 def spline_forward(
@@ -55,21 +55,46 @@ def spline_forward(
     _check(x, control_points, feature_major)
     width = validate.spline_width("spline_forward", spline_width)
     selection.check("spline_forward", impl)
-    in_features, count, out_features = control_points.shape
-    dtype = output_dtype(x, control_points)
-    layer = autograd.Layer(width, impl, resolved(precision, dtype), count)
+    if precision is not None:
+        validate.choice("spline_forward", "precision", precision, PRECISIONS)
     batch_major = x.t() if feature_major else x
-    with without_autocast(x.device.type):
-        flat = batch_major.reshape(-1, in_features)
-        y = autograd.interpolate(flat, None, control_points, layer, dtype)
-    y = y.reshape(*batch_major.shape[:-1], out_features)
+    y = evaluate(batch_major, control_points, width, impl, precision)
     return y.t() if feature_major else y
+
+
+def evaluate(
+    x: Tensor, control_points: Tensor, spline_width: float, impl: str, precision: str | None
+) -> Tensor:
+    """As `spline_forward`, of whose arguments the layer has checked all but `x` when it was made.
+
+    The compiler guards whatever Python it has followed at every later call, so there is little.
+    """
+    where = "spline_forward"
+    in_features, count, out_features = control_points.shape
+    validate.floating(where, "x", x.is_floating_point(), x.dtype)
+    validate.last_dimension(where, "x", x.shape, in_features)
+    if x.device != control_points.device:
+        raise ValueError(
+            validate.message(
+                where,
+                "x",
+                f"on the device of the control points, {control_points.device}",
+                x.device,
+                "Move one of them with .to(device).",
+            )
+        )
+    dtype = output_dtype(x, control_points)
+    layer = autograd.Layer(spline_width, impl, precision or default_precision(dtype), count)
+    with without_autocast(x.device.type):
+        flat = x.reshape(-1, in_features)
+        y: Tensor = autograd.interpolate(flat, None, control_points, layer, dtype)
+    return y.reshape(*x.shape[:-1], out_features)
 
 
 def _check(x: Tensor, control_points: Tensor, feature_major: bool) -> None:
     where = "spline_forward"
-    for name, tensor in (("x", x), ("control_points", control_points)):
-        validate.floating(where, name, tensor.is_floating_point(), tensor.dtype)
+    floating = control_points.is_floating_point()
+    validate.floating(where, "control_points", floating, control_points.dtype)
     if control_points.ndim != 3:
         raise ValueError(
             validate.message(
@@ -89,17 +114,5 @@ def _check(x: Tensor, control_points: Tensor, feature_major: bool) -> None:
                 "of shape (in_features, batch) with feature_major=True",
                 f"shape {tuple(x.shape)}",
                 "Flatten the batch dimensions into one.",
-            )
-        )
-    shape = tuple(x.t().shape) if feature_major else tuple(x.shape)
-    validate.last_dimension(where, "x", shape, control_points.shape[0])
-    if x.device != control_points.device:
-        raise ValueError(
-            validate.message(
-                where,
-                "x",
-                f"on the device of the control points, {control_points.device}",
-                x.device,
-                "Move one of them with .to(device).",
             )
         )

@@ -25,10 +25,10 @@ from .checkpoint import load_layer, save_layer
 from .distributed import assign, is_distributed, local_part, spread_like, summed_like
 from .domain import Magnitudes, checked_coverage
 from .edges import Edges
-from .functional import spline_forward
+from .functional import evaluate
 from .observation import Data, batches
 from .parameterizations import Identity, map_of
-from .precision import compute_dtype, without_autocast
+from .precision import PRECISIONS, compute_dtype, without_autocast
 from .pruning import checked_tolerance, flattened
 
 
@@ -115,6 +115,8 @@ class KANLayer(Edges, nn.Module):
             validate.square(where, in_features, out_features)
         selection.check(where, impl)
         self.impl = impl
+        if precision is not None:
+            validate.choice(where, "precision", precision, PRECISIONS)
         self.precision = precision
         spec = _specification(
             where, parameterization, self.num_control_points, self.spline_width, options
@@ -179,7 +181,7 @@ class KANLayer(Edges, nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate the layer at `x` of shape (..., I), giving (..., O)."""
         points = local_part(self.control_points())
-        return spline_forward(x, points, self.spline_width, self.impl, precision=self.precision)
+        return evaluate(x, points, self.spline_width, self.impl, self.precision)
 
     def penalty(self, scaling: str = "knots") -> Tensor:
         """Return the smoothness penalty Σ ‖D c‖² over all edges, a scalar to add to the loss.

@@ -7,8 +7,6 @@ import contextlib
 import torch
 from torch import Tensor
 
-from kanditioned_spec import validate
-
 PRECISIONS = ("highest", "high", "medium")
 """How operands of products may be rounded: not at all, to TF32, to bfloat16."""
 
@@ -29,10 +27,8 @@ def output_dtype(x: Tensor, control_points: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(x.device.type)
 
 
-def resolved(precision: str | None, dtype: torch.dtype) -> str:
-    """Return one of `PRECISIONS`; by default what PyTorch's own products of `dtype` do."""
-    if precision is not None:
-        return validate.choice("spline_forward", "precision", precision, PRECISIONS)
+def default_precision(dtype: torch.dtype) -> str:
+    """Return which of `PRECISIONS` PyTorch's own products of `dtype` have."""
     if dtype in (torch.float16, torch.bfloat16):
         return "medium"
     of_float32: str = _float32_precision()

@@ -9,24 +9,54 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..grid import is_infinite
 from .base import stock
-from .tables import rows, table, with_infinite
+from .tables import (
+    infinite_terms,
+    rows,
+    table,
+    with_infinite,
+    without_infinite,
+)
 
 SUM = 0  # the aten code of mode="sum"
 
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
     pairs = _pairs(rows(interval, control_points.shape[1]))
+    if affine and weight.is_cpu and torch.compiler.is_compiling():
+        return _looking_bag(pairs, weight, control_points)
 
     def bag(weight: Tensor) -> Tensor:
-        return F.embedding_bag(
-            pairs,
-            table(control_points),
-            mode="sum",
-            per_sample_weights=_weight_pairs(weight, affine),
-        )
+        return _bag(pairs, _weight_pairs(weight, affine), control_points)
 
     return with_infinite(bag, weight, control_points) if affine else bag(weight)
+
+
+def _looking_bag(pairs: Tensor, weight: Tensor, control_points: Tensor) -> Tensor:
+    """As `with_infinite`, but a compiled program looks at the weights when it runs.
+
+    `torch.cond` without its checks: those start another compilation within this one.
+    """
+
+    def plain(pairs: Tensor, weight_pairs: Tensor, control_points: Tensor) -> tuple[Tensor]:
+        return (_bag(pairs, weight_pairs, control_points),)
+
+    def corrected(pairs: Tensor, weight_pairs: Tensor, control_points: Tensor) -> tuple[Tensor]:
+        weight = weight_pairs.chunk(2, 1)[1]
+        finite = _bag(pairs, _weight_pairs(without_infinite(weight), True), control_points)
+        return (finite + infinite_terms(weight, control_points),)
+
+    operands = pairs, _weight_pairs(weight, True), control_points
+    y: Tensor
+    (y,) = torch.ops.higher_order.cond(is_infinite(weight).any(), corrected, plain, operands)
+    return y
+
+
+def _bag(pairs: Tensor, weight_pairs: Tensor, control_points: Tensor) -> Tensor:
+    return F.embedding_bag(
+        pairs, table(control_points), mode="sum", per_sample_weights=weight_pairs
+    )
 
 
 def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor:
@@ -35,7 +65,7 @@ def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor
     dots: Tensor = torch.ops.aten._embedding_bag_per_sample_weights_backward(
         grad_y.contiguous(), table(control_points), indices, offsets, bags, SUM
     )
-    left, right = dots.view(*interval.shape, 2).unbind(-1)
+    left, right = dots.view(interval.shape[0], 2 * interval.shape[1]).chunk(2, 1)
     return right - left
 
 
@@ -59,21 +89,12 @@ def accumulate(
 
 
 def _pairs(row: Tensor) -> Tensor:
-    """Return rows l and l + 1 of every feature side by side, (B, 2 I)."""
-    return _interleaved(row, row + 1)
+    """Return row l of every feature, then row l + 1 of every feature, (B, 2 I)."""
+    return torch.cat((row, row + 1), 1)
 
 
 def _weight_pairs(weight: Tensor, affine: bool) -> Tensor:
-    return _interleaved(float(affine) - weight, weight)
-
-
-def _interleaved(first: Tensor, second: Tensor) -> Tensor:
-    """Put (B, I) tensors side by side, (B, 2 I)."""
-    if torch.compiler.is_compiling():
-        return torch.stack((first, second), -1).flatten(1)
-    pairs = first.new_empty(*first.shape, 2)  # eager, half the time of `stack`
-    pairs[..., 0], pairs[..., 1] = first, second
-    return pairs.flatten(1)
+    return torch.cat((float(affine) - weight, weight), 1)
 
 
 def _flat_bags(interval: Tensor, num_control_points: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -53,22 +53,20 @@ def with_infinite(
         weight: Fractions, of which some may be infinite.
         control_points: Shape (I, K, O).
     """
-
-    def correction(weight: Tensor, control_points: Tensor) -> Tensor:
-        infinite = torch.where(is_infinite(weight), weight, 0)
-        first = control_points[:, 1] - control_points[:, 0]
-        last = control_points[:, -1] - control_points[:, -2]
-        return infinite.clamp(max=0) @ first + infinite.clamp(min=0) @ last
-
-    if weight.is_cpu and not torch.compiler.is_compiling() and math.isfinite(weight.sum().item()):
+    looks = weight.is_cpu and not torch.compiler.is_compiling()  # other devices would be waited for
+    if looks and math.isfinite(weight.sum().item()):
         return product(weight)
-    y = product(torch.where(is_infinite(weight), 0, weight))
-    if weight.is_cpu and torch.compiler.is_compiling():
-        corrected: Tensor = torch.cond(
-            is_infinite(weight).any(),
-            lambda y, weight, control_points: y + correction(weight, control_points),
-            lambda y, weight, control_points: y.clone(),
-            (y, weight, control_points),
-        )
-        return corrected
-    return y + correction(weight, control_points)  # on other devices looking would wait for them
+    return product(without_infinite(weight)) + infinite_terms(weight, control_points)
+
+
+def without_infinite(weight: Tensor) -> Tensor:
+    """Replace infinite weights by 0."""
+    return torch.where(is_infinite(weight), 0, weight)
+
+
+def infinite_terms(weight: Tensor, control_points: Tensor) -> Tensor:
+    """Return Σ_i w Δ over the infinite weights (B, I), shape (B, O)."""
+    infinite = torch.where(is_infinite(weight), weight, 0)
+    first = control_points[:, 1] - control_points[:, 0]
+    last = control_points[:, -1] - control_points[:, -2]
+    return infinite.clamp(max=0) @ first + infinite.clamp(min=0) @ last
