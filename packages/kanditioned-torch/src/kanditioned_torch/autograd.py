@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from .impls import Impl
 from .precision import compute_dtype
@@ -73,6 +74,9 @@ def vjp(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer) -> tuple[Tensor, Ten
 def _apply(function: type[torch.autograd.Function]) -> Callable[..., Any]:
     if torch._C._are_functorch_transforms_active():
         return function.apply
+    if not torch.is_grad_enabled() and forward_ad._current_level < 0:
+        evaluate: Callable[..., Any] = function.forward  # nothing to be recorded
+        return evaluate
     # What `apply` comes to without transforms, but for binding the arguments to a signature, which
     # costs 35 µs of a small layer's 80 (torch 2.13, Zen 4, 2026-11).
     plain: Callable[..., Any] = super(torch.autograd.Function, function).apply  # type: ignore[misc]
