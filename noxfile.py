@@ -42,6 +42,7 @@ BACKENDS = (
 )
 WITH_JAX = ("packages/kanditioned/tests", "packages/kanditioned-jax/tests")
 WITHOUT_JAX = (
+    "benchmarks/tests",
     "conformance/tests",
     "packages/kanditioned-cpu/tests",
     "packages/kanditioned-spec/tests",
@@ -73,7 +74,7 @@ def released(session: nox.Session, version: str, folder: Path) -> str:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run every test: each package's own, its doctests, and the conformance kit per backend."""
-    install(session, *EVERYTHING, "pytest", "pytest-xdist", "pandas", "equinox")
+    install(session, *EVERYTHING, "pytest", "pytest-xdist", "pandas", "equinox", "statsmodels")
     session.run("pytest", "-n", "2", *kit(*BACKENDS), env=ONE_THREAD)
     # The interpreter is chosen when Triton is imported, hence a process of its own.
     interpreted = kit("kanditioned_torch.backend:triton", profile="dev")

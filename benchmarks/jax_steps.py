@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,8 @@ def step(layer: Any, framework: str, case: Case) -> Step:
         keys = jax.random.split(jax.random.key(seed))
         batch, in_features, out_features, _ = case.shape
         x = jax.random.normal(keys[0], (batch, in_features), dtype)
-        return jax.block_until_ready((x, jax.random.normal(keys[1], (batch, out_features), dtype)))
+        gy = jax.random.normal(keys[1], (batch, out_features), dtype)
+        return x.block_until_ready(), gy.block_until_ready()
 
     def training(parameters: Any, x: jax.Array, gy: jax.Array) -> tuple[Any, ...]:
         y, pullback = jax.vjp(evaluate, parameters, x)
@@ -58,7 +59,7 @@ def _evaluate(layer: Any, x: jax.Array) -> jax.Array:
 def _nnx(layer: Any) -> tuple[Callable[[Any, jax.Array], jax.Array], Any]:
     from flax import nnx
 
-    graph, parameters, rest = nnx.split(layer, nnx.Param, ...)
+    graph, parameters, rest = cast(Any, nnx.split(layer, nnx.Param, ...))
 
     def evaluate(parameters: Any, x: jax.Array) -> jax.Array:
         y: jax.Array = nnx.merge(graph, parameters, rest)(x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +83,7 @@ def torch_step(layer: torch.nn.Module, case: Case, compiled: bool) -> Step:
     def loss_terms(x: Tensor) -> tuple[Tensor, ...]:
         output = layer(x)
         y = output[0] if isinstance(output, tuple) else output
-        return (y, SMOOTHING * layer.penalty()) if penalised else (y,)
+        return (y, SMOOTHING * cast(Any, layer).penalty()) if penalised else (y,)
 
     # one code object serves every competitor, so each is a recompilation of it
     torch._dynamo.config.recompile_limit = 256

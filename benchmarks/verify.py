@@ -109,4 +109,5 @@ def _off_knots(x: Array, control_points: Array, width: float) -> Array:
     _, fraction = locate(x, count, width)
     size = np.abs(x) / spacing(count, width) + (count - 1) / 2
     margin = numerics.CONSTANT * numerics.compute_eps("float32") * size
-    return (np.abs(fraction) > margin) & (np.abs(fraction - 1) > margin)
+    off: Array = (np.abs(fraction) > margin) & (np.abs(fraction - 1) > margin)
+    return off

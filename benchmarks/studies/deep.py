@@ -70,15 +70,15 @@ def train(
     """Take steps, with the learning rate falling to zero along a cosine but for L-BFGS."""
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
 
-    def closure() -> Tensor:
+    def closure() -> float:
         optimizer.zero_grad()
         value = objective()
-        value.backward()
-        return value
+        torch.autograd.backward(value)
+        return value.item()
 
     if isinstance(optimizer, torch.optim.LBFGS):
         optimizer.param_groups[0].update(max_iter=steps, max_eval=2 * steps)
-        optimizer.step(closure)
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
     else:
         for _ in range(steps):
             optimizer.step(closure)
@@ -100,7 +100,8 @@ def fit(given: argparse.Namespace, cell: dict[str, Any]) -> dict[str, Any]:
 
     def objective() -> Tensor:
         residual = built(x) - (y - mean) / scale
-        return residual.square().mean() + cell["smoothing"] * built.penalty()
+        loss: Tensor = residual.square().mean() + cell["smoothing"] * built.penalty()
+        return loss
 
     value = train(built, optimizer, objective, given.steps)
     seconds = time.process_time() - start

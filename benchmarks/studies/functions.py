@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -56,11 +56,15 @@ class Network(nn.Module):
 
     def penalty(self) -> Tensor:
         """Return the penalties, in the scaling that does not change with K."""
-        return torch.stack([layer.penalty("continuous") for layer in self.layers]).sum()
+        return torch.stack([layer.penalty("continuous") for layer in self.kan_layers()]).sum()
+
+    def kan_layers(self) -> Iterator[KANLayer]:
+        """Return the layers, typed."""
+        return (cast(KANLayer, layer) for layer in self.layers)
 
     def refine(self, num_control_points: int) -> None:
         """Replace every layer by the same functions on more control points."""
-        self.layers = nn.ModuleList(layer.refine(num_control_points) for layer in self.layers)
+        self.layers = nn.ModuleList(layer.refine(num_control_points) for layer in self.kan_layers())
 
 
 def evaluated(expression: str) -> Callable[[Tensor], Tensor]:
@@ -114,7 +118,8 @@ def fit_grid(function: Any, intervals: int, smoothing: float, given: Any, seed: 
     seconds = time.perf_counter() - start
 
     def predict(points: Tensor) -> Tensor:
-        return network(points) * scale + mean
+        y: Tensor = network(points) * scale + mean
+        return y
 
     with torch.no_grad():
         error = (predict(x_validation) - y_validation).norm() / y_validation.norm()
@@ -180,13 +185,13 @@ def descend(network: Network, x: Tensor, y: Tensor, smoothing: float, iterations
         tolerance_grad=1e-12, tolerance_change=1e-16, line_search_fn="strong_wolfe",
     )  # fmt: skip
 
-    def loss() -> Tensor:
+    def loss() -> float:
         optimizer.zero_grad()
-        value = (network(x) - y).square().mean() + smoothing * network.penalty()
-        value.backward()
-        return value
+        value: Tensor = (network(x) - y).square().mean() + smoothing * network.penalty()
+        torch.autograd.backward(value)
+        return value.item()
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from sklearn.preprocessing import SplineTransformer
 
 from kanditioned_torch import KANLayer
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating[Any]]
 DOUBLE = torch.float64
 COUNT, SAMPLES = 24, 200
 RNG = np.random.default_rng(0)
@@ -39,7 +39,7 @@ def fitted(x: Array, y: Array, smoothing: float, **layer: Any) -> KANLayer:
     theta = model.theta.detach().flatten()
     for _ in range(2):
         gradient = torch.func.grad(objective)(theta)
-        hessian = torch.autograd.functional.hessian(objective, theta)
+        hessian = torch.func.hessian(objective)(theta)
         theta = theta - torch.linalg.solve(hessian, gradient)
     with torch.no_grad():
         model.theta.copy_(theta.view(shape))
