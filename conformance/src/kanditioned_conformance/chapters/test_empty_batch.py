@@ -7,6 +7,7 @@ import pytest
 from ..cases import Case
 from ..checks import Check
 from ..checks.layer import (
+    check_feature_major,
     check_forward,
     check_grad_control_points,
     check_grad_x,
@@ -22,7 +23,7 @@ CASES = [Case(problem) for problem in LAYERS if problem.batch == 0]
 class TestEmptyBatch:
     """x has shape (..., I) with any leading shape, an empty batch included."""
 
-    @pytest.mark.parametrize("check", [check_forward, check_grad_x])
+    @pytest.mark.parametrize("check", [check_forward, check_grad_x, check_feature_major])
     def test_results_are_empty(self, subject: Subject, check: Check, case: Case) -> None:
         subject.run(check, case)
 

@@ -10,6 +10,7 @@ from ..cases import Case
 from ..checks import Check
 from ..checks.contract import check_inputs_untouched
 from ..checks.layer import (
+    check_feature_major,
     check_forward,
     check_grad_control_points,
     check_grad_x,
@@ -43,6 +44,14 @@ class TestLeadingShape:
         rows = prod(shape)
         problem = next(p for p in SHAPES if p.batch == rows)
         subject.run(check_leading_shape, Case(problem, 0, "off_knots"), shape=shape)
+
+
+class TestFeatureMajor:
+    """A feature-major variant takes (I, B) and gives (O, B). Any strides."""
+
+    @drawn(strided())
+    def test_values_and_gradients(self, subject: Subject, case: Case) -> None:
+        subject.run(check_feature_major, case)
 
 
 class TestOwnership:

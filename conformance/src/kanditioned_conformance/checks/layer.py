@@ -63,6 +63,32 @@ def check_leading_shape(backend: Backend, case: Case, shape: tuple[int, ...]) ->
     return ratios
 
 
+@needs("feature_major")
+def check_feature_major(backend: CompleteBackend, case: Case) -> Ratios:
+    """Compare y and both gradients for x of shape (I, B)."""
+    p, a = case.problem, case.arrays()
+    layer = (a.x, a.control_points, p.spline_width)
+    operands, share = _operands(backend, p)
+    y, gx, gc = backend.feature_major(p, a.x.T, a.control_points, a.grad_y.T)
+    want_y, want = reference.forward(*layer), reference.vjp(*layer, a.grad_y)
+    condition_y = numerics.forward_condition(*layer, share)
+    condition = numerics.vjp_condition(*layer, a.grad_y, share)
+    row, slopes = _turned(_row(p, a)), _turned(_slopes(p, a))
+    return {
+        **compare("value", p, y, want_y.T, condition_y.T, row, operands),
+        **compare("grad x", p, gx, want.x.T, condition.x.T, slopes, operands),
+        **compare(
+            "grad control points",
+            p,
+            gc,
+            want.control_points,
+            condition.control_points,
+            _contributions(p, a),
+            operands,
+        ),
+    }
+
+
 @needs("vjp_of_vjp")
 def check_second_derivatives(backend: CompleteBackend, case: Case) -> Ratios:
     """Compare all three results of `vjp_of_vjp`."""
@@ -97,6 +123,11 @@ def _row(p: Problem, a: Arrays) -> Explain:
     """Return what tells the inputs that add up to an entry of y."""
     shown = range(min(p.in_features, 6))
     return lambda at: "\n".join(_input(p, a, at[0], i, at[1]) for i in shown)
+
+
+def _turned(explain: Explain) -> Explain:
+    """Return what tells the same of an entry of the transpose."""
+    return lambda at: explain(at[::-1])
 
 
 def _slopes(p: Problem, a: Arrays) -> Explain:

@@ -28,6 +28,21 @@ class ReadsMemoryInStorageOrder(Fault):
         return tuple(array.ravel(order="K").reshape(array.shape) for array in taken)
 
 
+class ReshapesFeatureMajorInsteadOfTransposing(Fault):
+    caught_by = "shapes::TestFeatureMajor::test_values_and_gradients"
+
+    def turned(self, array: Floats) -> Floats:
+        return array.reshape(array.shape[::-1])
+
+
+class LeavesTheFeatureMajorGradientBatchMajor(Fault):
+    caught_by = "shapes::TestFeatureMajor::test_values_and_gradients"
+
+    def feature_major(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        y, gx, gc = super().feature_major(problem, *arrays)
+        return y, gx.T, gc
+
+
 class WritesToItsInput(Fault):
     caught_by = "shapes::TestOwnership::test_inputs_are_untouched"
 

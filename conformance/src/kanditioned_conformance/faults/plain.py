@@ -101,6 +101,13 @@ class Plain:
             self.stored(problem, second_gy),
         )
 
+    def feature_major(
+        self, problem: Problem, x: Floats, control_points: Floats, grad_y: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        y = self.forward(problem, self.turned(x), control_points)
+        gx, gc = self.vjp(problem, self.turned(x), control_points, self.turned(grad_y))
+        return self.turned(y), self.turned(gx), gc
+
     def control_points(self, problem: Problem, theta: Floats) -> Floats:
         (theta,) = self.taken(problem, theta)
         return self.stored(problem, self.matrix(problem) @ theta)
@@ -157,6 +164,9 @@ class Plain:
 
     def stored(self, problem: Problem, array: Floats) -> Floats:
         return rounded(array, problem.dtype)
+
+    def turned(self, array: Floats) -> Floats:
+        return array.T
 
     def spacing(self, problem: Problem) -> Any:
         h = problem.spline_width / (problem.num_control_points - 1)

@@ -78,6 +78,14 @@ class JaxBackend:
             by_x, by_c, by_gy = _vjp_of_vjp(*_arrays(problem, *given), **self._static(problem))
             return _numpy(by_x), _numpy(by_c), _numpy(by_gy)
 
+    def feature_major(
+        self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+        with _scope(problem):
+            arrays = _arrays(problem, x, control_points, grad_y)
+            y, gx, gc = _feature_major(*arrays, **self._static(problem))
+            return _numpy(y), _numpy(gx), _numpy(gc)
+
     def control_points(self, problem: Problem, theta: NumpyArray) -> NumpyArray:
         with _scope(problem):
             return _numpy(_control_points(self._layer(problem, theta)))
@@ -177,6 +185,16 @@ def _vjp_of_vjp(
     _, pull = jax.vjp(lambda x, c, gy: _vjp(x, c, gy, **static), x, c, gy)
     by_x, by_c, by_gy = pull((v, V))
     return by_x, by_c, by_gy
+
+
+@_layer_jit
+def _feature_major(
+    x: jax.Array, c: jax.Array, gy: jax.Array, **static: Any
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    evaluate = partial(spline_forward, **static, feature_major=True, precision="highest")
+    y, pull = jax.vjp(evaluate, x, c)
+    gx, gc = pull(gy)
+    return y, gx, gc
 
 
 @jax.jit

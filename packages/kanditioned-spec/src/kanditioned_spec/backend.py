@@ -55,6 +55,13 @@ class ReferenceBackend:
             cotangent_control_points,
         )
 
+    def feature_major(
+        self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+        y = reference.forward(x.T, control_points, problem.spline_width)
+        by_x, by_c = reference.vjp(x.T, control_points, problem.spline_width, grad_y.T)
+        return y.T, by_x.T, by_c
+
     def control_points(self, problem: Problem, theta: NumpyArray) -> NumpyArray:
         return _map_of(problem).control_points(theta)
 

@@ -119,6 +119,14 @@ class CompleteBackend(Backend, Protocol):
     ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
         """Return the mixed second derivatives, as `reference.vjp_of_vjp`."""
 
+    def feature_major(
+        self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+        """Return y (O, B) and the cotangents of x and control points, for x (I, B), grad_y (O, B).
+
+        They come from the layer's own feature-major variant, of which this is the test.
+        """
+
     def control_points(self, problem: Problem, theta: NumpyArray) -> NumpyArray:
         """Return T θ for `problem.parameterization`."""
 
@@ -160,6 +168,7 @@ class CompleteBackend(Backend, Protocol):
 
 CAPABILITIES = (
     "vjp_of_vjp",
+    "feature_major",
     "control_points",
     "control_points_transpose",
     "parameters_from",

@@ -75,6 +75,15 @@ class TorchBackend:
         by_x, by_c, by_gy = torch.autograd.grad(first, (*layer, gy), cotangents)
         return _numpy(by_x), _numpy(by_c), _numpy(by_gy)
 
+    def feature_major(
+        self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+        inputs = _tensors(problem, x, control_points)
+        (gy,) = _tensors(problem, grad_y)
+        y = self._evaluate(problem, *inputs, feature_major=True)
+        gx, gc = torch.autograd.grad(y, inputs, gy)
+        return _numpy(y), _numpy(gx), _numpy(gc)
+
     def control_points(self, problem: Problem, theta: NumpyArray) -> NumpyArray:
         return _numpy(self._of_theta(problem, theta).control_points())
 
@@ -118,9 +127,16 @@ class TorchBackend:
         layer = KANLayer.load(path, impl=self.impl)
         return config_of(layer).problem(batch=0), _numpy(layer.theta)
 
-    def _evaluate(self, problem: Problem, x: Tensor, control_points: Tensor) -> Tensor:
+    def _evaluate(
+        self, problem: Problem, x: Tensor, control_points: Tensor, *, feature_major: bool = False
+    ) -> Tensor:
         return spline_forward(
-            x, control_points, problem.spline_width, self.impl, precision="highest"
+            x,
+            control_points,
+            problem.spline_width,
+            self.impl,
+            feature_major=feature_major,
+            precision="highest",
         )
 
     def _module(self, problem: Problem, **arguments: Any) -> KANLayer:
