@@ -217,8 +217,22 @@ def test_reports_of_several_runs_make_one_page(tmp_path: Path) -> None:
         Run(
             tmp_path, "--backend", name, "--dtype", "float32", "-k", "TestValue", "--report", report
         )
-    command = ("-m", "kanditioned_conformance.page", "page.html", "wrong.json", "minimal.json")
-    subprocess.run([sys.executable, *command], cwd=tmp_path, check=True)
-    page = (tmp_path / "page.html").read_text()
-    assert "adopter:wrong<th>float32<td class=failed title='2 failed'>" in page
-    assert "adopter:minimal<th>float32<td class=passed title='2 passed'>" in page
+    reports = ("wrong.json", "minimal.json")
+    for name in ("page.html", "page.md"):
+        command = (sys.executable, "-m", "kanditioned_conformance.page", name, *reports)
+        subprocess.run(command, cwd=tmp_path, check=True)
+        rows = re.findall(r"<tr><th rowspan=1>.*", (tmp_path / name).read_text())
+        assert [row.split("<")[2].partition(">")[2] for row in rows] == [
+            "adopter:wrong",
+            "adopter:minimal",
+        ]
+        assert "<th>float32</th><td class=failed title='2 failed'>" in rows[0]
+        assert "<th>float32</th><td class=passed title='2 passed'>" in rows[1]
+        assert all(re.search(r"\d s of processor time", row) for row in rows)
+
+
+def test_a_report_says_how_long_and_when(tmp_path: Path) -> None:
+    Run(tmp_path, "--dtype", "float32", "-k", "TestValue", "--report", "report.json")
+    report = Report.read(tmp_path / "report.json")
+    assert all(0 < result.seconds < 60 for result in report.results)
+    assert re.fullmatch(r"profile dev .*, \d{4}-\d\d-\d\d", report.header[1])

@@ -1,29 +1,35 @@
 """The page: backend and dtype down, chapters across, and below it everything that did not pass.
 
 python -m kanditioned_conformance.page page.html report.json [report.json ...]
+
+Where its name ends in `.md`, it is a page for a site made of Markdown.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
 from .report import OUTCOMES, Report, Result, joined
 
-STYLE = """
+TITLE = "Conformance of KAN layers"
+PAGE_STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:90rem;padding:0 1rem;
  color:#1c2430;background:#fff}
-table{border-collapse:collapse;margin:1rem 0}th,td{padding:.3rem .5rem;border:1px solid #d5dae1}
-th{font-weight:600;text-align:left}thead th{vertical-align:bottom;writing-mode:vertical-rl;
- transform:rotate(180deg)}td{text-align:center;font-variant-numeric:tabular-nums;min-width:2.6rem}
-.passed{background:#dff3e4}.failed{background:#f9d9d6}.xfailed{background:#fdeecb}
-.skipped{background:#eceff3;color:#5a6472}small{display:block;color:inherit;opacity:.75}
-pre{white-space:pre-wrap;background:#f5f7f9;padding:.6rem;margin:.3rem 0}code{font-size:.95em}
-@media(prefers-color-scheme:dark){body{color:#dde3ea;background:#14181d}th,td{border-color:#39424d}
- .passed{background:#173d25}.failed{background:#5a1f1c}.xfailed{background:#55420f}
- .skipped{background:#252b32;color:#9aa5b1}pre{background:#1d232a}}
+@media(prefers-color-scheme:dark){body{color:#dde3ea;background:#14181d}}
+"""
+STYLE = """
+.kan table{border-collapse:collapse;margin:1rem 0;font-size:.8rem}
+.kan th,.kan td{padding:.2rem .4rem;border:1px solid #8886;font-weight:400;text-align:left}
+.kan thead th{vertical-align:bottom;writing-mode:vertical-rl;transform:rotate(180deg)}
+.kan td{text-align:center;font-variant-numeric:tabular-nums;min-width:2.2rem}
+.kan .passed{background:#2a9d4a33}.kan .failed{background:#d9362b66}
+.kan .xfailed{background:#e0a10055}.kan .skipped{background:#8882;opacity:.8}
+.kan small{display:block;opacity:.75}.kan td small{font-size:.7rem}
+.kan pre{white-space:pre-wrap;background:#8881;padding:.6rem;margin:.3rem 0;font-size:.75rem}
 """
 LEGEND = {
     "passed": "within the bound; below the count, the largest |got − want| / bound",
@@ -35,38 +41,54 @@ LEGEND = {
 
 def write(report: Report, path: Path) -> None:
     """Write the page."""
-    path.write_text(html(report), "utf-8")
+    path.write_text(markdown(report) if path.suffix == ".md" else html(report), "utf-8")
 
 
 def html(report: Report) -> str:
     """Return the page of a report."""
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8>\n"
+        "<meta name=viewport content='width=device-width'>\n"
+        f"<title>{TITLE}</title><style>{PAGE_STYLE}</style>\n<h1>{TITLE}</h1>\n{_body(report)}"
+    )
+
+
+def markdown(report: Report) -> str:
+    """Return the page of a report, as wide as the site goes."""
+    return f"---\nhide: [navigation, toc]\n---\n\n# {TITLE}\n\n{_body(report)}"
+
+
+def _body(report: Report) -> str:
     results = report.results
+    legend = (f"<tr><td class={name}>{name}</td><th>{text}" for name, text in LEGEND.items())
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>",
-        "<meta name=viewport content='width=device-width'>",
-        f"<title>Conformance of KAN layers</title><style>{STYLE}</style>",
-        "<h1>Conformance of KAN layers</h1>",
+        f"<div class=kan><style>{STYLE}</style>",
         f"<pre>{escape(chr(10).join(report.header))}</pre>",
         _matrix(results),
-        "<table>",
-        *(f"<tr><td class={name}>{name}<th>{text}" for name, text in LEGEND.items()),
-        "</table>",
+        f"<table>{'</th></tr>'.join(legend)}</th></tr></table>",
         *(_details(name, results) for name in ("failed", "xfailed", "skipped")),
+        "</div>",
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(filter(None, parts)) + "\n"
 
 
 def _matrix(results: Sequence[Result]) -> str:
     chapters = list(dict.fromkeys(result.chapter for result in results))
-    rows = dict.fromkeys((result.backend, result.dtype) for result in results)
-    lines = ["<table><thead><tr><th>backend<th>dtype"]
-    lines += [f"<th>{chapter.replace('_', ' ')}" for chapter in chapters]
-    lines.append("</thead><tbody>")
-    for backend, dtype in rows:
-        mine = [r for r in results if (r.backend, r.dtype) == (backend, dtype)]
-        cells = (_cell([r for r in mine if r.chapter == chapter]) for chapter in chapters)
-        lines.append(f"<tr><th>{escape(backend)}<th>{dtype}{''.join(cells)}")
-    return "".join([*lines, "</tbody></table>"])
+    heads = "".join(f"<th>{chapter.replace('_', ' ')}</th>" for chapter in chapters)
+    lines = [f"<table><thead><tr><th>backend</th><th>dtype</th>{heads}</tr></thead><tbody>"]
+    for backend in dict.fromkeys(result.backend for result in results):
+        mine = [result for result in results if result.backend == backend]
+        dtypes = list(dict.fromkeys(result.dtype for result in mine))
+        seconds = sum(result.seconds for result in mine)
+        first = (
+            f"<th rowspan={len(dtypes)}>{escape(backend)}"
+            f"<small>{seconds:.0f} s of processor time</small></th>"
+        )
+        for dtype in dtypes:
+            rows = [[r for r in mine if (r.dtype, r.chapter) == (dtype, c)] for c in chapters]
+            lines.append(f"<tr>{first}<th>{dtype}</th>{''.join(map(_cell, rows))}</tr>")
+            first = ""
+    return "\n".join([*lines, "</tbody></table>"])
 
 
 def _cell(results: Sequence[Result]) -> str:
@@ -76,23 +98,30 @@ def _cell(results: Sequence[Result]) -> str:
     ratios = [ratio for r in results for ratio in r.ratios.values()]
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     shown = f"{counts[worst]}<small>{max(ratios):.2g}</small>" if ratios else str(counts[worst])
-    return f"<td class={worst} title='{said}'>{shown}"
+    return f"<td class={worst} title='{said}'>{shown}</td>"
 
 
 def _details(outcome: str, results: Iterable[Result]) -> str:
-    """List the tests with an outcome, by the reason that they share."""
-    shared: dict[str, list[str]] = {}
+    """List the tests with an outcome, by the reason that they share; of the skipped, how many."""
+    shared: dict[str, Counter[str]] = {}
     for result in results:
         if result.outcome == outcome:
-            shared.setdefault(result.reason, []).append(f"{result.backend} {result.address}")
+            skipped = f"{result.chapter}::{result.test}"
+            named = skipped if outcome == "skipped" else result.address
+            shared.setdefault(result.reason, Counter())[f"{result.backend} {named}"] += 1
     if not shared:
         return ""
     items = (
-        f"<details><summary>{escape(reason.partition(chr(10))[0])} ({len(where)})</summary>"
-        f"<pre>{escape(chr(10).join([reason, *where]))}</pre></details>"
+        f"<details><summary>{escape(reason.partition(chr(10))[0])} ({where.total()})</summary>"
+        f"<pre>{escape(chr(10).join([reason, *map(_counted, where.items())]))}</pre></details>"
         for reason, where in shared.items()
     )
-    return f"<h2>{outcome}</h2>{''.join(items)}"
+    return f"<h2>{outcome}</h2>\n" + "\n".join(items)
+
+
+def _counted(item: tuple[str, int]) -> str:
+    name, count = item
+    return name if count == 1 else f"{name} ({count} times)"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ is loaded wherever it is installed, beside the options of other plugins and proj
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     subject = callspec.params.get("subject") if callspec else None
     if not isinstance(subject, Subject):
         return (yield)
-    record = subject.begin()
+    record, began = subject.begin(), time.process_time()
     try:
         result = yield
     except Unsatisfiable:
@@ -114,7 +115,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         notes = [n for n in getattr(error, "__notes__", ()) if n.lstrip().startswith("reproduce:")]
         raise pytest.fail.Exception("\n".join([str(error), *notes]), pytrace=False) from None
     finally:
-        pyfuncitem.user_properties.append((RECORD, [record.ratios, dict(record.refused)]))
+        seen = [record.ratios, dict(record.refused), time.process_time() - began]
+        pyfuncitem.user_properties.append((RECORD, seen))
     if not record.ran:
         if not record.refused:
             pytest.fail("no problem was checked", pytrace=False)

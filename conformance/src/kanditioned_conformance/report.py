@@ -36,6 +36,7 @@ class Result:
         reason: Why it was skipped, or is expected to fail; or how it failed.
         ratios: The largest |got - want| / bound, by what was compared.
         refused: How many problems the backend did not take, by its reason.
+        seconds: Of processor time, of all threads together.
     """
 
     backend: str
@@ -47,6 +48,7 @@ class Result:
     reason: str = ""
     ratios: dict[str, float] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @property
     def address(self) -> str:

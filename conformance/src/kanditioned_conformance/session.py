@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Session:
         device: Where.
         subjects: Every backend at each of its dtypes.
         seed: Of the random examples.
+        date: Of the run.
         xfails: The expected failures.
         results: What came out so far.
     """
@@ -47,6 +49,7 @@ class Session:
     device: str
     subjects: list[Subject]
     seed: str
+    date: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
     xfails: list[xfails.Entry] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
 
@@ -70,14 +73,15 @@ class Session:
                 for dtype in dtypes or backend.info.dtypes
             ],
             seed,
-            _read(config.getoption("--kan-xfails")),
+            xfails=_read(config.getoption("--kan-xfails")),
         )
 
     def header(self) -> list[str]:
         """Return the lines that say what is tested."""
         lines = [
             environment(),
-            f"profile {self.profile.name} ({self.profile.examples} examples), seed {self.seed}",
+            f"profile {self.profile.name} ({self.profile.examples} examples), seed {self.seed}, "
+            f"{self.date}",
         ]
         dtypes: dict[str, list[str]] = {}
         for subject in self.subjects:
