@@ -122,3 +122,4 @@ def numpy(result: torch.Tensor) -> Any:
 
 
 embedding, embedding_bag = TwiceDifferentiable("embedding"), Released("embedding_bag")
+sparse_matmul_csr = Released("sparse_matmul_csr")  # the default of 1.0.4, which 1.0.3 has not
