@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,8 +57,8 @@ def test_they_cover_every_chapter_and_stay_small(again: Path) -> None:
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 300_000
 
 
-def run(folder: Path, target: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(FOLDER / "check.py"), target]
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FOLDER / "check.py"), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -74,6 +75,32 @@ def test_a_flipped_sign_fails_and_what_is_lacking_is_skipped(tmp_path: Path) -> 
     assert "failed gradients-off_knots-float32" in done.stdout
     assert "values" not in done.stdout
     assert "20 skipped" in done.stdout
+
+
+def test_it_can_be_narrowed_to_a_step(tmp_path: Path) -> None:
+    (tmp_path / "port.py").write_text(FLIPPED)
+    values = run(tmp_path, "port:backend", "--chapter", "values", "--dtype", "float32")
+    assert values.returncode == 0
+    assert re.fullmatch(r"[1-9]\d* passed, 0 failed, 0 skipped\n", values.stdout)
+    gradients = run(tmp_path, "port:backend", "--chapter", "gradients", "--dtype", "float16")
+    assert gradients.returncode == 1
+    assert set(re.findall(r"^failed (\w+)-.*-(\w+)$", gradients.stdout, re.MULTILINE)) == {
+        ("gradients", "float16")
+    }
+
+
+@pytest.mark.parametrize("option", ["--chapter", "--dtype"])
+def test_an_unknown_step_is_refused(option: str, tmp_path: Path) -> None:
+    done = run(tmp_path, "kanditioned_spec.backend:backend", option, "abacus")
+    assert done.returncode == 1
+    assert done.stderr.startswith("no vector is of abacus; there are ")
+
+
+def test_a_step_without_vectors_is_refused(tmp_path: Path) -> None:
+    step = ("--chapter", "initializers", "--dtype", "float16")
+    done = run(tmp_path, "kanditioned_spec.backend:backend", *step)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "no vector of these chapters is in these dtypes\n"
 
 
 def test_the_checker_needs_numpy_alone() -> None:

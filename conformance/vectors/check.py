@@ -1,10 +1,11 @@
 """Check an implementation on the vectors; the definition of their format, in NumPy alone.
 
-    python check.py module:attribute
+    python check.py module:attribute [--chapter NAME]... [--dtype NAME]...
 
 The attribute has methods named like the operations (`FORMAT.md`); what it lacks is skipped.
 """
 
+import argparse
 import importlib
 import json
 import sys
@@ -75,12 +76,30 @@ def passes(implementation, vector, tensors):
     )
 
 
-def main(target):
-    """Check all vectors, print those that fail, and return how many."""
+def chosen(chapters, dtypes):
+    """Return the vectors of these chapters and dtypes, of all where none is named; exit if none."""
+    vectors = json.loads((FOLDER / "manifest.json").read_text("utf-8"))["vectors"]
+    for names, known in (
+        (chapters, {vector["chapter"] for vector in vectors}),
+        (dtypes, {vector["problem"]["dtype"] for vector in vectors}),
+    ):
+        if unknown := set(names) - known:
+            sys.exit(f"no vector is of {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    found = [
+        vector
+        for vector in vectors
+        if (not chapters or vector["chapter"] in chapters)
+        and (not dtypes or vector["problem"]["dtype"] in dtypes)
+    ]
+    return found or sys.exit("no vector of these chapters is in these dtypes")
+
+
+def main(target, chapters=(), dtypes=()):
+    """Check the chosen vectors, print those that fail, and return how many."""
     module, _, attribute = target.partition(":")
     implementation = getattr(importlib.import_module(module), attribute)
     counts = {"passed": 0, "failed": 0, "skipped": 0}
-    for vector in json.loads((FOLDER / "manifest.json").read_text("utf-8"))["vectors"]:
+    for vector in chosen(chapters, dtypes):
         path = FOLDER / f"{vector['chapter']}.safetensors"
         tensors = read_tensors(path) if path.exists() else {}
         outcome = "skipped"
@@ -94,5 +113,10 @@ def main(target):
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Check an implementation on the vectors.")
+    parser.add_argument("target", metavar="module:attribute")
+    parser.add_argument("--chapter", action="append", default=[], help="of these chapters alone")
+    parser.add_argument("--dtype", action="append", default=[], help="in these dtypes alone")
+    options = parser.parse_args()
     sys.path.insert(0, str(Path.cwd()))
-    sys.exit(main(sys.argv[1]) > 0)
+    sys.exit(main(options.target, options.chapter, options.dtype) > 0)
