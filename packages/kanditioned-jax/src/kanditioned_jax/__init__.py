@@ -1,8 +1,9 @@
 """Fast, well-conditioned Kolmogorov-Arnold layers for JAX.
 
 Start at `layer.KANLayer`. `functional.spline_forward` is the layer as a function, `autodiff` its
-derivatives, `impls` the ways to evaluate them and `selection` which of them runs. `nnx` has the
-layers as Flax NNX modules and is imported on its own.
+derivatives, `impls` the ways to evaluate them and `selection` which of them runs. `optim`
+smooths by weight decay under optax, which it imports when it is used; `nnx` has the layers as Flax
+NNX modules and is imported on its own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from .functional import spline_forward
 from .kan import KAN
 from .layer import KANLayer
+from .optim import add_curvature_decay
 from .selection import IMPL_NAMES
 
-__all__ = ["IMPL_NAMES", "KAN", "KANLayer", "spline_forward"]
+__all__ = ["IMPL_NAMES", "KAN", "KANLayer", "add_curvature_decay", "spline_forward"]

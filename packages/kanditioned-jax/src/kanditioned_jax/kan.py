@@ -15,9 +15,11 @@ from jax.typing import ArrayLike, DTypeLike
 from kanditioned_spec import validate
 
 from . import checkpoint
+from .domain import KEEP, Magnitudes, checked_coverage, fitted
 from .grid import compute_dtype
 from .initializers import slopes
 from .layer import KANLayer
+from .observation import Data, observe
 
 NORMS = ("layer", "none")
 EPSILON = 1e-5
@@ -106,16 +108,23 @@ class KAN:
             x: Inputs.
             key: Source of dropout, for training; without it nothing is dropped.
         """
-        y = jnp.asarray(x)
+        return self.run(x, key)[0]
+
+    def run(
+        self, x: ArrayLike, key: jax.Array | None = None
+    ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        """Return the outputs, and the inputs of every layer on the way: what reaches it."""
+        y, given = jnp.asarray(x), []
         keys = split(key, len(self.layers))
         for index, layer in enumerate(self.layers):
             if index > 0 and self.dropout:
                 y = _dropped(y, self.dropout, keys[index])
             normalised = layer_norm(y) if self.norm == "layer" else y
+            given.append(normalised)
             y = layer(normalised)
             if self.residuals:
                 y = y + normalised @ self.residuals[index]
-        return y
+        return y, tuple(given)
 
     def penalty(self, scaling: str = "knots") -> jax.Array:
         """Return the sum of the layers' smoothness penalties, see `KANLayer.penalty`."""
@@ -129,9 +138,40 @@ class KAN:
         """Return the same functions on wider domains, see `KANLayer.widen`."""
         return self._rebuilt(lambda layer: layer.widen(intervals))
 
+    def fit_domain(self, data: Data, *, coverage: float = 0.99, keep: str = "spacing") -> Self:
+        """Return the same functions with the domain of each layer fitted to what reaches it.
+
+        One pass over the data, in which nothing is dropped. See `KANLayer.fit_domain`.
+
+        Args:
+            data: Inputs (..., widths[0]) of the network, or an iterable of batches of them.
+            coverage: Share of the inputs of every feature to have in the domain, in (0, 1].
+            keep: `"spacing"` or `"num_control_points"`.
+        """
+        where = "KAN.fit_domain"
+        share = checked_coverage(where, coverage)
+        validate.choice(where, "keep", keep, KEEP)
+        magnitudes = [Magnitudes(layer.in_features) for layer in self.layers]
+        observe(where, self, data, [found.add for found in magnitudes])
+        reaches = iter([found.reach(where, share) for found in magnitudes])
+        return self._rebuilt(lambda layer: fitted(layer, next(reaches), keep))
+
     def reparameterize(self, parameterization: str, **options: Any) -> Self:
         """Return the same functions in other coordinates, see `KANLayer.reparameterize`."""
         return self._rebuilt(lambda layer: layer.reparameterize(parameterization, **options))
+
+    def plot(self, data: Any = None, **options: Any) -> Any:
+        """Draw the network as a diagram, as `kanditioned.plot.plot_network` says.
+
+        Returns:
+            A matplotlib `Figure`; no window is opened.
+
+        Raises:
+            ImportError: The face is not installed: `pip install "kanditioned[plot]"`.
+        """
+        from kanditioned.plot import plot_network
+
+        return plot_network(self, data, **options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a checkpoint that every backend reads."""

@@ -17,8 +17,10 @@ from kanditioned_spec.grid import Array, knots
 
 from . import checkpoint, initializers
 from .config import Config
+from .domain import KEEP, Magnitudes, checked_coverage, fitted
 from .functional import spline_forward
 from .grid import compute_dtype
+from .observation import Data, batches
 from .parameterizations import control_points, converted, parameters_from
 from .penalty import penalty
 
@@ -222,7 +224,7 @@ class KANLayer:
         count = validate.num_control_points(where, num_control_points)
         refinement.warn_unless_exact(self.num_control_points, count)
         matrix = refinement.refinement_matrix(self.num_control_points, count)
-        return self._on_other_knots(where, matrix, self.spline_width)
+        return self.on_other_knots(where, matrix, self.spline_width)
 
     def widen(self, intervals: int) -> Self:
         """Return a layer with the same functions whose domain is longer at both ends.
@@ -235,7 +237,40 @@ class KANLayer:
         steps = validate.integer(where, "intervals", intervals, 0, remedy)
         count = self.num_control_points
         width = refinement.widened(self.spline_width, count, steps)
-        return self._on_other_knots(where, refinement.widening_matrix(count, steps), width)
+        return self.on_other_knots(where, refinement.widening_matrix(count, steps), width)
+
+    def fit_domain(self, data: Data, *, coverage: float = 0.99, keep: str = "spacing") -> Self:
+        """Return a layer with the same functions whose domain holds the data.
+
+        One pass, in memory that does not grow with the data; outliers cannot stretch the domain
+        beyond what `coverage` asks for, constant features do not shrink it to nothing. The new
+        width is static, so what was compiled for the old layer is compiled anew.
+
+        Args:
+            data: Inputs (..., I) of this layer, or an iterable of batches of them: arrays, or
+                tuples whose first entry they are. NaN are left out.
+            coverage: Share of the inputs of every feature that has to lie in the domain, in
+                (0, 1]. Magnitudes are counted in steps of 1/16, and the domain is up to as much
+                wider.
+            keep: `"spacing"` widens by whole intervals where the domain is too narrow, and changes
+                no function; the number of control points grows, by very many if the data lie far
+                outside. `"num_control_points"` moves the knots apart or together instead. That is
+                exact too as long as the functions are lines, as they are before training.
+
+        Warns:
+            ResampleWarning: `keep="num_control_points"`, and the functions have changed.
+
+        Raises:
+            ValueError: A feature has no finite inputs, or an argument is out of range.
+            TypeError: The data are not floating numbers.
+        """
+        where = f"{type(self).__name__}.fit_domain"
+        share = checked_coverage(where, coverage)
+        validate.choice(where, "keep", keep, KEEP)
+        magnitudes = Magnitudes(self.in_features)
+        for x in batches(where, data, self.in_features):
+            magnitudes.add(x)
+        return fitted(self, magnitudes.reach(where, share), keep)
 
     def plot(self, edges: Any = None, **options: Any) -> Any:
         """Draw the functions of some edges, as `kanditioned.plot.plot_edges` says.
@@ -278,7 +313,8 @@ class KANLayer:
             self.theta.dtype.name,
         )
 
-    def _on_other_knots(self, where: str, matrix: Array, spline_width: float) -> Self:
+    def on_other_knots(self, where: str, matrix: Array, spline_width: float) -> Self:
+        """Return a layer with control points `matrix` times these, for another domain."""
         options = {key: value for key, value in self.options.items() if key != "degree"}
         return self._resampled(where, matrix, spline_width, self.parameterization, options)
 

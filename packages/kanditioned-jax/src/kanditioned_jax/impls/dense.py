@@ -131,6 +131,8 @@ def _basis(
 
 
 def _tile(x: jax.Array, num_control_points: int, target: Target) -> _Tile:
+    if not isinstance(x.shape[0], int):  # left open for `jax.export`: one tile, as large as it gets
+        return _Tile(x.shape[0], 1)
     entries = WORKSPACE_BYTES[target.on_cpu] // (num_control_points * x.dtype.itemsize)
     rows = max(1, min(x.shape[0], entries))
     return _Tile(rows, max(1, min(x.shape[1], entries // rows)))
