@@ -1,6 +1,6 @@
 """The released package `kanditioned` 1.0.3 and 1.0.4 as a backend of the protocol.
 
-    pip install --no-deps --target released kanditioned==1.0.3
+    pip install --no-deps --target released kanditioned==1.0.4
     PYTHONPATH=released:conformance/adopters kanditioned-conformance --profile ci \
         --backend kanditioned_1x:embedding --xfails conformance/adopters/embedding.xfails
 
