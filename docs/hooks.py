@@ -5,7 +5,8 @@ MathML is drawn by the browser itself, without scripts or fonts from elsewhere.
 A line `<!-- results -->` in a page becomes a folded table for each file of `benchmarks/results`.
 `<!-- results FILE ROWS COLUMN VALUE WHERE CHOICE -->` becomes one table of FILE.csv: a row for each
 combination of the columns ROWS (`a,b,c`), a column for each value of COLUMN, in the cells the
-"smallest" or the "median" VALUE (CHOICE), of rows in which WHERE (`column=value,…`, or `-`) is so.
+"smallest", the "median" or the "latest" VALUE (CHOICE), of rows in which WHERE (`column=value,…`,
+or `-`) is so. `<!-- speedups FILE -->` says how many times faster than release 1.0.3 we are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<latex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
-DIRECTIVE = re.compile(r"^(?P<indent> *)<!-- results(?P<arguments>( \S+)*) -->$", re.MULTILINE)
+DIRECTIVE = re.compile(
+    r"^(?P<indent> *)<!-- (?P<verb>results|speedups)(?P<arguments>( \S+)*) -->$", re.MULTILINE
+)
 CIRCUMSTANCES = ("device", "threads", "date", "versions")
 SYMBOLS = {
     "batch": "B",
@@ -34,6 +37,9 @@ SYMBOLS = {
     "num_control_points": "K",
     "count": "K",
 }
+SHAPE = ("batch", "in_features", "out_features", "num_control_points")
+MODES = {"train": "training step", "inference": "forward"}
+KERNELS = ("stock operations", "with native kernels")
 MOST_ROWS = 100
 """Longer files are named and not shown."""
 
@@ -57,6 +63,8 @@ def _mathml(match: re.Match[str]) -> str:
 
 def _tables(match: re.Match[str]) -> str:
     arguments = match["arguments"].split()
+    if match["verb"] == "speedups":
+        return indent(speedups(*arguments), match["indent"])
     if arguments:
         return indent(pivot(*arguments), match["indent"])
     return "\n\n".join(folded(path) for path in sorted(RESULTS.glob("*.csv")))
@@ -92,6 +100,30 @@ def pivot(file: str, keys: str, column: str, value: str, where: str, choice: str
     return f"{_table([*names, *heads], body)}\n\n{_circumstances(rows)}"
 
 
+def speedups(file: str) -> str:
+    """Return a row for each shape: the best median of release 1.0.3 divided by our best.
+
+    Of each competitor the latest row counts, and of those only wall time.
+    """
+    rows = [row for row in _read(RESULTS / f"{file}.csv") if row["clock"] == "wall"]
+    latest: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in rows:
+        case = (*(row[name] for name in SHAPE), row["mode"], row["kernels"])
+        latest.setdefault(case, {})[row["competitor"]] = float(row["p50_ms"])
+
+    def faster(*case: str) -> str:
+        times = latest.get(case, {}).items()
+        ours = [time for name, time in times if name.startswith("torch auto")]
+        released = [time for name, time in times if name.startswith("kanditioned 1.0.3")]
+        return f"{min(released) / min(ours):.2f}" if ours and released else ""
+
+    kinds = [(mode, kernels) for kernels in KERNELS for mode in MODES]
+    shapes = sorted({case[:4] for case in latest}, key=lambda shape: [int(size) for size in shape])
+    heads = [*SHAPE, *(f"{MODES[mode]}, {kernels}" for mode, kernels in kinds)]
+    body = ([*shape, *(faster(*shape, *kind) for kind in kinds)] for shape in shapes)
+    return f"{_table(heads, body)}\n\n{_circumstances(rows)}"
+
+
 def _smallest(texts: list[str]) -> str:
     """Return the smallest of some numbers; a number rather than a word, a word than nothing."""
     ranked = sorted(texts, key=lambda t: (not t, _number(t) is None, _number(t) or 0))
@@ -104,7 +136,11 @@ def _median(texts: list[str]) -> str:
     return _cell(str(median(numbers))) if numbers else _smallest(texts)
 
 
-CHOICES = {"smallest": _smallest, "median": _median}
+def _latest(texts: list[str]) -> str:
+    return _cell(texts[-1]) if texts else ""
+
+
+CHOICES = {"smallest": _smallest, "median": _median, "latest": _latest}
 
 
 def _number(text: str) -> float | None:
