@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from types import ModuleType
 
-import torch
-
 from kanditioned_spec import validate
 
 from .impls import IMPLS, Impl
+from .tracing import is_traced
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def native_of(device_type: str) -> str | None:
 
 def chosen(device_type: str, num_control_points: int) -> dict[str, str]:
     """Return the stock implementation that `auto` takes for each contraction."""
-    mode = "compiled" if torch.compiler.is_compiling() else "eager"
+    mode = "compiled" if is_traced() else "eager"
     names = {}
     for contraction, steps in _TABLE.get(device_type, _TABLE["other"])[mode].items():
         fitting = (name for up_to, name in steps if up_to is None or num_control_points <= up_to)

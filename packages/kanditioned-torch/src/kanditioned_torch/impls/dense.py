@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..tracing import is_traced
 from .base import stock
 from .tables import slices, with_infinite
 
@@ -51,7 +52,7 @@ def accumulate(
 
 def _basis(interval: Tensor, weight: Tensor, num_control_points: int, affine: bool) -> Tensor:
     """Return Φ of some features, (B, i K)."""
-    if torch.compiler.is_compiling():  # a comparison fuses into one loop, a scatter does not
+    if is_traced():  # a comparison fuses into one loop, a scatter does not
         knot = torch.arange(num_control_points, dtype=interval.dtype, device=interval.device)
         offset = knot - interval[..., None]
         right = torch.where(offset == 1, weight[..., None], 0)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..grid import is_infinite
+from ..tracing import is_traced
 from .base import stock
 from .tables import (
     infinite_terms,
@@ -24,7 +25,7 @@ SUM = 0  # the aten code of mode="sum"
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
     pairs = _pairs(rows(interval, control_points.shape[1]))
-    if affine and weight.is_cpu and torch.compiler.is_compiling():
+    if affine and weight.is_cpu and is_traced():
         return _looking_bag(pairs, weight, control_points)
 
     def bag(weight: Tensor) -> Tensor:

@@ -74,6 +74,7 @@ def _basis(interval: Tensor, weight: Tensor, num_control_points: int, affine: bo
     ends = torch.arange(batch + 1, dtype=row.dtype, device=row.device) * 2 * in_features
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")
         return torch.sparse_csr_tensor(
             ends,
             torch.stack((row, row + 1), -1).reshape(-1),

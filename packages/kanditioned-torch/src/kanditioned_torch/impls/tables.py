@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..grid import is_infinite
+from ..tracing import is_traced
 
 CHUNK_BYTES = 2**20
 """Temporaries in eager mode are kept near this size: in cache, and below the size from which the
@@ -32,7 +33,7 @@ def slices(length: int, bytes_each: int) -> Iterator[slice]:
     Under torch.compile there is one piece: the compiler fuses the temporaries away, and `length`
     may be symbolic.
     """
-    if torch.compiler.is_compiling():
+    if is_traced():
         yield slice(None)
         return
     step = max(1, CHUNK_BYTES // max(1, bytes_each))
@@ -53,7 +54,7 @@ def with_infinite(
         weight: Fractions, of which some may be infinite.
         control_points: Shape (I, K, O).
     """
-    looks = weight.is_cpu and not torch.compiler.is_compiling()  # other devices would be waited for
+    looks = weight.is_cpu and not is_traced()  # other devices would be waited for
     if looks and math.isfinite(weight.sum().item()):
         return product(weight)
     return product(without_infinite(weight)) + infinite_terms(weight, control_points)
