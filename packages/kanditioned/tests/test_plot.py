@@ -3,12 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kanditioned.plot import importance, plot_edges, plot_layer
+from kanditioned.plot import importance, plot_edges, plot_layer, plot_network
+from kanditioned_spec import reference
 from kanditioned_spec.grid import knots
 
 
@@ -74,6 +76,120 @@ def test_layers_of_every_backend_are_drawn(backend: str, tmp_path: Path) -> None
     path = tmp_path / "layer.svg"
     assert len(plot_layer(layer, path=path).axes) == 4
     assert b"<svg" in path.read_bytes()
+
+
+BACKENDS = ("torch", "jax")
+
+
+def network(backend: str, widths: list[int], **options: Any) -> Any:
+    pytest.importorskip(f"kanditioned_{backend}", reason=f"the {backend} backend is not installed")
+    from kanditioned import KAN
+
+    return KAN(widths, norm="none", num_control_points=8, backend=backend, seed=0, **options)
+
+
+def curves(figure: Any) -> list[Any]:
+    """Return the curve of every edge of a diagram, (N, 2), layer by layer."""
+    return [panel.lines[0].get_xydata() for panel in figure.axes[0].child_axes]
+
+
+def opacities(figure: Any) -> list[float]:
+    return [panel.lines[0].get_alpha() for panel in figure.axes[0].child_axes]
+
+
+class TestNetworks:
+    """Diagrams of whole networks."""
+
+    @pytest.mark.parametrize("backend", BACKENDS)
+    def test_curves_are_those_of_the_edges_where_their_inputs_lie(self, backend: str) -> None:
+        model = network(backend, [2, 3, 1])
+        x = np.random.default_rng(0).uniform(0.1, 0.2, (200, 2))
+        drawn = curves(plot_network(model, x, max_edges=6))
+        assert len(drawn) == 6 + 3
+        points = np.array(model.layers[0].control_points().tolist())
+        for curve, (i, o) in zip(drawn, np.ndindex(2, 3), strict=False):
+            assert 0.1 <= curve[0, 0] < 0.11
+            assert 0.19 < curve[-1, 0] <= 0.2
+            want = np.interp(curve[:, 0], knots(8, 4.0), points[i, :, o])
+            np.testing.assert_allclose(curve[:, 1], want, atol=1e-6)
+        hidden = reference.forward(x, points, 4.0)
+        ends = np.quantile(hidden, [0.005, 0.995], axis=0).T
+        np.testing.assert_allclose([curve[[0, -1], 0] for curve in drawn[6:]], ends, atol=1e-5)
+
+    def test_without_data_the_domain_is_drawn(self) -> None:
+        for curve in curves(plot_network(network("torch", [3, 2], spline_width=3.0))):
+            np.testing.assert_allclose(curve[:, 0], knots(8, 3.0))
+
+    def test_edges_fade_by_importance_and_idle_ones_go(self) -> None:
+        import torch
+
+        model = network("torch", [3, 2])
+        with torch.no_grad():
+            line = torch.linspace(-1, 1, 8)
+            for index, factor in enumerate((1.0, 0.5, 0.1, 0.02, 0.005, 0.0)):
+                model.layers[0].theta[index // 2, :, index % 2] = factor * line
+        figure = plot_network(model)
+        faintest, slope = 0.12, 0.88
+        want = [faintest + slope * share for share in (1.0, 0.5, 0.1, 0.02)]
+        np.testing.assert_allclose(opacities(figure), want, rtol=1e-5)
+        assert [text.get_text() for text in figure.axes[0].texts] == [
+            "4 of\n6 edges", "$x_{0}$", "$x_{1}$", "$y_{0}$", "$y_{1}$"
+        ]  # fmt: skip
+
+    def test_importance_is_that_of_the_model(self) -> None:
+        model = network("torch", [3, 4, 2])
+        x = np.random.default_rng(0).standard_normal((300, 3)).astype(np.float32)
+        import torch
+
+        scores = [found.numpy() for found in model.importance(torch.from_numpy(x))]
+        shares = np.concatenate([(s / s.max()).ravel() for s in scores])
+        got = (np.array(opacities(plot_network(model, x))) - 0.12) / 0.88
+        np.testing.assert_allclose(got, shares[shares >= 0.01], atol=1e-5)
+
+    def test_the_strongest_edges_are_drawn_up_to_a_limit(self) -> None:
+        model = network("torch", [40, 30, 1])
+        figure = plot_network(model, max_edges=5)
+        assert len(curves(figure)) == 10
+        texts = [text.get_text() for text in figure.axes[0].texts]
+        assert texts[:2] == ["5 of\n1200 edges", "5 of\n30 edges"]
+        assert sum(text.startswith("$x_") for text in texts) <= 5
+
+    def test_a_network_without_any_effect_is_drawn_without_edges(self) -> None:
+        assert curves(plot_network(network("torch", [3, 2], init="zero"))) == []
+        assert curves(plot_network(network("torch", [3, 2]), np.ones((10, 3)))) == []
+
+    def test_names_normalisation_and_a_file(self, tmp_path: Path) -> None:
+        pytest.importorskip("kanditioned_torch")
+        from kanditioned import KAN
+
+        model, path = KAN([4, 3, 2], backend="torch", seed=0), tmp_path / "network.svg"
+        names = [f"{index}, a name that is longer than the room for it" for index in range(4)]
+        x = np.random.default_rng(0).standard_normal((5, 20, 4))
+        figure = plot_network(model, x, input_names=names, output_names="ab", path=path)
+        labels = figure.axes[0].texts
+        assert [label.get_text() for label in labels] == [*names, "a", "b"]
+        assert [label.get_rotation() for label in labels] == [35] * 4 + [0] * 2
+        assert b"<svg" in path.read_bytes()
+
+    def test_a_double_network_of_jax_is_run_in_double(self) -> None:
+        jax = pytest.importorskip("jax")
+        with jax.enable_x64(True):
+            model = network("jax", [2, 2], dtype="float64")
+        plot_network(model, np.random.default_rng(0).standard_normal((50, 2)))
+
+    def test_what_is_refused(self) -> None:
+        model = network("torch", [3, 2])
+        for arguments, message in (
+            ({"max_edges": 0}, r"max_edges=...\)` must be an integer >= 1"),
+            ({"input_names": ["a"]}, r"input_names=...\)` must be 3 names, got 1"),
+            ({"data": np.zeros((5, 2))}, r"data=...\)` must be of shape \(\.\.\., 3\)"),
+        ):
+            with pytest.raises(ValueError, match=rf"`plot_network\({message}"):
+                plot_network(model, **arguments)
+        stranger = SimpleNamespace(layers=model.layers)
+        assert len(curves(plot_network(stranger))) == 6
+        with pytest.raises(TypeError, match=r"model=...\)` must be a network of PyTorch or JAX"):
+            plot_network(stranger, np.zeros((5, 3)))
 
 
 def test_pyplot_is_never_imported() -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from .layers import KAN, KANLayer
+from .plot import plot_edges, plot_layer, plot_network
 
 OF_TORCH = ("exportable", "param_groups")
 """Names that are those of `kanditioned_torch`, imported when they are asked for."""
 
-__all__ = ["KAN", "KANLayer"]
+__all__ = ["KAN", "KANLayer", "plot_edges", "plot_layer", "plot_network"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from kanditioned_spec import penalty, validate
 
-from ..plot import plot_edges
+from ..plot import plot_edges, plot_network
+from ..plot.curves import control_points
 from .solvers import minimise, solve
 from .training import Array, Network, Samples, Schedule, build, train
 
@@ -90,11 +91,9 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         Without hidden layers they are in units of the prediction: the target's for a regressor,
         log-odds for a classifier. Their inputs are standardised: (x - offset) / scale.
         """
-        points = self.network_.layers[0].control_points()
-        if hasattr(points, "detach"):
-            points = points.detach().cpu()
-        in_units = 1.0 if self.hidden_layer_sizes else self._output_scale()
-        return np.asarray(points, dtype=np.float64) * in_units
+        points = control_points(self.network_.layers[0])
+        in_units: Array = points if self.hidden_layer_sizes else points * self._output_scale()
+        return in_units
 
     @property
     def input_offset_(self) -> Array:
@@ -126,6 +125,16 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         }
         data = None if X is None else self._scaled(X)
         return plot_edges(self.control_points_, self.spline_width, edges, data=data, **options)
+
+    def plot_network(self, X: Any = None, **options: Any) -> Figure:
+        """Draw the network as a diagram, see `plot.plot_network`; its inputs are standardised.
+
+        Args:
+            X: Inputs for the ranges, the histograms and the importance of the edges.
+            **options: Options of `plot.plot_network`.
+        """
+        options = {"input_names": getattr(self, "feature_names_in_", None), **options}
+        return plot_network(self.network_, None if X is None else self._scaled(X), **options)
 
     def _fit(self, X: Array, y: npt.NDArray[Any], weight: Any, loss: str, outputs: int) -> Self:
         """Train on validated inputs (N, I) and targets as `training.Network` says."""

@@ -1,58 +1,27 @@
-"""Pictures of what a layer has learned.
-
-`plot_edges` draws control points of any origin (NumPy, PyTorch, JAX); `plot_layer` takes a layer.
-matplotlib is imported when something is drawn. Figures are made without pyplot: no window opens, no
-global state changes.
-"""
+"""Edges of one layer, a panel each."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from kanditioned_spec import validate
-from kanditioned_spec.grid import knots, locate
+from kanditioned_spec.grid import knots
+
+from . import curves
+from .curves import Array, checked, importance, named, samples, values
+from .style import CURVE, DATA, MUTED, figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[np.float64]
 Edge = tuple[int, int]
 
-CURVE, KNOTS, DATA, MUTED = "#1f4e79", "#1f4e79", "#d9d9d9", "#808080"
-SEQUENCE = ("#1f4e79", "#c44e52", "#4c956c", "#8172b3", "#b8860b", "#64b5cd")
-"""Colours of several curves in one panel, told apart by people who do not see all colours."""
-STYLE: Any = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "axes.linewidth": 0.6,
-    "axes.edgecolor": "#606060",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "xtick.color": "#404040",
-    "ytick.color": "#404040",
-    "legend.frameon": False,
-    "legend.fontsize": 7,
-    "lines.linewidth": 1.3,
-    "savefig.dpi": 200,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "kanditioned",
-}
 _MARGIN = 0.08
 """Share of the width that is drawn beyond each end of the domain."""
 _MAX_ROWS = 10
@@ -64,7 +33,7 @@ def plot_layer(layer: Any, edges: Any = None, **options: Any) -> Figure:
 
     The arguments are those of `plot_edges`.
     """
-    return plot_edges(_numpy(layer.control_points()), layer.spline_width, edges, **options)
+    return plot_edges(curves.control_points(layer), layer.spline_width, edges, **options)
 
 
 def plot_edges(
@@ -121,19 +90,22 @@ def plot_edges(
         >>> len(figure.axes)
         1
     """
-    points = _checked(control_points)
-    width = validate.spline_width("plot_edges", spline_width)
-    samples = _samples(data, points.shape[0])
-    names = _names(input_names, points.shape[0], "x"), _names(output_names, points.shape[2], "y")
-    chosen, columns = _chosen(edges, points, width, samples, max_panels)
+    where = "plot_edges"
+    points = checked(where, control_points)
+    in_features, _, out_features = points.shape
+    width = validate.spline_width(where, spline_width)
+    found = samples(where, data, in_features)
+    inputs = named(where, "input_names", input_names, in_features)
+    outputs = named(where, "output_names", output_names, out_features)
+    chosen, columns = _chosen(edges, points, width, found, max_panels)
     rows = -(-len(chosen) // columns)
     axis = np.stack(np.broadcast_arrays(input_offset, input_scale, points[:, 0, 0])[:2], -1)
     with figure((min(1.75 * columns + 0.3, 24), min(1.4 * rows + 0.35, 24))) as fig:
         axes = fig.subplots(rows, columns, sharey=share_y, squeeze=False).ravel()
         for panel, (i, o) in zip(axes, chosen, strict=False):
-            column = None if samples is None else samples[:, i]
+            column = None if found is None else found[:, i]
             _draw(panel, points[i, :, o], width, column, axis[i], centre)
-            panel.set_title(_title(names, i, o, points.shape))
+            panel.set_title(inputs[i] if out_features == 1 else f"{inputs[i]} → {outputs[o]}")
         for panel in axes[len(chosen) :]:
             panel.remove()
         fig.suptitle(_left_out(edges, len(chosen), points), fontsize=8, color=MUTED)
@@ -141,31 +113,6 @@ def plot_edges(
         fig.supylabel("contribution" if centre else "value", fontsize=8)
         save(fig, path)
     return fig
-
-
-@contextmanager
-def figure(size: tuple[float, float]) -> Iterator[Figure]:
-    """Provide a figure of a size in inches, to be filled under the style of this package.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            f"pictures need matplotlib, which cannot be imported ({error}). "
-            'Install it: pip install "kanditioned[plot]"'
-        ) from error
-    with mpl.rc_context(STYLE):
-        yield Figure(figsize=size, layout="constrained")
-
-
-def save(fig: Figure, path: str | os.PathLike[str] | None) -> None:
-    """Write a figure if there is a path."""
-    if path is not None:
-        fig.savefig(path, metadata={"Date": None} if str(path).endswith(".svg") else None)
 
 
 def _draw(
@@ -190,24 +137,16 @@ def _draw(
     at = offset + scale * knots(len(points), width)
     panel.plot(at, points - base, color=CURVE, solid_joinstyle="round")
     if len(points) <= 40:
-        panel.plot(at, points - base, ".", color=KNOTS, markersize=2.5)
+        panel.plot(at, points - base, ".", color=CURVE, markersize=2.5)
     panel.axhline(0, color=MUTED, linewidth=0.4, zorder=0.5)
     panel.set_xlim(*sorted(offset + scale * np.array([low, high])))
-
-
-def values(points: Array, x: Array, spline_width: float) -> Array:
-    """Evaluate control points (K, ...) of one input's edges at its values (N,), giving (N, ...)."""
-    interval, fraction = locate(x, len(points), spline_width)
-    weight = fraction.reshape(-1, *[1] * (points.ndim - 1))
-    result: Array = points[interval] + weight * (points[interval + 1] - points[interval])
-    return result
 
 
 def _chosen(
     edges: Sequence[Edge] | Literal["all"] | None,
     points: Array,
     width: float,
-    samples: Array | None,
+    data: Array | None,
     max_panels: int,
 ) -> tuple[list[Edge], int]:
     """Return the edges to draw and the number of columns to draw them in."""
@@ -217,26 +156,11 @@ def _chosen(
         return [(i, o) for i in range(min(in_features, _MAX_ROWS)) for o in range(columns)], columns
     if edges is None:
         limit = validate.integer("plot_edges", "max_panels", max_panels, 1, "Draw at least one.")
-        order = np.argsort(-importance(points, width, samples), axis=None, kind="stable")[:limit]
+        order = np.argsort(-importance(points, width, data), axis=None, kind="stable")[:limit]
         pairs = [divmod(int(index), out_features) for index in order]
     else:
         pairs = [_checked_edge(edge, in_features, out_features) for edge in edges]
     return pairs, max(1, min(len(pairs), math.ceil(math.sqrt(len(pairs)))))
-
-
-def importance(points: Array, spline_width: float, data: Array | None = None) -> Array:
-    """Return the standard deviation of every edge's output, shape (I, O).
-
-    Args:
-        points: Control points (I, K, O).
-        spline_width: Width of the domain in input units.
-        data: Inputs (N, I) over which it is taken. By default the domain, evenly.
-    """
-    even = np.linspace(-spline_width / 2, spline_width / 2, 201)
-    columns = [even] * len(points) if data is None else list(data.T)
-    return np.stack(
-        [values(c, x, spline_width).std(axis=0) for c, x in zip(points, columns, strict=True)]
-    )
 
 
 def _left_out(edges: object, drawn: int, points: Array) -> str:
@@ -246,41 +170,6 @@ def _left_out(edges: object, drawn: int, points: Array) -> str:
     return f"the {'largest' if edges is None else 'first'} {drawn} of {total} edges"
 
 
-def _title(names: tuple[list[str], list[str]], i: int, o: int, shape: tuple[int, ...]) -> str:
-    inputs, outputs = names
-    return inputs[i] if shape[2] == 1 else f"{inputs[i]} → {outputs[o]}"
-
-
-def _names(names: Sequence[str] | None, count: int, letter: str) -> list[str]:
-    if names is None:
-        return [f"${letter}_{{{index}}}$" for index in range(count)]
-    if len(names) != count:
-        argument = "input_names" if letter == "x" else "output_names"
-        remedy = "Name every one of them."
-        raise ValueError(
-            validate.message("plot_edges", argument, f"{count} names", len(names), remedy)
-        )
-    return [str(name) for name in names]
-
-
-def _numpy(array: Any) -> Array:
-    """Copy an array of any framework to float64."""
-    if hasattr(array, "detach"):
-        array = array.detach().double().cpu()
-    return np.asarray(array, dtype=np.float64)
-
-
-def _checked(control_points: Any) -> Array:
-    points = _numpy(control_points)
-    if points.ndim != 3:
-        constraint = "of shape (in_features, num_control_points, out_features)"
-        remedy = "Pass `layer.control_points()`."
-        got = f"shape {points.shape}"
-        raise ValueError(validate.message("plot_edges", "control_points", constraint, got, remedy))
-    validate.num_control_points("plot_edges", points.shape[1])
-    return points
-
-
 def _checked_edge(edge: Edge, in_features: int, out_features: int) -> Edge:
     i, o = edge
     if not (0 <= i < in_features and 0 <= o < out_features):
@@ -288,14 +177,3 @@ def _checked_edge(edge: Edge, in_features: int, out_features: int) -> Edge:
         remedy = "Count inputs and outputs from 0."
         raise ValueError(validate.message("plot_edges", "edges", constraint, tuple(edge), remedy))
     return int(i), int(o)
-
-
-def _samples(data: Any, in_features: int) -> Array | None:
-    """Return the finite rows of the data, shape (N, I), or None if there are none."""
-    if data is None:
-        return None
-    array = _numpy(data)
-    validate.last_dimension("plot_edges", "data", array.shape, in_features)
-    rows = array.reshape(-1, in_features)
-    finite: Array = rows[np.isfinite(rows).all(axis=1)]
-    return finite if len(finite) else None

@@ -1,0 +1,98 @@
+"""Control points and data as NumPy arrays: checked, evaluated, ranked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanditioned_spec import validate
+from kanditioned_spec.grid import locate
+
+Array = npt.NDArray[np.float64]
+
+
+def values(points: Array, x: Array, spline_width: float) -> Array:
+    """Evaluate control points (K, ...) of one input's edges at its values (N,), giving (N, ...)."""
+    interval, fraction = locate(x, len(points), spline_width)
+    weight = fraction.reshape(-1, *[1] * (points.ndim - 1))
+    result: Array = points[interval] + weight * (points[interval + 1] - points[interval])
+    return result
+
+
+def importance(points: Array, spline_width: float, data: Array | None = None) -> Array:
+    """Return the standard deviation of every edge's output, shape (I, O).
+
+    Args:
+        points: Control points (I, K, O).
+        spline_width: Width of the domain in input units.
+        data: Inputs (N, I) over which it is taken. By default the domain, evenly.
+    """
+    even = np.linspace(-spline_width / 2, spline_width / 2, 201)
+    columns = [even] * len(points) if data is None else list(data.T)
+    return np.stack(
+        [values(c, x, spline_width).std(axis=0) for c, x in zip(points, columns, strict=True)]
+    )
+
+
+def to_numpy(array: Any) -> Array:
+    """Copy an array of any framework to float64."""
+    if hasattr(array, "detach"):
+        array = array.detach().double().cpu()
+    return np.asarray(array, dtype=np.float64)
+
+
+def control_points(layer: Any) -> Array:
+    """Return the control points (I, K, O) of a layer of any framework."""
+    with keeping(layer):
+        return to_numpy(layer.control_points())
+
+
+def keeping(layer: Any) -> AbstractContextManager[Any]:
+    """Return the context in which JAX computes with a layer of float64 in float64.
+
+    Without it JAX would round them, and warn. Layers of other frameworks need none.
+    """
+    jax = sys.modules.get("jax")
+    if jax is None or not isinstance(getattr(layer, "theta", None), jax.Array):
+        return nullcontext()
+    context: AbstractContextManager[Any] = jax.enable_x64(layer.theta.dtype == "float64")
+    return context
+
+
+def checked(where: str, control_points: Any) -> Array:
+    """Return control points (I, K, O) in float64."""
+    points = to_numpy(control_points)
+    if points.ndim != 3:
+        constraint = "of shape (in_features, num_control_points, out_features)"
+        remedy = "Pass `layer.control_points()`."
+        got = f"shape {points.shape}"
+        raise ValueError(validate.message(where, "control_points", constraint, got, remedy))
+    validate.num_control_points(where, points.shape[1])
+    return points
+
+
+def samples(where: str, data: Any, in_features: int) -> Array | None:
+    """Return the finite rows of the data, shape (N, I), or None if there are none."""
+    if data is None:
+        return None
+    array = to_numpy(data)
+    validate.last_dimension(where, "data", array.shape, in_features)
+    rows = array.reshape(-1, in_features)
+    finite: Array = rows[np.isfinite(rows).all(axis=1)]
+    return finite if len(finite) else None
+
+
+def named(where: str, argument: str, names: Sequence[str] | None, count: int) -> list[str]:
+    """Return as many names as features: those given, or x_i and y_o."""
+    if names is None:
+        letter = "x" if argument == "input_names" else "y"
+        return [f"${letter}_{{{index}}}$" for index in range(count)]
+    if len(names) != count:
+        remedy = "Name every one of them."
+        raise ValueError(validate.message(where, argument, f"{count} names", len(names), remedy))
+    return [str(name) for name in names]
