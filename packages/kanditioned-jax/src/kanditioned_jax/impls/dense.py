@@ -6,11 +6,12 @@ control points. Φ is made for a block of rows and features at a time.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.export import is_symbolic_dim
 
 from ..grid import knots_per_unit, locate, nan_where_nan, weights
 from .base import Impl, Target, add_blocks, join_blocks
@@ -131,10 +132,11 @@ def _basis(
 
 
 def _tile(x: jax.Array, num_control_points: int, target: Target) -> _Tile:
-    if not isinstance(x.shape[0], int):  # left open for `jax.export`: one tile, as large as it gets
-        return _Tile(x.shape[0], 1)
+    batch: Any = x.shape[0]
+    if is_symbolic_dim(batch):  # left open for `jax.export`: one tile, however large it gets
+        return _Tile(batch, 1)
     entries = WORKSPACE_BYTES[target.on_cpu] // (num_control_points * x.dtype.itemsize)
-    rows = max(1, min(x.shape[0], entries))
+    rows = max(1, min(batch, entries))
     return _Tile(rows, max(1, min(x.shape[1], entries // rows)))
 
 
