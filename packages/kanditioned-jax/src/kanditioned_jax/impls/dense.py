@@ -133,7 +133,7 @@ def _basis(
 
 def _tile(x: jax.Array, num_control_points: int, target: Target) -> _Tile:
     batch: Any = x.shape[0]
-    if is_symbolic_dim(batch):  # left open for `jax.export`: one tile, however large it gets
+    if is_symbolic_dim(x.shape[0]):  # left open for `jax.export`: one tile, however large it gets
         return _Tile(batch, 1)
     entries = WORKSPACE_BYTES[target.on_cpu] // (num_control_points * x.dtype.itemsize)
     rows = max(1, min(batch, entries))
