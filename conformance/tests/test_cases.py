@@ -41,6 +41,12 @@ def test_off_knots_is_off_knots(case: Case, dtype: str) -> None:
     assert not near_knot(case.arrays().x, case.problem).any()
 
 
+@given(case=layers("outside").random, dtype=dtypes)
+def test_outside_is_outside(case: Case, dtype: str) -> None:
+    case = case.on(dtype, "cpu")
+    assert (np.abs(case.arrays().x) >= case.problem.spline_width / 2).all()
+
+
 @given(case=layers("on_knots").random, dtype=dtypes)
 def test_on_knots_is_on_knots(case: Case, dtype: str) -> None:
     p = case.on(dtype, "cpu").problem

@@ -81,7 +81,7 @@ def layers(inputs: Inputs = "anywhere", *, min_batch: int = 1) -> Draw:
     @st.composite
     def random(draw: st.DrawFn) -> Case:
         problem = draw(_problems(table, inputs == "on_knots", min_batch))
-        chosen = [] if inputs in ("on_knots", "one_interval") else special_inputs(problem)
+        chosen = special_inputs(problem, inputs)
         return Case(problem, draw(_SEEDS), inputs, draw(_places(chosen, 0)))
 
     return Draw(random(), [Case(problem, row, inputs) for row, problem in enumerate(table)])
@@ -141,13 +141,15 @@ def map_id(kind: MapKind) -> str:
     return "-".join([name, *(str(value) for _, value in options)])
 
 
-def special_inputs(problem: Problem) -> list[float]:
-    """Return inputs at which implementations go wrong."""
+def special_inputs(problem: Problem, inputs: Inputs) -> list[float]:
+    """Return inputs at which implementations go wrong, such as a case of this kind may hold."""
+    if inputs in ("on_knots", "one_interval"):
+        return []
     end = problem.spline_width / 2
     chosen = [-end, end, 0.0, -0.0, 1e3, -1e3, 1e30, -1e30]
     if is_dyadic(problem):
         chosen += knots(problem.num_control_points, problem.spline_width).tolist()
-    return chosen
+    return [x for x in chosen if abs(x) >= end] if inputs == "outside" else chosen
 
 
 _SEEDS = st.integers(0, 2**16)
