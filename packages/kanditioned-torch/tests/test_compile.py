@@ -45,6 +45,29 @@ def test_compiled_is_eager(impl: str) -> None:
             torch.testing.assert_close(got, want, equal_nan=True)
 
 
+@pytest.mark.parametrize("transform", ["vmap", "grad", "jacrev", "jvp", "hessian"])
+def test_function_transforms_compile(transform: str) -> None:
+    c = torch.randn(3, 9, 4, dtype=torch.float64)
+    x = torch.randn(5, 3, dtype=torch.float64)
+
+    def layer(x: Tensor) -> Tensor:
+        return spline_forward(x, c)
+
+    def loss(x: Tensor) -> Tensor:
+        return layer(x).square().sum()
+
+    transformed: dict[str, Callable[[Tensor], Tensor]] = {
+        "vmap": torch.func.vmap(layer),
+        "grad": torch.func.grad(loss),
+        "jacrev": torch.func.jacrev(layer),
+        "jvp": lambda x: torch.func.jvp(layer, (x,), (x.cos(),))[1],
+        "hessian": torch.func.hessian(loss),
+    }
+    function = transformed[transform]
+    compiled = torch.compile(function, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), function(x))
+
+
 def test_one_graph_for_all_batch_sizes() -> None:
     model = KAN([4, 8, 3], parameterization="dct", num_control_points=8)
     graphs = CompileCounter()
