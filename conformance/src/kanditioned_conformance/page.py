@@ -55,7 +55,12 @@ def html(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     """Return the page of a report, as wide as the site goes."""
-    return f"---\nhide: [navigation, toc]\n---\n\n# {TITLE}\n\n{_body(report)}"
+    front = "---\nhide: [navigation, toc]\n---\n"
+    written = (
+        "Backend and dtype down, chapters of the spec across. Written by "
+        "`python -m kanditioned_conformance.page` from the reports (`--report`) of these runs:"
+    )
+    return f"{front}\n# {TITLE}\n\n{written}\n\n{_body(report)}"
 
 
 def _body(report: Report) -> str:
