@@ -3,10 +3,11 @@
 MathML is drawn by the browser itself, without scripts or fonts from elsewhere.
 
 A line `<!-- results -->` in a page becomes a folded table for each file of `benchmarks/results`.
-`<!-- results FILE ROWS COLUMN VALUE WHERE CHOICE -->` becomes one table of FILE.csv: a row for each
-combination of the columns ROWS (`a,b,c`), a column for each value of COLUMN, in the cells the
-"smallest", the "median" or the "latest" VALUE (CHOICE), of rows in which WHERE (`column=value,…`,
-or `-`) is so. `<!-- speedups FILE -->` says how many times faster than release 1.0.3 we are.
+`<!-- results FILE ROWS COLUMNS VALUE WHERE CHOICE -->` becomes one table of FILE.csv: a row for
+each combination of the columns ROWS (`a,b,c`), a column for each combination of COLUMNS, in the
+cells the "smallest", the "median" or the "latest" VALUE (CHOICE), of rows in which WHERE
+(`column=value,…`, or `-`) is so. What holds spaces is quoted.
+`<!-- speedups FILE -->` says how many times faster than release 1.0.3 we are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import csv
 import html
 import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
@@ -29,6 +31,10 @@ FORMULA = re.compile(
 DIRECTIVE = re.compile(
     r"^(?P<indent> *)<!-- (?P<verb>results|speedups)(?P<arguments>( \S+)*) -->$", re.MULTILINE
 )
+APART = r"\qquad"
+"""What stands between formulas of one line, which may stand below each other on a narrow screen."""
+BAR = re.compile(r"<mo( stretchy=\"false\")?>(?=&#x0007C;</mo>)")
+SIGN = re.compile(r"(<mo[^>]*>(?:&#x00028;|\[|&#x0003D;)</mo>)<mo>(?=&#x02212;</mo>)")
 CIRCUMSTANCES = ("device", "threads", "date", "versions")
 SYMBOLS = {
     "batch": "B",
@@ -57,12 +63,21 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def _mathml(match: re.Match[str]) -> str:
-    display = "inline" if match["tag"] == "span" else "block"
-    return convert(html.unescape(match["latex"].strip()), display=display)
+    latex = html.unescape(match["latex"].strip())
+    if match["tag"] == "span":
+        return _converted(latex, "inline")
+    parts = (_converted(part.strip(), "block") for part in latex.split(APART))
+    return f'<div class="formulas">{"".join(parts)}</div>'
+
+
+def _converted(latex: str, display: str) -> str:
+    """Return MathML, in which bars hug what they enclose and a sign its number."""
+    mathml = BAR.sub('<mo stretchy="false" lspace="0" rspace="0">', convert(latex, display=display))
+    return SIGN.sub(r'\1<mo form="prefix">', mathml)
 
 
 def _tables(match: re.Match[str]) -> str:
-    arguments = match["arguments"].split()
+    arguments = shlex.split(match["arguments"])
     if match["verb"] == "speedups":
         return indent(speedups(*arguments), match["indent"])
     if arguments:
@@ -80,19 +95,23 @@ def folded(path: Path) -> str:
     return f'??? note "benchmarks/results/{path.name}, {len(rows)} rows"\n{indent(body, "    ")}'
 
 
-def pivot(file: str, keys: str, column: str, value: str, where: str, choice: str) -> str:
+def pivot(file: str, keys: str, columns: str, value: str, where: str, choice: str) -> str:
     """Return a table of one file, see the module."""
     path = RESULTS / f"{file}.csv"
     if not path.exists():
         return f"*No results in `benchmarks/results/{file}.csv`.*"
     wanted = dict(pair.split("=") for pair in where.split(",")) if where != "-" else {}
     rows = [row for row in _read(path) if wanted.items() <= row.items()]
-    names = keys.split(",")
+    names, across = keys.split(","), columns.split(",")
+
+    def head(row: dict[str, str]) -> str:
+        return "×".join(row[name] for name in across)
+
     cells: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for row in rows:
         of_key = cells.setdefault(tuple(row[name] for name in names), {})
-        of_key.setdefault(row[column], []).append(row[value])
-    heads = list(dict.fromkeys(row[column] for row in rows))
+        of_key.setdefault(head(row), []).append(row[value])
+    heads = list(dict.fromkeys(map(head, rows)))
     body = (
         [*map(_cell, key), *(CHOICES[choice](cells[key].get(head, [])) for head in heads)]
         for key in sorted(cells, key=lambda key: [(_number(k) or 0.0, k) for k in key])
