@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanditioned_conformance import Case
-from kanditioned_conformance.cases import is_dyadic, near_knot, rounded
+from kanditioned_conformance.cases import finite, is_dyadic, near_knot, rounded
 from kanditioned_conformance.faults.plain import DTYPES
 from kanditioned_conformance.strategies import layers
 from kanditioned_spec import Problem
@@ -65,6 +65,13 @@ def test_one_interval_is_one_interval(case: Case) -> None:
 def test_knots_of_other_grids_are_refused() -> None:
     with pytest.raises(ValueError, match="dyadic"):
         Case(Problem(1, 1, 1, 4, 6.5), 0, "on_knots").arrays()
+
+
+def test_infinities_are_bounded_as_the_outer_intervals() -> None:
+    problem = Problem(4, 1, 1, 39, 20.0)
+    bounded = finite([-np.inf, np.inf, np.nan, 3.0], problem)
+    assert bounded.tolist() == [-10.0, 10.0, 0.0, 3.0]
+    assert locate(bounded[:2], 39, 20.0)[0].tolist() == [0, 37]
 
 
 def test_special_inputs_keep_their_sign() -> None:

@@ -177,6 +177,16 @@ def off_knots(x: Floats, problem: Problem) -> Floats:
     return np.where(near_knot(x, problem), outside, x)
 
 
+def finite(x: npt.ArrayLike, problem: Problem) -> npt.NDArray[np.float64]:
+    """Put 0 for NaN, and for infinities the end of the domain on their side.
+
+    So the bound of what they reach is that of the outer intervals, whose slope is finite, and what
+    they do not reach has no wider bound.
+    """
+    end = problem.spline_width / 2
+    return np.nan_to_num(np.asarray(x, dtype=np.float64), nan=0.0, posinf=end, neginf=-end)
+
+
 def near_knot(x: npt.ArrayLike, problem: Problem) -> npt.NDArray[np.bool_]:
     """Whether rounding may carry the position of `x` across an inner knot.
 

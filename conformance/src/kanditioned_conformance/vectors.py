@@ -23,7 +23,7 @@ from kanditioned_spec.checkpoint import bfloat16_bits
 from kanditioned_spec.grid import Array
 
 from . import tolerance
-from .cases import Case, Floats, map_of
+from .cases import Case, Floats, finite, map_of
 from .chapters.test_errors import REFUSED
 from .strategies import MAPS, map_id
 
@@ -95,8 +95,7 @@ def layer(chapter: str, name: str, operation: str, case: Case, *shape: int) -> V
     if shape:
         x, gy = x.reshape(*shape, p.in_features), gy.reshape(*shape, p.out_features)
     inputs: dict[str, Floats] = {"x": x, "control_points": a.control_points}
-    finite = np.nan_to_num(x.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    where = (finite, a.control_points, p.spline_width)
+    where = (finite(x, p), a.control_points, p.spline_width)
     given = (x, a.control_points, p.spline_width)
     results: Pairs
     if operation == "forward":

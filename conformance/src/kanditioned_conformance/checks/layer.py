@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from kanditioned_spec import Backend, Problem, numerics, reference
 from kanditioned_spec.grid import locate
 from kanditioned_spec.protocol import CompleteBackend
 
-from ..cases import Arrays, Case
+from ..cases import Arrays, Case, finite
 from ..tolerance import Explain, Ratios, compare
 from .base import needs
 
@@ -20,7 +19,7 @@ def check_forward(backend: Backend, case: Case) -> Ratios:
     got = backend.forward(p, a.x, a.control_points)
     want = reference.forward(a.x, a.control_points, p.spline_width)
     operands, share = _operands(backend, p)
-    condition = numerics.forward_condition(_finite(a.x), a.control_points, p.spline_width, share)
+    condition = numerics.forward_condition(finite(a.x, p), a.control_points, p.spline_width, share)
     return compare("value", p, got, want, condition, _row(p, a), operands)
 
 
@@ -29,7 +28,7 @@ def check_grad_x(backend: Backend, case: Case) -> Ratios:
     p, a = case.problem, case.arrays()
     got, _ = backend.vjp(p, a.x, a.control_points, a.grad_y)
     want = reference.vjp(a.x, a.control_points, p.spline_width, a.grad_y).x
-    condition = numerics.vjp_condition(_finite(a.x), a.control_points, p.spline_width, a.grad_y)
+    condition = numerics.vjp_condition(finite(a.x, p), a.control_points, p.spline_width, a.grad_y)
     operands, _ = _operands(backend, p)
     return compare("grad x", p, got, want, condition.x, _slopes(p, a), operands)
 
@@ -41,7 +40,7 @@ def check_grad_control_points(backend: Backend, case: Case) -> Ratios:
     want = reference.vjp(a.x, a.control_points, p.spline_width, a.grad_y).control_points
     operands, share = _operands(backend, p)
     condition = numerics.vjp_condition(
-        _finite(a.x), a.control_points, p.spline_width, a.grad_y, share
+        finite(a.x, p), a.control_points, p.spline_width, a.grad_y, share
     ).control_points
     return compare("grad control points", p, got, want, condition, _contributions(p, a), operands)
 
@@ -98,7 +97,7 @@ def check_second_derivatives(backend: CompleteBackend, case: Case) -> Ratios:
     got = backend.vjp_of_vjp(p, a.x, a.control_points, *cotangents)
     want = reference.vjp_of_vjp(a.x, a.control_points, p.spline_width, *cotangents)
     condition = numerics.vjp_of_vjp_condition(
-        _finite(a.x), a.control_points, p.spline_width, *cotangents, share
+        finite(a.x, p), a.control_points, p.spline_width, *cotangents, share
     )
     labels = ("second x", "second control points", "second grad y")
     explained = (_slopes(p, a), _contributions(p, a), _row(p, a))
@@ -112,11 +111,6 @@ def _operands(backend: Backend, p: Problem) -> tuple[str | None, float]:
     """Return the format that factors are rounded to, and the weight of positions beside it."""
     operands = backend.info.operands.get(p.dtype)
     return operands, numerics.position_share(p.dtype, operands)
-
-
-def _finite(x: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Put 0 for NaN and infinities: they must not widen the bound of entries they do not reach."""
-    return np.nan_to_num(np.asarray(x, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _row(p: Problem, a: Arrays) -> Explain:
