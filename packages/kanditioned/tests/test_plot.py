@@ -129,7 +129,7 @@ class TestNetworks:
             for index, factor in enumerate((1.0, 0.5, 0.1, 0.02, 0.005, 0.0)):
                 model.layers[0].theta[index // 2, :, index % 2] = factor * line
         figure = plot_network(model)
-        faintest, slope = 0.12, 0.88
+        faintest, slope = 0.2, 0.8
         want = [faintest + slope * share for share in (1.0, 0.5, 0.1, 0.02)]
         np.testing.assert_allclose(opacities(figure), want, rtol=1e-5)
         assert [text.get_text() for text in figure.axes[0].texts] == [
@@ -143,7 +143,7 @@ class TestNetworks:
 
         scores = [found.numpy() for found in model.importance(torch.from_numpy(x))]
         shares = np.concatenate([(s / s.max()).ravel() for s in scores])
-        got = (np.array(opacities(plot_network(model, x))) - 0.12) / 0.88
+        got = (np.array(opacities(plot_network(model, x))) - 0.2) / 0.8
         np.testing.assert_allclose(got, shares[shares >= 0.01], atol=1e-5)
 
     def test_the_strongest_edges_are_drawn_up_to_a_limit(self) -> None:

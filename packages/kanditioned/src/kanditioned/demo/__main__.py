@@ -1,8 +1,9 @@
-"""Train on real data, print one table, write two pictures."""
+"""Train on real data, print one table, write three pictures."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,10 @@ from tqdm import tqdm
 
 from kanditioned_spec import registry
 
+from ..plot import save
 from .comparison import FOLDS, compare, table
 from .pictures import mappings, smoothing_path
+from .recipe import TRAINING, network
 from .tasks import TASKS
 
 
@@ -27,9 +30,18 @@ def main() -> None:
         default=Path("kanditioned-demo"),
         help="folder for the table and the pictures (default: %(default)s)",
     )
-    folder: Path = parser.parse_args().output
+    parser.add_argument(
+        "--backend",
+        choices=sorted(TRAINING),
+        help="what the networks run on (default: the first installed)",
+    )
+    arguments = parser.parse_args()
+    if arguments.backend:
+        os.environ[registry.ENVIRONMENT_VARIABLE] = arguments.backend
+    folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
+    registry.load(registry.selected()[0])  # before the limit, which reaches what is loaded only
     with threadpool_limits(1):  # the models are small: several threads would wait for each other
         text = run(folder)
     print(f"\n{text}\n\n{time.perf_counter() - start:.0f} s. Table and pictures: {folder}/")
@@ -42,12 +54,15 @@ def run(folder: Path) -> str:
     results = [
         result for task in TASKS for result in compare(task, partial(tqdm, desc=f"{task.name:13}"))
     ]
-    best = smoothing_path(folder / "smoothing.png", partial(tqdm, desc="smoothing    "))
-    mappings(folder / "mappings.png", best)
+    path, best = smoothing_path(partial(tqdm, desc="smoothing    "))
+    drawn, trained = network()
+    for name, picture in ("smoothing", path), ("mappings", mappings(best)), ("network", drawn):
+        save(picture, folder / f"{name}.png")
     text = (
-        f"{table(results)}\n\nMean and standard deviation over {FOLDS} folds. Each model chose its "
-        "regularisation by a\n3-fold cross-validation inside the training folds; seconds are of "
-        "one fit at that choice,\non one core."
+        f"{table(results)}\n\n{trained}\n\n"
+        f"Mean and standard deviation over {FOLDS} folds. Each model chose its regularisation\n"
+        "by a 3-fold cross-validation inside the training folds; seconds are of one fit at that\n"
+        "choice, on one core."
     )
     (folder / "table.txt").write_text(text + "\n", encoding="utf-8")
     return text

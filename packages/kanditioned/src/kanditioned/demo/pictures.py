@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import cross_validate
 
-from ..plot import DATA, MUTED, SEQUENCE, figure, save, values
+from ..plot import DATA, MUTED, SEQUENCE, figure, values
 from .tasks import DIABETES_NAMES, TASKS, kan
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STRENGTHS = np.logspace(-3, 2, 6)
 SHOWN = (0, 1, 2, 5)
@@ -18,42 +20,45 @@ FEATURE = 8
 """The input whose function is drawn."""
 
 
-def mappings(path: Path, smoothing: float) -> None:
+def mappings(smoothing: float) -> Figure:
     """Draw the learned function of every input."""
     task = TASKS[0]
     x, y = task.load()
     model = kan(task, smoothing=smoothing).fit(x, y)
-    model.plot(
-        x, centre=True, input_names=DIABETES_NAMES, max_panels=len(DIABETES_NAMES), path=path
-    )
+    names = {"input_names": DIABETES_NAMES, "max_panels": len(DIABETES_NAMES)}
+    drawn: Figure = model.plot(x, centre=True, **names)
+    return drawn
 
 
-def smoothing_path(path: Path, progress: Any) -> float:
-    """Draw one learned function at several λ, and the cross-validated score over λ.
+def smoothing_path(progress: Any) -> tuple[Figure, float]:
+    """Draw one learned function at several λ, and the score over λ, in training and held out.
 
     Returns:
-        The λ with the best mean score.
+        The picture, and the λ with the best mean held-out score.
     """
     task = TASKS[0]
     x, y = task.load()
     folds = task.folds(5)
-    fitted, scores = [], []
+    fitted, held_out, training = [], [], []
     for strength in progress(STRENGTHS):
         model = kan(task, smoothing=strength)
-        scores.append(cross_val_score(model, x, y, cv=folds))
+        scores = cross_validate(model, x, y, cv=folds, return_train_score=True)
+        held_out.append(scores["test_score"])
+        training.append(scores["train_score"].mean())
         fitted.append(model.fit(x, y))
-    mean = np.mean(scores, axis=1)
-    error = np.std(scores, axis=1, ddof=1) / np.sqrt(len(scores[0]))
+    mean = np.mean(held_out, axis=1)
+    error = np.std(held_out, axis=1, ddof=1) / np.sqrt(len(held_out[0]))
     with figure((6.2, 2.5)) as fig:
         left, right = fig.subplots(1, 2)
         _functions(left, [fitted[index] for index in SHOWN], x)
+        right.plot(STRENGTHS, training, "--", color=MUTED, linewidth=1, label="training")
         right.fill_between(STRENGTHS, mean - error, mean + error, color=DATA, linewidth=0)
-        right.plot(STRENGTHS, mean, color=MUTED, linewidth=1)
+        right.plot(STRENGTHS, mean, color=MUTED, linewidth=1, label="held out, ± standard error")
         for colour, index in zip(SEQUENCE, SHOWN, strict=False):
             right.plot(STRENGTHS[index], mean[index], "o", color=colour, markersize=4)
-        right.set(xscale="log", xlabel="smoothing λ", ylabel="held-out R²")
-        save(fig, path)
-    return float(STRENGTHS[mean.argmax()])
+        right.set(xscale="log", xlabel="smoothing λ", ylabel="R²")
+        right.legend()
+    return fig, float(STRENGTHS[mean.argmax()])
 
 
 def _functions(panel: Any, models: list[Any], x: Any) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _LEAST = 0.01
 """Edges below this share of their layer's largest importance are not drawn."""
-_FAINTEST = 0.12
+_FAINTEST = 0.2
 """Opacity of the least important edge that is drawn."""
 _BOX, _GAP = 0.58, 0.14
 """Inches: the side of a curve's box, and the space between two."""

@@ -60,5 +60,9 @@ def figure(size: tuple[float, float]) -> Iterator[Figure]:
 
 def save(fig: Figure, path: str | os.PathLike[str] | None) -> None:
     """Write a figure if there is a path."""
-    if path is not None:
+    if path is None:
+        return
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
         fig.savefig(path, metadata={"Date": None} if str(path).endswith(".svg") else None)
