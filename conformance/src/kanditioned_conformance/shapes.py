@@ -43,6 +43,9 @@ MAPS = (
 )
 """For what acts along the knot axis alone; in each, K is on another side of some threshold."""
 
+FEATURE_MAJOR = (Problem(4, 3, 2, 6), Problem(9, 4, 5, 17), Problem(131, 5, 37, 10, 6.5))
+"""For what transposes and is a layer otherwise: B, I and O differ."""
+
 LONG_BATCH = Problem(3001, 2, 3, 5)
 MANY_INPUTS = Problem(2, 500, 1, 5)
 MANY_OUTPUTS = Problem(2, 1, 500, 5)

@@ -105,9 +105,9 @@ def non_finite(*values: float) -> Draw:
     )
 
 
-def strided() -> Draw:
-    """Return cases whose arrays are not contiguous."""
-    table = _table(False, 1)
+def strided(table: Sequence[Problem] = ()) -> Draw:
+    """Return cases of these shapes, or of all of the table, whose arrays are not contiguous."""
+    table = table or _table(False, 1)
 
     @st.composite
     def random(draw: st.DrawFn) -> Case:
@@ -161,7 +161,7 @@ def _table(dyadic: bool, min_batch: int) -> list[Problem]:
 
 
 def _problems(
-    table: list[Problem], dyadic: bool, min_batch: int, max_count: int = 70
+    table: Sequence[Problem], dyadic: bool, min_batch: int, max_count: int = 70
 ) -> st.SearchStrategy[Problem]:
     """Return the table's problems, or any of up to 40 rows and 6 features in and out."""
     if not draws_any_shape():

@@ -17,6 +17,7 @@ from ..checks.layer import (
     check_leading_shape,
     check_second_derivatives,
 )
+from ..shapes import FEATURE_MAJOR
 from ..shapes import LAYERS as SHAPES
 from ..strategies import drawn, layers, strided
 from ..subject import Subject
@@ -49,7 +50,7 @@ class TestLeadingShape:
 class TestFeatureMajor:
     """A feature-major variant takes (I, B) and gives (O, B). Any strides."""
 
-    @drawn(strided())
+    @drawn(strided(FEATURE_MAJOR))
     def test_values_and_gradients(self, subject: Subject, case: Case) -> None:
         subject.run(check_feature_major, case)
 
