@@ -105,7 +105,7 @@ def pivot(file: str, keys: str, columns: str, value: str, where: str, choice: st
     names, across = keys.split(","), columns.split(",")
 
     def head(row: dict[str, str]) -> str:
-        return "×".join(row[name] for name in across)
+        return " × ".join(row[name] for name in across)
 
     cells: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for row in rows:

@@ -1,0 +1,54 @@
+"""What `hooks.py` makes of results and of formulas."""
+
+from __future__ import annotations
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+HEADS = "batch,in_features,out_features,num_control_points,mode,kernels,clock,competitor,p50_ms"
+ROWS = (
+    "1,2,3,8,train,stock operations,wall,torch auto,9.0",  # measured again below
+    "1,2,3,8,train,stock operations,wall,torch auto,4.0",
+    '1,2,3,8,train,stock operations,wall,"torch auto, compiled",2.0',
+    "1,2,3,8,train,stock operations,wall,kanditioned 1.0.3 embedding,8.0",
+    "1,2,3,8,train,stock operations,wall,kanditioned 1.0.3 embedding_bag,5.0",
+    "1,2,3,8,train,stock operations,wall,nn.Linear,0.1",
+    "1,2,3,8,train,stock operations,cpu,torch auto,0.1",
+)
+
+
+@pytest.fixture
+def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the module, with results of our own."""
+    spec = spec_from_file_location("hooks", Path(__file__).parent.parent / "hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (tmp_path / "speed.csv").write_text("\n".join((HEADS, *ROWS)), encoding="utf-8")
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    return module
+
+
+def test_speedups_compare_the_best_of_the_latest_rows(hooks: ModuleType) -> None:
+    page = hooks.on_page_markdown("<!-- speedups speed -->")
+    assert "| 1 | 2 | 3 | 8 | 2.50 |  |  |  |" in page
+
+
+def test_a_table_of_the_latest_rows(hooks: ModuleType) -> None:
+    where = '"clock=wall,kernels=stock operations,competitor=torch auto"'
+    page = hooks.on_page_markdown(
+        f"<!-- results speed mode batch,in_features p50_ms {where} latest -->"
+    )
+    assert page.splitlines()[:3] == ["| mode | 1 × 2 |", "| --- | --- |", "| train | 4 |"]
+
+
+def test_formulas_that_stand_apart_are_apart(hooks: ModuleType) -> None:
+    page = hooks.on_page_content(r'<div class="arithmatex">\[a = -|b|, \qquad c\]</div>')
+    assert page.count("<math") == 2
+    assert "arithmatex" not in page
+    assert '<mo form="prefix">&#x02212;</mo>' in page
+    assert page.count('lspace="0"') == 2
