@@ -127,6 +127,9 @@ def test_feature_names_are_kept_and_drawn() -> None:
     assert list(model.feature_names_in_) == names
     figure = model.plot(frame)
     assert sorted(axes.get_title() for axes in figure.axes) == names
+    labels = [text.get_text() for text in model.plot_network(frame).axes[0].texts]
+    assert set(labels) <= {*names, "$y_{0}$"}
+    assert len(labels) > len(names) / 2
 
 
 def test_effects_add_up_to_the_prediction() -> None:

@@ -175,7 +175,8 @@ class TestNetworks:
         jax = pytest.importorskip("jax")
         with jax.enable_x64(True):
             model = network("jax", [2, 2], dtype="float64")
-        plot_network(model, np.random.default_rng(0).standard_normal((50, 2)))
+        figure = model.plot(np.random.default_rng(0).standard_normal((50, 2)))
+        assert len(curves(figure)) == 4
 
     def test_what_is_refused(self) -> None:
         model = network("torch", [3, 2])
