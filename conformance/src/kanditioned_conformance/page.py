@@ -102,7 +102,9 @@ def _cell(results: Sequence[Result]) -> str:
     worst = next((n for n in ("failed", "xfailed", "passed", "skipped") if counts[n]), "skipped")
     ratios = [ratio for r in results for ratio in r.ratios.values()]
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    shown = f"{counts[worst]}<small>{max(ratios):.2g}</small>" if ratios else str(counts[worst])
+    shown = (
+        f"{counts[worst]}<small>{max(ratios):.2g}</small>" if ratios else str(counts[worst] or "")
+    )
     return f"<td class={worst} title='{said}'>{shown}</td>"
 
 
