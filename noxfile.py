@@ -95,18 +95,22 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def conformance(session: nox.Session) -> None:
-    """Prove the kit: planted faults, test vectors, and the 1.x release with its known failures."""
-    install(session, SPEC, CONFORMANCE, "matplotlib", "torch")
+    """Prove the kit: its README's adapter, planted faults, vectors, and releases that fail it."""
+    install(session, SPEC, CONFORMANCE)  # and no more: an adapter's author has nothing else of ours
+    session.run("pytest", "conformance/tests/test_readme.py", env=ONE_THREAD)
     session.run("python", "-m", "kanditioned_conformance.faults")
-    vectors = "conformance/vectors/check.py"
-    session.run("python", vectors, "kanditioned_spec.backend:backend")
-    release = released(session, "1.0.3", Path(session.create_tmp()))
-    for name in ("embedding", "embedding_bag"):
-        session.run(
-            *("kanditioned-conformance", "--backend", f"kanditioned_1x:{name}", "--profile", "ci"),
-            *("--xfails", f"conformance/adopters/{name}.xfails"),
-            env=ONE_THREAD | {"PYTHONPATH": os.pathsep.join([release, "conformance/adopters"])},
-        )
+    session.run("python", "conformance/vectors/check.py", "kanditioned_spec.backend:backend")
+    install(session, "matplotlib", "torch")
+    folder = Path(session.create_tmp())
+    both = ("embedding", "embedding_bag")
+    for version, names in (("1.0.3", both), ("1.0.4", (*both, "sparse_matmul_csr"))):
+        release = released(session, version, folder)
+        for name in names:
+            session.run(
+                *("kanditioned-conformance", "--backend", f"kanditioned_1x:{name}"),
+                *("--profile", "ci", "--xfails", f"conformance/adopters/{name}.xfails"),
+                env=ONE_THREAD | {"PYTHONPATH": os.pathsep.join([release, "conformance/adopters"])},
+            )
 
 
 @nox.session
