@@ -117,7 +117,7 @@ class TestNetworks:
         np.testing.assert_allclose([curve[[0, -1], 0] for curve in drawn[6:]], ends, atol=1e-5)
 
     def test_without_data_the_domain_is_drawn(self) -> None:
-        for curve in curves(plot_network(network("torch", [3, 2], spline_width=3.0))):
+        for curve in curves(network("torch", [3, 2], spline_width=3.0).plot()):
             np.testing.assert_allclose(curve[:, 0], knots(8, 3.0))
 
     def test_edges_fade_by_importance_and_idle_ones_go(self) -> None:

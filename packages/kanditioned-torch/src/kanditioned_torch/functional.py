@@ -86,9 +86,9 @@ def evaluate(
     dtype = output_dtype(x, control_points)
     layer = autograd.Layer(spline_width, impl, precision or default_precision(dtype), count)
     with without_autocast(x.device.type):
-        flat = x.reshape(-1, in_features)
+        flat = x if x.ndim == 2 else x.reshape(-1, in_features)
         y: Tensor = autograd.interpolate(flat, None, control_points, layer, dtype)
-    return y.reshape(*x.shape[:-1], out_features)
+    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], out_features)
 
 
 def _check(x: Tensor, control_points: Tensor, feature_major: bool) -> None:

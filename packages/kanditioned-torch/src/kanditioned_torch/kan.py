@@ -117,6 +117,19 @@ class KAN(nn.Module):
         reaches = iter([found.reach(where, share) for found in magnitudes])
         return self._rebuilt(lambda layer: fitted(layer, next(reaches), keep))
 
+    def plot(self, data: Any = None, **options: Any) -> Any:
+        """Draw the network as a diagram, as `kanditioned.plot.plot_network` says.
+
+        Returns:
+            A matplotlib `Figure`; no window is opened.
+
+        Raises:
+            ImportError: The face is not installed: `pip install "kanditioned[plot]"`.
+        """
+        from kanditioned.plot import plot_network
+
+        return plot_network(self, data, **options)
+
     def importance(self, data: Data | None = None) -> list[Tensor]:
         """Return how much each edge of each layer contributes, see `KANLayer.importance`.
 

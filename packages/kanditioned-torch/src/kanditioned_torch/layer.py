@@ -163,6 +163,8 @@ class KANLayer(Edges, nn.Module):
             return spread_like(self._control_points(), self.theta, torch.Size(shape))
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._control_points()
+        if isinstance(self.map, Identity):
+            return self._control_points()  # nothing to keep
         if type(self.theta) is not nn.Parameter or self.theta.is_inference():
             return self._control_points()  # swapped in for this call, or without a change count
         kept, changes = self._deployed, (self.theta._version, self.theta.data_ptr())
