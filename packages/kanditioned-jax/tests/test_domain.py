@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from kanditioned_jax import KAN, KANLayer
-from kanditioned_jax.domain import Magnitudes
 from kanditioned_spec import PARAMETERIZATIONS, ResampleWarning
+from kanditioned_spec.domain import Magnitudes
 
 RESOLUTION = 1 / 16
 

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from kanditioned_spec import validate
+from kanditioned_spec.domain import KEEP, Magnitudes, checked_coverage
 
 from . import checkpoint
-from .domain import KEEP, Magnitudes, checked_coverage, fitted
+from .domain import fitted
 from .grid import compute_dtype
 from .initializers import slopes
 from .layer import KANLayer

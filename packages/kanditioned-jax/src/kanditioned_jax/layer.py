@@ -13,11 +13,12 @@ from jax.typing import ArrayLike, DTypeLike
 
 from kanditioned_spec import refinement, validate
 from kanditioned_spec.checkpoint import LayerConfig
+from kanditioned_spec.domain import KEEP, Magnitudes, checked_coverage
 from kanditioned_spec.grid import Array, knots
 
 from . import checkpoint, initializers
 from .config import Config
-from .domain import KEEP, Magnitudes, checked_coverage, fitted
+from .domain import fitted
 from .functional import spline_forward
 from .grid import compute_dtype
 from .observation import Data, batches

@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
-from kanditioned_spec import PARAMETERIZATIONS, penalty, validate
+from kanditioned_spec import penalty, validate
+from kanditioned_spec.parameterizations import curvature_coordinates
 
 from .config import Config
 from .grid import compute_dtype
@@ -117,24 +118,10 @@ def curvature_rates(config: Config, dtype: DTypeLike, scaling: str = "continuous
     """
     spec = config.spec
     factor = penalty.scaling_factor(scaling, config.num_control_points, config.spline_width)
-    if spec.curvature_coordinates is None:
-        separating = [
-            f'"{name}"'
-            for name, kind in PARAMETERIZATIONS.items()
-            if kind.curvature_coordinates is not None
-        ]
-        raise ValueError(
-            validate.message(
-                "add_curvature_decay",
-                "params",
-                f"of layers whose parameterization is one of {', '.join(separating)}",
-                repr(spec.name),
-                "Build or `reparameterize` the layers so, or add `model.penalty()` to the loss.",
-            )
-        )
+    coordinates = curvature_coordinates("add_curvature_decay", "params", spec)
     gains = curvature(spec, jnp.ones((1, spec.num_parameters, 1), dtype))
     rates = jnp.zeros((spec.num_parameters, 1), dtype)
-    return rates.at[spec.curvature_coordinates].set(2 * factor * gains[0] ** 2)
+    return rates.at[coordinates].set(2 * factor * gains[0] ** 2)
 
 
 def _is_layer(node: object) -> bool:

@@ -1,9 +1,10 @@
 """What a kanditioned KAN layer computes.
 
 The modules are the dictionary that every backend shares: `grid` (where x falls), `reference`
-(forward and derivatives), `parameterizations`, `penalty`, `initializers`, `refinement`, `numerics`
-(error bounds), `validate` (argument checks), `protocol` and `registry` (what a backend is and how
-it is found), `checkpoint` (file schema), `conditioning` (condition numbers).
+(forward and derivatives), `parameterizations`, `penalty`, `initializers`, `refinement`, `domain`
+(how wide it must be for data), `numerics` (error bounds), `validate` (argument checks), `protocol`
+and `registry` (what a backend is and how it is found), `checkpoint` (file schema), `conditioning`
+(condition numbers).
 """
 
 from __future__ import annotations

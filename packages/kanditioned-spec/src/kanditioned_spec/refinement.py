@@ -13,8 +13,8 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
-from . import validate
-from .grid import Array
+from . import numerics, validate
+from .grid import Array, knots, locate
 
 
 class ResampleWarning(UserWarning):
@@ -106,3 +106,46 @@ def widening_matrix(count: int, intervals: int) -> Array:
     matrix[intervals + count :, -1] += 1 + beyond
     matrix[intervals + count :, -2] += -beyond
     return matrix
+
+
+def resampling_matrix(count: int, old_width: float, new_width: float) -> Array:
+    """Return the matrix (K, K) that evaluates splines of one width at the knots of another."""
+    interval, fraction = locate(knots(count, new_width), count, old_width)
+    matrix = np.zeros((count, count))
+    rows = np.arange(count)
+    matrix[rows, interval] = 1 - fraction
+    matrix[rows, interval + 1] = fraction
+    return matrix
+
+
+def warn_if_resampling_changes(
+    control_points: Array, dtype: str, old_width: float, new_width: float, stacklevel: int = 4
+) -> None:
+    """Warn if the knots of a new width cannot hold the functions on the old ones.
+
+    Compared at the old knots, within what rounding of the old control points may explain.
+
+    Args:
+        control_points: Shape (I, K, O), in float64.
+        dtype: The name of the dtype that they were stored in.
+        old_width: Their width of the domain in input units.
+        new_width: The new one.
+        stacklevel: As in `warnings.warn`, of the caller's caller's caller by default.
+
+    Warns:
+        ResampleWarning: The functions change.
+    """
+    c, count = control_points, control_points.shape[-2]
+    there = resampling_matrix(count, old_width, new_width)
+    back = resampling_matrix(count, new_width, old_width)
+    eps = numerics.FORMATS[dtype].eps
+    rounding = numerics.CONSTANT * eps * (abs(back) @ (abs(there) @ abs(c)) + abs(c))
+    change = abs(back @ (there @ c) - c)
+    if (change > rounding).any():
+        warnings.warn(
+            f"fit_domain: the new knots do not contain the old ones, so the functions were "
+            f"resampled, and changed by up to {change.max():.2g} at the old knots. "
+            f'keep="spacing" would keep them exactly.',
+            ResampleWarning,
+            stacklevel=stacklevel,
+        )

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from kanditioned_spec import validate
+from kanditioned_spec.domain import KEEP, checked_coverage
 
 from .checkpoint import load_network, save_network
-from .domain import Magnitudes, checked_coverage
+from .domain import Magnitudes
 from .edges import Moments
 from .layer import KANLayer
 from .observation import Data, observe
 from .pruning import Pruned, checked_tolerance, pruned
-from .refinement import KEEP, fitted
+from .refinement import fitted
 
 NORMS = ("layer", "batch", "none")
 

@@ -17,13 +17,14 @@ from kanditioned_spec import (
     validate,
 )
 from kanditioned_spec import penalty as spec_penalty
+from kanditioned_spec.domain import KEEP, checked_coverage
 from kanditioned_spec.grid import knots
 from kanditioned_spec.parameterizations import option_names
 
 from . import refinement, selection
 from .checkpoint import load_layer, save_layer
 from .distributed import assign, is_distributed, local_part, spread_like, summed_like
-from .domain import Magnitudes, checked_coverage
+from .domain import Magnitudes
 from .edges import Edges
 from .functional import evaluate
 from .observation import Data, batches
@@ -293,7 +294,7 @@ class KANLayer(Edges, nn.Module):
         """
         where = f"{type(self).__name__}.fit_domain"
         share = checked_coverage(where, coverage)
-        validate.choice(where, "keep", keep, refinement.KEEP)
+        validate.choice(where, "keep", keep, KEEP)
         magnitudes = Magnitudes(self.in_features)
         for x in batches(where, data, self.in_features):
             magnitudes.add(x)

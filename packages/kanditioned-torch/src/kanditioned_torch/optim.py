@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from kanditioned_spec import PARAMETERIZATIONS, penalty, validate
+from kanditioned_spec import penalty, validate
+from kanditioned_spec.parameterizations import curvature_coordinates
 
 from .distributed import local_part
 from .layer import KANLayer
@@ -98,26 +99,12 @@ def _rates(layer: KANLayer, scaling: str) -> Tensor:
     """Return 2 g² of every parameter of an edge, shape (P, 1), zero for the affine ones."""
     spec = layer.map.spec
     factor = penalty.scaling_factor(scaling, layer.num_control_points, layer.spline_width)
-    if spec.curvature_coordinates is None:
-        separating = [
-            f'"{name}"'
-            for name, kind in PARAMETERIZATIONS.items()
-            if kind.curvature_coordinates is not None
-        ]
-        raise ValueError(
-            validate.message(
-                "param_groups",
-                "model",
-                f"of layers whose parameterization is one of {', '.join(separating)}",
-                repr(spec.name),
-                "Build or `reparameterize` the layers so, or add `model.penalty()` to the loss.",
-            )
-        )
+    coordinates = curvature_coordinates("param_groups", "model", spec)
     theta = local_part(layer.theta.detach())
     ones = theta.new_ones((1, spec.num_parameters, 1), dtype=compute_dtype(theta.dtype))
     gains = layer.map.curvature(ones)
     rates = torch.zeros_like(ones[0])
-    rates[spec.curvature_coordinates] = 2 * factor * gains[0].square()
+    rates[coordinates] = 2 * factor * gains[0].square()
     return rates
 
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from kanditioned_spec import ResampleWarning, numerics, refinement, validate
-from kanditioned_spec.grid import Array, knots, locate, spacing
+from kanditioned_spec import domain, refinement, validate
+from kanditioned_spec.grid import Array
 
 if TYPE_CHECKING:
     from .layer import KANLayer
 
     Layer = TypeVar("Layer", bound=KANLayer)
-
-KEEP = ("spacing", "num_control_points")
-"""What of a grid stays when its domain is fitted to data."""
 
 
 @torch.no_grad()
@@ -68,44 +62,18 @@ def fitted(layer: Layer, reach: float, keep: str) -> Layer:
     Args:
         layer: The layer.
         reach: In input units, > 0.
-        keep: One of `KEEP`.
+        keep: One of `domain.KEEP`.
 
     Warns:
         ResampleWarning: `keep="num_control_points"`, and the functions have changed.
     """
     count, width = layer.num_control_points, layer.spline_width
     if keep == "spacing":
-        beyond = (reach - width / 2) / spacing(count, width)
-        return widened(layer, max(0, math.ceil(beyond)))
-    there, back = _sampling(count, width, 2 * reach), _sampling(count, 2 * reach, width)
-    _warn_if_changed(layer, there, back)
-    return _resampled(layer, there, 2 * reach)
-
-
-def _sampling(count: int, old_width: float, new_width: float) -> Array:
-    """Return the matrix (K, K) that evaluates splines of one width at the knots of another."""
-    interval, fraction = locate(knots(count, new_width), count, old_width)
-    matrix = np.zeros((count, count))
-    rows = np.arange(count)
-    matrix[rows, interval] = 1 - fraction
-    matrix[rows, interval + 1] = fraction
-    return matrix
-
-
-def _warn_if_changed(layer: KANLayer, there: Array, back: Array) -> None:
-    """Compare at the old knots, within what rounding of the old control points may explain."""
+        return widened(layer, domain.missing_intervals(reach, count, width))
     c = layer.control_points().detach().double().cpu().numpy()
-    eps = numerics.FORMATS[str(layer.theta.dtype).removeprefix("torch.")].eps
-    rounding = numerics.CONSTANT * eps * (abs(back) @ (abs(there) @ abs(c)) + abs(c))
-    change = abs(back @ (there @ c) - c)
-    if (change > rounding).any():
-        warnings.warn(
-            f"fit_domain: the new knots do not contain the old ones, so the functions were "
-            f"resampled, and changed by up to {change.max():.2g} at the old knots. "
-            f'keep="spacing" would keep them exactly.',
-            ResampleWarning,
-            stacklevel=4,
-        )
+    dtype = str(layer.theta.dtype).removeprefix("torch.")
+    refinement.warn_if_resampling_changes(c, dtype, width, 2 * reach)
+    return _resampled(layer, refinement.resampling_matrix(count, width, 2 * reach), 2 * reach)
 
 
 def _resampled(layer: Layer, matrix: Array, spline_width: float) -> Layer:

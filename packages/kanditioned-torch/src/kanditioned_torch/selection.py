@@ -96,7 +96,8 @@ def implementation(impl: str, device_type: str, num_control_points: int) -> Impl
         native: Impl = _LOADED[impl].impl
         return native
     if impl != "auto":
-        check("spline_forward", impl)
+        if impl not in IMPLS:
+            check("spline_forward", impl)
         return IMPLS[impl]
     fastest = chosen(device_type, num_control_points)
     return Impl(

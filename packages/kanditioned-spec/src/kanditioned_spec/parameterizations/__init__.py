@@ -35,6 +35,7 @@ __all__ = [
     "ParallelScan",
     "Parameterization",
     "PrefixSum",
+    "curvature_coordinates",
     "option_names",
     "parameterization",
 ]
@@ -44,6 +45,30 @@ def option_names(name: str) -> tuple[str, ...]:
     """Return the options that `parameterization(name, ...)` takes."""
     parameters = inspect.signature(PARAMETERIZATIONS[name].__init__).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def curvature_coordinates(where: str, argument: str, spec: Parameterization) -> slice:
+    """Return the coordinates that hold nothing but curvature.
+
+    Raises:
+        ValueError: The parameterization does not separate them; the message lists those that do.
+    """
+    if spec.curvature_coordinates is not None:
+        return spec.curvature_coordinates
+    separating = [
+        f'"{name}"'
+        for name, kind in PARAMETERIZATIONS.items()
+        if kind.curvature_coordinates is not None
+    ]
+    raise ValueError(
+        validate.message(
+            where,
+            argument,
+            f"of layers whose parameterization is one of {', '.join(separating)}",
+            repr(spec.name),
+            "Build or `reparameterize` the layers so, or add `model.penalty()` to the loss.",
+        )
+    )
 
 
 def parameterization(name: str, num_control_points: int, **options: Any) -> Parameterization:

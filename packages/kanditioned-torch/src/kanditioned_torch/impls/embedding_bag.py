@@ -12,13 +12,7 @@ from torch import Tensor
 from ..grid import is_infinite
 from ..tracing import is_traced
 from .base import stock
-from .tables import (
-    infinite_terms,
-    rows,
-    table,
-    with_infinite,
-    without_infinite,
-)
+from .tables import corrected, rows, table, with_infinite
 
 SUM = 0  # the aten code of mode="sum"
 
@@ -43,14 +37,15 @@ def _looking_bag(pairs: Tensor, weight: Tensor, control_points: Tensor) -> Tenso
     def plain(pairs: Tensor, weight_pairs: Tensor, control_points: Tensor) -> tuple[Tensor]:
         return (_bag(pairs, weight_pairs, control_points),)
 
-    def corrected(pairs: Tensor, weight_pairs: Tensor, control_points: Tensor) -> tuple[Tensor]:
-        weight = weight_pairs.chunk(2, 1)[1]
-        finite = _bag(pairs, _weight_pairs(without_infinite(weight), True), control_points)
-        return (finite + infinite_terms(weight, control_points),)
+    def exact(pairs: Tensor, weight_pairs: Tensor, control_points: Tensor) -> tuple[Tensor]:
+        def bag(weight: Tensor) -> Tensor:
+            return _bag(pairs, _weight_pairs(weight, True), control_points)
+
+        return (corrected(bag, weight_pairs.chunk(2, 1)[1], control_points),)
 
     operands = pairs, _weight_pairs(weight, True), control_points
     y: Tensor
-    (y,) = torch.ops.higher_order.cond(is_infinite(weight).any(), corrected, plain, operands)
+    (y,) = torch.ops.higher_order.cond(is_infinite(weight).any(), exact, plain, operands)
     return y
 
 

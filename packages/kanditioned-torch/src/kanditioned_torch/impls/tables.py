@@ -57,17 +57,16 @@ def with_infinite(
     looks = weight.is_cpu and not is_traced()  # other devices would be waited for
     if looks and math.isfinite(weight.sum().item()):
         return product(weight)
-    return product(without_infinite(weight)) + infinite_terms(weight, control_points)
+    return corrected(product, weight, control_points)
 
 
-def without_infinite(weight: Tensor) -> Tensor:
-    """Replace infinite weights by 0."""
-    return torch.where(is_infinite(weight), 0, weight)
-
-
-def infinite_terms(weight: Tensor, control_points: Tensor) -> Tensor:
-    """Return Σ_i w Δ over the infinite weights (B, I), shape (B, O)."""
-    infinite = torch.where(is_infinite(weight), weight, 0)
+def corrected(
+    product: Callable[[Tensor], Tensor], weight: Tensor, control_points: Tensor
+) -> Tensor:
+    """Evaluate `with_infinite` without looking at the weights."""
+    is_inf = is_infinite(weight)
+    infinite = torch.where(is_inf, weight, 0)
     first = control_points[:, 1] - control_points[:, 0]
     last = control_points[:, -1] - control_points[:, -2]
-    return infinite.clamp(max=0) @ first + infinite.clamp(min=0) @ last
+    y = product(torch.where(is_inf, 0, weight))
+    return y + (infinite.clamp(max=0) @ first + infinite.clamp(min=0) @ last)

@@ -1,0 +1,77 @@
+"""How wide the domain of a layer has to be for its data, from one pass over them.
+
+Percentiles of |x| are read from counts: the leading bits of a float32, sign left out, number its
+magnitudes in steps of 1/16 octave at most, from the smallest to infinity. The counts do not grow
+with the data, do not depend on their order, and need no guess of their range.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from . import validate
+from .grid import spacing
+
+KEEP = ("spacing", "num_control_points")
+"""What of a grid stays when its domain is fitted to data."""
+
+SHIFT = 19
+BINS = 2 ** (32 - 1 - SHIFT)
+"""8 bits of exponent and 4 of mantissa: a bin's end is at most 1/16 above its start."""
+_INFINITE = 0xFF << (23 - SHIFT)
+"""The bin of infinity."""
+
+
+class Magnitudes:
+    """Counts of |x| for each feature, 32 KiB a feature.
+
+    Args:
+        in_features: I.
+    """
+
+    def __init__(self, in_features: int) -> None:
+        self.counts = np.zeros((in_features, BINS), np.int64)
+
+    def add(self, x: npt.ArrayLike) -> None:
+        """Count the inputs `x` of shape (B, I), but for NaN."""
+        with np.errstate(over="ignore"):  # float64 beyond float32 counts as infinite
+            magnitude = np.abs(np.asarray(x).astype(np.float32))
+        place = (magnitude.view(np.int32) >> SHIFT) + BINS * np.arange(len(self.counts))
+        found = np.bincount(place[~np.isnan(magnitude)], minlength=self.counts.size)
+        self.counts += found.reshape(self.counts.shape)
+
+    def reach(self, where: str, coverage: float) -> float:
+        """Return r such that in every feature a share `coverage` of the inputs has |x| <= r.
+
+        It is at most 1/16 above the smallest such number (or the smallest normal float32).
+
+        Raises:
+            ValueError: A feature has no inputs but NaN, or too many infinite ones.
+        """
+        total = self.counts.sum(1, keepdims=True)
+        last = int((self.counts.cumsum(1) >= coverage * total).argmax(1).max())
+        if not total.all() or last >= _INFINITE:
+            got = "a feature with too few" if total.all() else "a feature without any"
+            remedy = "Pass inputs as the layer will see them, or lower coverage."
+            raise ValueError(validate.message(where, "data", "of finite numbers", got, remedy))
+        end = np.array((last + 1) << SHIFT, np.int32).view(np.float32)
+        limits = np.finfo(np.float32)
+        return float(end.clip(limits.tiny, limits.max))
+
+
+def checked_coverage(where: str, coverage: float) -> float:
+    """Return a share of the data: a number in (0, 1]."""
+    constraint, remedy = "a number in (0, 1]", "It is the share of the data within the domain."
+    share = validate.finite_real(where, "coverage", coverage, constraint, remedy)
+    if share > 1:
+        raise ValueError(validate.message(where, "coverage", constraint, share, remedy))
+    return share
+
+
+def missing_intervals(reach: float, num_control_points: int, spline_width: float) -> int:
+    """Return how many knot spacings each end of the domain lacks to hold [-reach, reach]."""
+    beyond = (reach - spline_width / 2) / spacing(num_control_points, spline_width)
+    return max(0, math.ceil(beyond))
