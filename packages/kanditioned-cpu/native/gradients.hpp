@@ -44,6 +44,12 @@ struct Bucket {
         }
     }
 
+    // Any number will do as a sample: `order` is read a little beyond its end.
+    inline void prefetch(int32_t sample) {
+        for (int c = 0; c < C; ++c)
+            __builtin_prefetch(s.grad_y + sample * s.out + c * LANES<T>);
+    }
+
     // Adds a sample and returns the lanes of its product.
     inline Vector<T> add(int32_t sample) {
         const T* row = s.grad_y + sample * s.out;
@@ -86,6 +92,7 @@ void sweep(const Sweep<T>& s) {
         bucket.begin(l);
         if (OF_X) {
             for (; end - sample >= 4; sample += 4) {
+                for (int n = 4; n < 8; ++n) bucket.prefetch(sample[n]);
                 Vector<T> lanes[4];
                 for (int n = 0; n < 4; ++n) lanes[n] = bucket.add(sample[n]);
                 T products[4];
@@ -119,36 +126,50 @@ inline void sort_by_interval(const int32_t* interval, ptrdiff_t count, ptrdiff_t
     for (ptrdiff_t b = 0; b < count; ++b) order[end[interval[b]]++] = static_cast<int32_t>(b);
 }
 
-// One tile's scratch: places by feature, then the order of one feature's samples.
+// One tile's scratch, feature by feature, each padded; then the order of one feature's samples.
 template <class T>
 struct Tile {
     ptrdiff_t stride;
-    T* weight;
+    T* x;  // as `product`, before it is needed
     T* product;
+    T* direction;
+    T* weight;
     int32_t* interval;
     int32_t* order;
     int32_t* end;
 
     Tile(void* scratch, ptrdiff_t rows)
         : stride(padded_rows(rows)),
-          weight(static_cast<T*>(scratch)),
-          product(weight + TILE_FEATURES * stride),
-          interval(reinterpret_cast<int32_t*>(product + TILE_FEATURES * stride)),
+          x(static_cast<T*>(scratch)),
+          product(x),
+          direction(product + TILE_FEATURES * stride),
+          weight(direction + TILE_FEATURES * stride),
+          interval(reinterpret_cast<int32_t*>(weight + TILE_FEATURES * stride)),
           order(interval + TILE_FEATURES * stride),
           end(order + stride) {}
 };
 
 template <class T>
-void place_tile(const Layer<T>& layer, Range rows, Range features, const Tile<T>& tile) {
-    int32_t interval[TILE_FEATURES];
-    T weight[TILE_FEATURES];
+void transpose(const Matrix<T>& from, Range rows, Range features, T* to, ptrdiff_t stride) {
     const ptrdiff_t count = features.end - features.begin;
     for (ptrdiff_t b = 0; b < rows.end - rows.begin; ++b) {
-        place_row(layer, rows.begin + b, features, interval, weight);
-        for (ptrdiff_t f = 0; f < count; ++f) {
-            tile.interval[f * tile.stride + b] = interval[f];
-            tile.weight[f * tile.stride + b] = weight[f];
-        }
+        const T* row = from.data + (rows.begin + b) * from.row + features.begin * from.column;
+        for (ptrdiff_t f = 0; f < count; ++f) to[f * stride + b] = row[f * from.column];
+    }
+}
+
+template <class T>
+void place_tile(const Layer<T>& layer, Range rows, Range features, const Tile<T>& tile) {
+    const bool along = layer.direction.data != nullptr;
+    transpose(layer.x, rows, features, tile.x, tile.stride);
+    if (along) transpose(layer.direction, rows, features, tile.direction, tile.stride);
+    for (ptrdiff_t f = 0; f < features.end - features.begin; ++f) {
+        const ptrdiff_t at = f * tile.stride, count = rows.end - rows.begin;
+        const Inputs<T> inputs{tile.x + at, tile.direction + at, 1, 1};
+        if (along)
+            place<T, true>(layer, inputs, count, tile.interval + at, tile.weight + at);
+        else
+            place<T, false>(layer, inputs, count, tile.interval + at, tile.weight + at);
     }
 }
 
@@ -187,12 +208,15 @@ template <class T>
 void write_grad_x(const Layer<T>& layer, T* grad_x, Range rows, Range features,
                   const Tile<T>& tile) {
     const ptrdiff_t count = features.end - features.begin;
+    for (ptrdiff_t f = 0; f < count; ++f) {
+        T* product = tile.product + f * tile.stride;
+        const T* weight = tile.weight + f * tile.stride;
+        for (ptrdiff_t b = 0; b < rows.end - rows.begin; ++b)
+            product[b] = weight[b] == weight[b] ? product[b] * layer.knots_per_unit : weight[b];
+    }
     for (ptrdiff_t b = 0; b < rows.end - rows.begin; ++b) {
         T* out = grad_x + (rows.begin + b) * layer.in + features.begin;
-        for (ptrdiff_t f = 0; f < count; ++f) {
-            const T w = tile.weight[f * tile.stride + b];
-            out[f] = w == w ? tile.product[f * tile.stride + b] * layer.knots_per_unit : w;
-        }
+        for (ptrdiff_t f = 0; f < count; ++f) out[f] = tile.product[f * tile.stride + b];
     }
 }
 

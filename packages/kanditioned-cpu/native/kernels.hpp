@@ -63,7 +63,7 @@ static constexpr size_t interpolate_scratch() {
 
 template <class T>
 static constexpr size_t gradients_scratch(ptrdiff_t tile_rows, ptrdiff_t knots) {
-    const size_t each = 2 * sizeof(T) + sizeof(int32_t);
+    const size_t each = 3 * sizeof(T) + sizeof(int32_t);
     return padded_rows(tile_rows) * (TILE_FEATURES * each + sizeof(int32_t)) +
            (knots + 1) * sizeof(int32_t);
 }

@@ -47,8 +47,6 @@ inline void place_row(const Layer<T>& layer, Inputs<T> inputs, ptrdiff_t count, 
         inputs.x_stride = inputs.direction_stride = 1;
         if (count == TILE_FEATURES)
             place<T, ALONG>(layer, inputs, TILE_FEATURES, interval, weight);
-        else if (count == TILE_FEATURES / 2)
-            place<T, ALONG>(layer, inputs, TILE_FEATURES / 2, interval, weight);
         else
             place<T, ALONG>(layer, inputs, count, interval, weight);
     } else {
