@@ -20,6 +20,7 @@ from torch.autograd import forward_ad
 from .impls import Impl
 from .precision import compute_dtype
 from .selection import implementation
+from .tracing import assume_constant_result
 
 
 class Layer(NamedTuple):
@@ -42,13 +43,18 @@ class Layer(NamedTuple):
         return implementation(self.impl, x.device.type, self.num_control_points)
 
 
-@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
 def interpolate(
     x: Tensor, direction: Tensor | None, c: Tensor, layer: Layer, dtype: torch.dtype
 ) -> Tensor:
     """Return Σ_i s(x), or with a direction v (B, I) its derivative Σ_i v s'(x), shape (B, O)."""
     y: Tensor = _apply(_Interpolate)(x, direction, c, layer, dtype)
     return y
+
+
+@assume_constant_result
+def keep_whole() -> None:
+    """Tell the compiler, of which there is one now, to take `interpolate` as one operation."""
+    torch.compiler.allow_in_graph(interpolate)
 
 
 def contract(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer, dtype: torch.dtype) -> Tensor:

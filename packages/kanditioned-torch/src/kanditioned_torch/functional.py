@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from kanditioned_spec import validate
@@ -84,6 +85,8 @@ def evaluate(
             )
         )
     dtype = output_dtype(x, control_points)
+    if torch.compiler.is_compiling():
+        autograd.keep_whole()
     layer = autograd.Layer(spline_width, impl, precision or default_precision(dtype), count)
     with without_autocast(x.device.type):
         flat = x if x.ndim == 2 else x.reshape(-1, in_features)

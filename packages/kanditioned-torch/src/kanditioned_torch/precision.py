@@ -7,6 +7,8 @@ import contextlib
 import torch
 from torch import Tensor
 
+from .tracing import assume_constant_result
+
 PRECISIONS = ("highest", "high", "medium")
 """How operands of products may be rounded: not at all, to TF32, to bfloat16."""
 
@@ -31,8 +33,7 @@ def default_precision(dtype: torch.dtype) -> str:
     """Return which of `PRECISIONS` PyTorch's own products of `dtype` have."""
     if dtype in (torch.float16, torch.bfloat16):
         return "medium"
-    of_float32: str = _float32_precision()
-    return of_float32
+    return _float32_precision()
 
 
 def without_autocast(device_type: str) -> contextlib.AbstractContextManager[None]:
@@ -48,7 +49,7 @@ def _autocasts(device_type: str) -> bool:
     return torch.is_autocast_enabled(device_type)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@assume_constant_result
 def _float32_precision() -> str:
     precision: str = torch.get_float32_matmul_precision()
     return precision
