@@ -54,7 +54,7 @@ def interpolate(
 @assume_constant_result
 def keep_whole() -> None:
     """Tell the compiler, of which there is one now, to take `interpolate` as one operation."""
-    torch.compiler.allow_in_graph(interpolate)
+    torch.compiler.allow_in_graph(interpolate)  # type: ignore[no-untyped-call]
 
 
 def contract(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer, dtype: torch.dtype) -> Tensor:

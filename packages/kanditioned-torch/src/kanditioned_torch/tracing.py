@@ -1,6 +1,6 @@
 """Whether code runs on numbers, or is recorded by a compiler; and what that is told.
 
-The compiler is not imported here: that takes as long as PyTorch itself, and most programs need none.
+The compiler is not imported here: that takes as long as PyTorch itself, and few programs need it.
 """
 
 from __future__ import annotations
