@@ -24,6 +24,10 @@ def main() -> int:
         from . import compare
 
         return compare.run(given)
+    if given.verb == "auto":
+        from . import auto
+
+        return auto.run(given)
     if given.verb == "report":
         from . import report
 
@@ -46,6 +50,15 @@ def _parser() -> argparse.ArgumentParser:
     compare = verbs.add_parser("compare", parents=[shared], help="against release 1.0.3, on a CPU")
     compare.add_argument("--native", action="store_true", help="with native kernels")
     compare.add_argument("--shape", nargs=4, type=int, action="append", default=[])
+    auto = verbs.add_parser("auto", parents=[shared], help="the choice of auto against the best")
+    auto.add_argument("--framework", choices=("torch", "jax"), default="torch")
+    auto.add_argument("--compiled", action="store_true", help="under torch.compile")
+    auto.add_argument("--native", action="store_true", help="with native kernels")
+    auto.add_argument("--device", choices=("cpu", "cuda"), default=_best_device())
+    auto.add_argument("--mode", nargs="+", choices=MODES[:2], default=list(MODES[:2]))
+    auto.add_argument("--shape", nargs=4, type=int, action="append", default=[])
+    auto.add_argument("--random", type=int, default=20, help="number of random shapes")
+    auto.add_argument("--seed", type=int, default=1, help="of the random shapes")
     for verb, purpose in (("verify", "correctness only"), ("run", "correctness, then speed")):
         measured = verbs.add_parser(verb, parents=[shared], help=purpose)
         measured.add_argument("--device", choices=("cpu", "cuda"), default=_best_device())

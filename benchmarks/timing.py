@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def rounds(
     budget: float,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[int]:
-    """Measure every step once a round, in turns of changing order, and yield the round's number.
+    """Measure every step once a round, in random order, and yield the round's number.
 
     Args:
         steps: Steps by name, warmed up.
@@ -66,8 +67,7 @@ def rounds(
     for number in range(count):
         if number >= 5 and time.perf_counter() - start > budget:
             return
-        offset = number % max(1, len(names))
-        for name in names[offset:] + names[:offset]:
+        for name in random.Random(number).sample(names, len(names)):
             timings[name].seconds.append(_call(steps[name], 100 + number, repeats[name], clock))
         yield number
 

@@ -1,0 +1,130 @@
+"""`auto` against the fastest implementation of its framework: a row each in `results/auto.csv`.
+
+At every listed shape and at random ones, `auto` and every implementation run in turns; what is
+measured is the median over rounds of their quotient within a round. Where `auto` is beyond
+`MARGIN`, the same steps are measured again, up to `ATTEMPTS` times, and the last counts: being
+beyond once is noise, being beyond each time is a wrong table. The exit status counts those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+from typing import Any, NamedTuple
+
+import torch
+from tqdm import tqdm
+
+from . import machine
+from .cases import SHAPES, Case, Shape, random_shapes
+from .competitors import OURS, Competitor
+from .environments import without_native_kernels
+from .results import FOLDER, Table
+from .steps import Step, build
+from .timing import CLOCKS, Timing, rounds, warm_up
+
+MARGIN, ATTEMPTS = 1.1, 3
+HOPELESS = 3.0
+"""Who takes this many times as long as the fastest when warmed up is timed no further."""
+
+
+class Verdict(NamedTuple):
+    """How `auto` compares.
+
+    Attributes:
+        best: The fastest of the others.
+        quotient: Time of `auto` over that of `best`.
+        auto_ms: Median time of `auto`.
+        best_ms: Median time of `best`.
+    """
+
+    best: str
+    quotient: float
+    auto_ms: float
+    best_ms: float
+
+
+def verdict(timings: dict[str, Timing], auto: str) -> Verdict:
+    """Compare `auto` with the one of the others that has the smallest median."""
+    medians = {label: timing.percentile(50) for label, timing in timings.items()}
+    best = min(medians.keys() - {auto}, key=medians.__getitem__)
+    pairs = zip(timings[auto].seconds, timings[best].seconds, strict=True)
+    quotient = statistics.median(ours / theirs for ours, theirs in pairs)
+    return Verdict(best, quotient, medians[auto] * 1e3, medians[best] * 1e3)
+
+
+def contenders(given: argparse.Namespace) -> list[Competitor]:
+    """Return `auto` and the implementations that it chooses from, `auto` first."""
+    hidden = () if given.native else ("cpu", "triton")
+    return [
+        c
+        for c in OURS
+        if c.framework == given.framework
+        and given.device in c.devices
+        and c.compiled == given.compiled
+        and c.name.split()[-1] not in hidden
+    ]
+
+
+def compare(case: Case, competitors: list[Competitor], given: argparse.Namespace) -> Verdict:
+    """Time all competitors at one case, again where `auto` is beyond its margin."""
+    torch.compiler.reset()
+    steps: dict[str, Step] = {}
+    for competitor in tqdm(competitors, leave=False, desc=str(tuple(case.shape))):
+        steps[competitor.label] = build(competitor, case, given.competitors)
+        warm_up(steps[competitor.label])
+    auto = competitors[0].label
+    clock = CLOCKS[given.clock]
+    first: dict[str, Timing] = {label: Timing(0.0, []) for label in steps}
+    list(rounds(steps, first, 2, 0.0, clock))
+    fastest = min(min(timing.seconds) for timing in first.values())
+    kept = {
+        label: step
+        for label, step in steps.items()
+        if label == auto or min(first[label].seconds) < HOPELESS * fastest
+    }
+    for _ in range(ATTEMPTS):
+        timings = {label: Timing(0.0, []) for label in kept}
+        list(rounds(kept, timings, given.rounds, given.seconds, clock))
+        compared = verdict(timings, auto)
+        if compared.quotient <= MARGIN:
+            break
+    return compared
+
+
+def run(given: argparse.Namespace) -> int:
+    """Compare at every shape, print and write a row each; return how often `auto` is beyond."""
+    if not given.native:
+        without_native_kernels()
+    listed = [Shape(*sizes) for sizes in given.shape] or SHAPES[given.device]
+    shapes = [*listed, *random_shapes(given.random, given.seed)]
+    table = Table(FOLDER / "auto.csv", ())
+    competitors = contenders(given)
+    found: list[tuple[float, str]] = []
+    for shape, mode in tqdm(list(itertools.product(shapes, given.mode)), unit="case"):
+        compared = compare(Case(shape, mode, device=given.device), competitors, given)
+        table.append(_row(shape, mode, shape in listed, compared, given))
+        found.append((compared.quotient, f"{tuple(shape)} {mode}, best: {compared.best}"))
+    for quotient, text in sorted(found, reverse=True):
+        print(f"{quotient:5.2f} {text}")
+    return sum(quotient > MARGIN for quotient, _ in found)
+
+
+def _row(
+    shape: Shape, mode: str, listed: bool, compared: Verdict, given: argparse.Namespace
+) -> dict[str, Any]:
+    return {
+        **shape._asdict(),
+        "mode": mode,
+        "framework": given.framework,
+        "execution": "compiled" if given.compiled or given.framework == "jax" else "eager",
+        "kernels": "with native kernels" if given.native else "stock operations",
+        "shape": "listed" if listed else "random",
+        "quotient": round(compared.quotient, 3),
+        "best": compared.best,
+        "auto_ms": round(compared.auto_ms, 4),
+        "best_ms": round(compared.best_ms, 4),
+        "clock": given.clock,
+        **machine.description(given.device, given.threads),
+    }
