@@ -8,10 +8,11 @@ a layer runs.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ FAMILIES = ("sm_80", "sm_90", "sm_100", "gfx942")
 into the 99 KiB of shared memory that the smallest of them has."""
 INTERPRETER = "interpreter"
 """The family that stands for Triton's interpreter."""
-_IN_USE: list[dict[str, Any]] = []
 SMALLEST = 16
 """Smallest side of a tile that a matrix unit multiplies."""
 
@@ -50,6 +50,17 @@ class Config:
     num_stages: int = 2
 
 
+@dataclass(frozen=True)
+class _Table:
+    """What a file of this format says, and what has been looked up in it."""
+
+    contents: dict[str, Any]
+    found: dict[tuple[str, str, int], Config] = field(default_factory=dict)
+
+
+_IN_USE: list[_Table] = []
+
+
 def family(capability: tuple[int, int] | None) -> str:
     """Return the family of a CUDA GPU of this compute capability, or of an AMD GPU (None)."""
     if capability is None:
@@ -63,9 +74,12 @@ def config(family: str, kernel: str, bits: int) -> Config:
     Raises:
         LookupError: The table has none.
     """
+    found, entry = _table().found, (family, kernel, bits)
+    if entry in found:
+        return found[entry]
     for row in rows():
         if row["family"] == family and row["kernel"] == kernel and bits in row["bits"]:
-            return Config(**row["config"])
+            return found.setdefault(entry, Config(**row["config"]))
     raise LookupError(f"configs.json has no entry for {family}, {kernel}, {bits} bits")
 
 
@@ -75,6 +89,7 @@ def dense_up_to(family: str, kernel: str, bits: int) -> int:
     return limit
 
 
+@functools.lru_cache(maxsize=1024)
 def fitted(config: Config, batch: int, groups: int, out_features: int) -> Config:
     """Shrink a tile to the problem: sides to the next power of two, warps with the area."""
     block_b, block_g, block_o = (
@@ -157,27 +172,31 @@ def text(contents: dict[str, Any]) -> str:
 
 def table() -> dict[str, Any]:
     """Return the table in use."""
+    return _table().contents
+
+
+def _table() -> _Table:
     if not _IN_USE:
         chosen = os.environ.get(ENVIRONMENT_VARIABLE)
         file = Path(chosen) if chosen else files(__package__).joinpath("configs.json")
-        _IN_USE.append(json.loads(file.read_text(encoding="utf-8")))
+        _IN_USE.append(_Table(json.loads(file.read_text(encoding="utf-8"))))
     return _IN_USE[-1]
 
 
 @contextlib.contextmanager
 def using(contents: dict[str, Any]) -> Iterator[None]:
     """Use another table inside a `with` block, in this process."""
-    table()
-    _IN_USE.append(contents)
+    before = _table()
+    use(contents)
     try:
         yield
     finally:
-        _IN_USE.remove(contents)
+        _IN_USE[:] = [before]
 
 
 def use(contents: dict[str, Any]) -> None:
     """Use another table from here on, in this process."""
-    _IN_USE[:] = [contents]
+    _IN_USE[:] = [_Table(contents)]
 
 
 def _power_of_two(length: int) -> int:

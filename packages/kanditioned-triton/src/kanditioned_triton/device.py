@@ -36,14 +36,16 @@ class Device:
     is_hip: bool = False
 
 
-def check(x: Tensor) -> None:
-    """Check that the kernels can run where `x` is.
+def of(x: Tensor) -> Device:
+    """Return the device of a tensor.
 
     Raises:
-        ValueError: They cannot.
+        ValueError: The kernels cannot run there.
     """
-    if x.is_cuda or INTERPRETED:
-        return
+    if INTERPRETED:
+        return Device(configs.INTERPRETER, units=4)
+    if x.is_cuda:
+        return _gpu(x.device.index)
     raise ValueError(
         validate.message(
             "spline_forward",
@@ -53,13 +55,6 @@ def check(x: Tensor) -> None:
             'Move the layer and its input with .to("cuda"), or choose impl="auto".',
         )
     )
-
-
-def of(x: Tensor) -> Device:
-    """Return the device of a tensor."""
-    if INTERPRETED:
-        return Device(configs.INTERPRETER, units=4)
-    return _gpu(x.device.index)
 
 
 def guard(x: Tensor) -> contextlib.AbstractContextManager[object]:
