@@ -8,6 +8,7 @@ other arguments than x, and the operators under PyTorch's own checks.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -337,6 +338,37 @@ class TestScripts:
             for row in configs.table()["configs"]:
                 for bits in row["bits"]:
                     configs.config(row["family"], row["kernel"], bits)
+
+    def test_tune_some_kernels(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tune, "SHAPES", ((3, 4, 2),))
+        monkeypatch.setattr(tune, "neighbours", lambda config: [replace(config, num_warps=2)])
+        monkeypatch.setattr(tune, "environment", lambda: {"device": "none"})
+        with configs.using(tune.measured(["dense_contract"])):
+            assert configs.config(configs.INTERPRETER, "dense_contract", 32).num_warps == 2
+            assert configs.config(configs.INTERPRETER, "dense_interpolate", 32).num_warps == 4
+
+    @pytest.mark.parametrize(
+        ("count", "kernels"),
+        [(5, ["dense_interpolate", "dense_contract", "accumulate"]),
+         (37, ["lookup_interpolate", "lookup_contract", "bucketed_accumulate", "bucket"])],
+    )  # fmt: skip
+    def test_autotune(
+        self, count: int, kernels: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def in_use(kernel: str) -> int:
+            return configs.config(configs.INTERPRETER, kernel, 32).num_warps
+
+        def median_ms(call: Any) -> float:  # twice the warps of any kernel are faster than 4
+            call()
+            return 2.0 - max(map(in_use, kernels)) / 8
+
+        monkeypatch.setattr(measure, "median_ms", median_ms)
+        before = configs.table()
+        with configs.using(before):
+            tune.autotune(3, 2, 2, count)
+            assert {kernel: in_use(kernel) for kernel in kernels} == dict.fromkeys(kernels, 8)
+            assert configs.config("sm_90", "accumulate", 16).block_g == 16
+        assert configs.table() is before
 
     def test_neighbours_are_valid(self) -> None:
         start = configs.config("sm_90", "dense_interpolate", 16)

@@ -184,12 +184,16 @@ def _table() -> _Table:
 
 
 @contextlib.contextmanager
-def using(contents: dict[str, Any]) -> Iterator[None]:
-    """Use another table inside a `with` block, in this process."""
+def using(contents: dict[str, Any]) -> Iterator[dict[tuple[str, str, int], Config]]:
+    """Use another table inside a `with` block, in this process.
+
+    Yields:
+        What is looked up in it, by family, kernel and bits.
+    """
     before = _table()
     use(contents)
     try:
-        yield
+        yield _table().found
     finally:
         _IN_USE[:] = [before]
 

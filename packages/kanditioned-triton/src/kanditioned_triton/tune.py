@@ -3,11 +3,13 @@
     python -m kanditioned_triton.tune                 print the table with this GPU's part measured
     python -m kanditioned_triton.tune --write         and store it in the package
     python -m kanditioned_triton.tune --output FILE   or elsewhere (see `configs`)
+    python -m kanditioned_triton.tune --kernel NAME   measure this kernel, may be repeated
 
 For each kernel and operand size the candidates are the table's own entry and its neighbours: each
 side halved or doubled, half or twice the warps, one stage fewer or more. What does not compile,
 spills or does not fit is left out by the error it raises or by its time. The best geometric mean
-over `SHAPES` wins. This takes minutes, and is never done while a layer runs.
+over `SHAPES` wins. This takes minutes, and is never done while a layer runs; `autotune` does it for
+one layer, in the process that calls it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -25,6 +27,8 @@ import torch
 from torch import Tensor
 from triton.compiler.errors import CompilationError
 from triton.runtime.errors import OutOfResources, PTXASError
+
+from kanditioned_torch.precision import default_precision
 
 from . import configs, device, launch, measure
 from .configs import Config
@@ -42,11 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m kanditioned_triton.tune")
     parser.add_argument("--write", action="store_true", help="store the table in the package")
     parser.add_argument("--output", type=Path, help="store the table here")
+    names = sorted({row["kernel"] for row in configs.rows()})
+    parser.add_argument("--kernel", action="append", choices=names, default=[], help="measure this")
     options = parser.parse_args(arguments)
     if not torch.cuda.is_available():
         print("no GPU: nothing was measured", file=sys.stderr)
         return 2
-    contents = measured()
+    contents = measured(options.kernel)
     target = Path(str(files(__package__) / "configs.json")) if options.write else options.output
     if target is None:
         print(configs.text(contents), end="")
@@ -55,20 +61,49 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def autotune() -> None:
-    """Measure the tile sizes on the GPU at hand and use them in this process. Takes minutes."""
-    configs.use(measured())
+def autotune(
+    batch: int,
+    in_features: int,
+    out_features: int,
+    num_control_points: int,
+    dtype: torch.dtype = torch.float32,
+    precision: str | None = None,
+) -> None:
+    """Measure tile sizes for a layer and use the fastest in this process, from here on.
+
+    The kernels that a training step of the layer runs are measured, at the size given; other layers
+    that run them at the same operand size use the same tiles. Takes minutes: each of three to four
+    kernels is compiled for eleven candidates.
+
+    Args:
+        batch: B.
+        in_features: I.
+        out_features: O.
+        num_control_points: K.
+        dtype: Of inputs and parameters.
+        precision: As in `KANLayer`.
+    """
+    calls = _contractions((batch, in_features, out_features), num_control_points, dtype, precision)
+    best: dict[tuple[str, int], Config] = {}
+    for call in calls.values():
+        with configs.using(configs.table()) as found:
+            call()
+        for (_, kernel, bits), start in found.items():
+            best[kernel, bits] = fastest(kernel, bits, start, [call])
+    configs.use(configs.replaced(_family(), best))
 
 
-def measured() -> dict[str, Any]:
-    """Return the table with this GPU's part measured."""
+def measured(kernels: Collection[str] = ()) -> dict[str, Any]:
+    """Return the table with this GPU's part measured, or only what it says of some kernels."""
     family = _family()
     best: dict[tuple[str, int], Config] = {}
     for row in configs.rows():
-        for bits in row["bits"] if row["family"] == family else ():
+        if row["family"] != family or (kernels and row["kernel"] not in kernels):
+            continue
+        for bits in row["bits"]:
             entry = (row["kernel"], bits)
             if entry not in best:
-                best[entry] = fastest(*entry, Config(**row["config"]))
+                best[entry] = _of_table(*entry, Config(**row["config"]))
                 print(*entry, best[entry], file=sys.stderr, flush=True)
     return configs.replaced(family, best, environment())
 
@@ -85,43 +120,61 @@ def neighbours(config: Config) -> Iterator[Config]:
             yield replace(config, num_stages=stages)
 
 
-def fastest(kernel: str, bits: int, start: Config) -> Config:
-    """Return the fastest of a config and its neighbours."""
-    calls = [_call(kernel, bits, shape) for shape in SHAPES]
-    times = {config: _mean_ms(kernel, bits, config, calls) for config in neighbours(start)}
-    return min(times, key=times.__getitem__)
+def fastest(
+    kernel: str,
+    bits: int,
+    start: Config,
+    calls: list[Callable[[], Tensor]],
+    dense_up_to: int | None = None,
+) -> Config:
+    """Return the fastest of a config and its neighbours, for calls that run the kernel.
+
+    Args:
+        kernel: The kernel.
+        bits: Of its operands.
+        start: The config.
+        calls: What is measured.
+        dense_up_to: As in `configs.replaced`.
+    """
+
+    def mean_ms(config: Config) -> float:
+        contents = configs.replaced(_family(), {(kernel, bits): config}, dense_up_to=dense_up_to)
+        with configs.using(contents):
+            try:
+                times = [measure.median_ms(call) for call in calls]
+            except (OutOfResources, CompilationError, PTXASError):
+                return math.inf
+        return math.prod(times) ** (1 / len(times))
+
+    return min(neighbours(start), key=mean_ms)
 
 
-def _mean_ms(kernel: str, bits: int, config: Config, calls: list[Callable[[], Tensor]]) -> float:
-    """Return the geometric mean of times with `config`, infinite if it does not run."""
+def _of_table(kernel: str, bits: int, start: Config) -> Config:
+    """Return the fastest config over `SHAPES`, at a K that the table need not choose it for."""
+    count = COUNTS.get(kernel, COUNTS.get(kernel.partition("_")[0], 16))
+    contraction = kernel.partition("_")[2] or "accumulate"  # also that of `bucket`
+    calls = [_contractions(shape, count, DTYPES[bits])[contraction] for shape in SHAPES]
     is_lookup = kernel.startswith(("lookup", "bucket"))
-    contents = configs.replaced(
-        _family(), {(kernel, bits): config}, dense_up_to=0 if is_lookup else sys.maxsize
-    )
-    with configs.using(contents):
-        try:
-            times = [measure.median_ms(call) for call in calls]
-        except (OutOfResources, CompilationError, PTXASError):
-            return math.inf
-    return math.prod(times) ** (1 / len(times))
+    return fastest(kernel, bits, start, calls, dense_up_to=0 if is_lookup else sys.maxsize)
 
 
 def _family() -> str:
     return device.of(torch.empty(0, device=device.KIND)).family
 
 
-def _call(kernel: str, bits: int, shape: tuple[int, int, int]) -> Callable[[], Tensor]:
-    """Return the contraction that runs `kernel`, on random tensors."""
+def _contractions(
+    shape: tuple[int, int, int], count: int, dtype: torch.dtype, precision: str | None = None
+) -> dict[str, Callable[[], Tensor]]:
+    """Return the three contractions of a layer by name, on random tensors."""
     batch, inputs, outputs = shape
-    count = COUNTS.get(kernel, COUNTS.get(kernel.partition("_")[0], 16))
     sizes = ((batch, inputs), (inputs, count, outputs), (batch, outputs))
-    x, c, gy = (torch.randn(size, device=device.KIND).to(DTYPES[bits]) for size in sizes)
-    last = (4.0, x.dtype, "medium" if bits == 16 else "highest")
-    if "interpolate" in kernel:
-        return lambda: launch.interpolate(x, None, c, *last)
-    if "contract" in kernel:
-        return lambda: launch.contract(x, c, gy, *last)
-    return lambda: launch.accumulate(x, None, gy, count, *last)
+    x, c, gy = (torch.randn(size, device=device.KIND).to(dtype) for size in sizes)
+    last = (4.0, dtype, precision or default_precision(dtype))
+    return {
+        "interpolate": lambda: launch.interpolate(x, None, c, *last),
+        "contract": lambda: launch.contract(x, c, gy, *last),
+        "accumulate": lambda: launch.accumulate(x, None, gy, count, *last),
+    }
 
 
 if __name__ == "__main__":
