@@ -16,9 +16,10 @@ import torch
 
 from kanditioned_spec import numerics, reference
 from kanditioned_spec.grid import Array, locate, spacing
+from kanditioned_spec.penalty import second_difference_matrix
 
 from .cases import Case
-from .steps import Step
+from .steps import SMOOTHING, Step
 
 SAMPLED_ROWS, SAMPLED_FEATURES = 32, 2
 """y and the gradient by x are compared in some rows, the other gradient in some features."""
@@ -39,6 +40,8 @@ def our_error(step: Step, case: Case) -> float:
     theta = step.layer.theta
     (c,) = step.arrays((theta,))
     got = step.arrays(step.run(*inputs))
+    if case.mode == "train_penalty":
+        del got[1]  # the penalty itself, of which the gradient is compared
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(x))[:SAMPLED_ROWS]
     operands = _OPERANDS.get(case.precision)
@@ -57,9 +60,21 @@ def our_error(step: Step, case: Case) -> float:
         errors.append(excess(got[1][rows], gx, condition.x, _off_knots(x[rows], c, width)))
         some = rng.permutation(x.shape[1])[:SAMPLED_FEATURES]
         gc = reference.vjp(x[:, some], c[some], width, gy).control_points
-        condition = numerics.vjp_condition(x[:, some], c[some], width, gy, share)
-        errors.append(excess(got[2][some], gc, condition.control_points))
+        gc_condition = numerics.vjp_condition(x[:, some], c[some], width, gy, share).control_points
+        if case.mode == "train_penalty":
+            bent, bent_condition = _penalty_gradient(c[some])
+            gc, gc_condition = gc + bent, gc_condition + bent_condition
+        errors.append(excess(got[2][some], gc, gc_condition))
     return max(errors)
+
+
+def _penalty_gradient(control_points: Array) -> tuple[Array, Array]:
+    """Return 2 λ DᵀD c and its condition, both (I, K, O)."""
+    d = second_difference_matrix(control_points.shape[1])
+    gradient: Array = 2 * SMOOTHING * np.einsum("kl,ilo->iko", d.T @ d, control_points)
+    size = np.abs(d).T @ np.abs(d)
+    condition: Array = 2 * SMOOTHING * np.einsum("kl,ilo->iko", size, np.abs(control_points))
+    return gradient, condition
 
 
 def their_error(layer: torch.nn.Module, case: Case) -> float:
