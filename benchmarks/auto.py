@@ -26,7 +26,7 @@ from .timing import CLOCKS, Timing, rounds, warm_up
 
 MARGIN, ATTEMPTS = 1.1, 3
 HOPELESS = 3.0
-"""Who takes this many times as long as the fastest when warmed up is timed no further."""
+"""Who takes this many times as long as the fastest of the others is timed no further."""
 
 
 class Verdict(NamedTuple):
@@ -78,7 +78,7 @@ def compare(case: Case, competitors: list[Competitor], given: argparse.Namespace
     clock = CLOCKS[given.clock]
     first: dict[str, Timing] = {label: Timing(0.0, []) for label in steps}
     list(rounds(steps, first, 2, 0.0, clock))
-    fastest = min(min(timing.seconds) for timing in first.values())
+    fastest = min(min(timing.seconds) for label, timing in first.items() if label != auto)
     kept = {
         label: step
         for label, step in steps.items()
