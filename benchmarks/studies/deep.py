@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -24,6 +24,37 @@ from kanditioned_torch import KANLayer
 from .. import machine
 from ..results import FOLDER, Table
 from .functions import FUNCTIONS, Network, evaluated, relative_error, split
+
+
+class MatrixMuon(torch.optim.Optimizer):
+    """Muon on each θ (I, P, O) as the matrix (I P, O) that multiplies the expanded inputs.
+
+    PyTorch's optimizer takes matrices only: they share θ's memory and take its gradient.
+
+    Args:
+        parameters: Tensors θ, contiguous.
+        rate: Learning rate; without weight decay.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], rate: float) -> None:
+        self.tensors = list(parameters)
+        self.matrices = [torch.nn.Parameter(_matrix(theta.data)) for theta in self.tensors]
+        self.muon = torch.optim.Muon(self.matrices, rate, weight_decay=0.0)
+        super().__init__(self.tensors, {"lr": rate})
+
+    def step(self, closure: Any = None) -> Any:
+        value = closure()
+        for theta, matrix in zip(self.tensors, self.matrices, strict=True):
+            assert theta.grad is not None
+            matrix.grad = _matrix(theta.grad)
+        self.muon.param_groups[0]["lr"] = self.param_groups[0]["lr"]
+        self.muon.step()
+        return value
+
+
+def _matrix(theta: Tensor) -> Tensor:
+    return theta.view(-1, theta.shape[-1])
+
 
 WIDTHS, SPLINE_WIDTHS = (2, 8, 8, 1), (2.0, 4.0, 4.0)
 NAMES = ("bspline", "prefix_sum", "dct", "legendre", "demmler_reinsch")
@@ -45,6 +76,8 @@ OPTIMIZERS: dict[str, tuple[Make, tuple[float, ...]]] = {
     ),
 }
 """How each is made, and the learning rates to choose from."""
+if hasattr(torch.optim, "Muon"):  # since PyTorch 2.9
+    OPTIMIZERS["muon"] = (MatrixMuon, (1e-2, 3e-2, 1e-1))
 
 
 def network(name: str, count: int, smoothing: float) -> Network:
