@@ -12,7 +12,11 @@ import torch
 
 from kanditioned_torch import spline_forward
 
-GROUPS = ("Contractions or Shares", "NonFinite or Precision", "Operators or Layer or Scripts")
+GROUPS = (
+    "Contractions or Shares",
+    "NonFinite or Precision",
+    "Operators or Layer or Selfcheck or Scripts",
+)
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -2,23 +2,25 @@
 
     python -m kanditioned_triton.selfcheck --output results.json
 
-1. The conformance kit on CUDA, for the triton, torch and jax backends that are installed.
-2. compute-sanitizer, memcheck and racecheck, on a small case, where it is installed.
-3. Two runs of every contraction: the same bits.
+1. Every kernel once, and twice for the same bits.
+2. The conformance kit on CUDA, per dtype.
+3. compute-sanitizer, memcheck and racecheck, on the small case, where it is installed.
 4. The ceilings: matrix product and copy.
-5. Times and peak memory of a forward pass and of a training step at `SHAPES`, against the compiled
-   PyTorch implementations, a matrix product with as many parameters whose input was expanded
-   beforehand, `nn.Linear`, and kanditioned 1.0.3 where the environment variable KANDITIONED_1X
+5. Times and peak memory of a forward pass and of a training step, see `timings`: against a matrix
+   product with as many parameters whose input was expanded beforehand, `nn.Linear`, the compiled
+   PyTorch implementations, and kanditioned 1.0.3 where the environment variable KANDITIONED_1X
    names a folder that it is installed in.
+6. The kit for the PyTorch and JAX backends that are installed.
 
-Speed is measured after correctness, and not at all if that failed (`--force` does).
+The file is written after each entry, and a run that finds it goes on with what it lacks: nothing is
+lost when a run is cut short. Delete an entry from the file to have it made again. Speed is measured
+after correctness, and not at all if something before it failed (`--force` does).
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import importlib
 import importlib.util
 import json
 import os
@@ -26,36 +28,26 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import triton
-from torch import Tensor, nn
+from torch import Tensor
 
-from kanditioned_torch import KANLayer
+from . import device, launch, measure, timings
+from .timings import PRECISIONS
 
-from . import device, launch, measure
-
-SHAPES = (
-    *((8192, 1024, 1024, count) for count in (8, 16, 32, 64, 256)),
-    (8192, 256, 256, 128),
-    (65536, 256, 256, 32),
-    (1024, 4096, 4096, 8),
-    (64, 64, 64, 8),
-    (1, 1024, 1024, 8),
-)
-"""(B, I, O, K)."""
-PRECISIONS = (
-    (torch.bfloat16, "medium"),
-    (torch.float32, "high"),
-    (torch.float32, "highest"),
-)
-STOCK = ("embedding", "dense")
-BACKENDS = (
-    "kanditioned_torch.backend:triton",
+Entry = dict[str, Any]
+CORRECTNESS = ("small case", "same bits twice", "conformance", "sanitizer")
+SPEED = ("ceilings", "timings")
+SECTIONS = CORRECTNESS + SPEED
+DTYPES = ("float32", "bfloat16", "float16", "float64")
+OURS = "kanditioned_torch.backend:triton"
+OTHERS = (
     "kanditioned_torch.backend:embedding",
     "kanditioned_torch.backend:dense",
     "kanditioned_jax.backend:auto",
@@ -63,13 +55,13 @@ BACKENDS = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run all parts and write the results; return 0 if everything that was run is correct."""
+    """Run what is not in the file yet; return 0 if everything in it is correct."""
     parser = argparse.ArgumentParser("python -m kanditioned_triton.selfcheck")
     parser.add_argument("--output", type=Path, default=Path("selfcheck.json"))
-    parser.add_argument("--profile", default="ci", help="of the conformance kit (default: ci)")
-    parser.add_argument("--skip-kit", action="store_true", help="leave the conformance kit out")
+    parser.add_argument("--profile", default="dev", help="of the conformance kit (default: dev)")
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="run these sections")
     parser.add_argument("--force", action="store_true", help="time even what is not correct")
-    parser.add_argument("--small", action="store_true", help="run the small case alone")
+    parser.add_argument("--small", action="store_true", help="run the small case, write no file")
     options = parser.parse_args(arguments)
     if not torch.cuda.is_available():
         print("no GPU: nothing was checked", file=sys.stderr)
@@ -77,24 +69,67 @@ def main(arguments: list[str] | None = None) -> int:
     if options.small:
         small_case()
         return 0
-    results: dict[str, Any] = {"environment": environment()}
-    results["conformance"] = {} if options.skip_kit else conformance(options.profile)
-    results["sanitizer"] = sanitizer()
-    results["same bits twice"] = same_bits_twice()
-    is_correct = all(
-        part["passed"]
-        for section in ("conformance", "sanitizer", "same bits twice")
-        for part in results[section].values()
-    )
-    if is_correct or options.force:
-        results["ceilings"] = measure.ceilings()
-        results["timings"] = []
-        for row in timings():
-            print(row, flush=True)
-            results["timings"].append(row)
-    options.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(f"{'correct' if is_correct else 'NOT correct'}: {options.output}")
-    return 0 if is_correct else 1
+    results = begun(options.output)
+    for section, name, check in work(options.profile):
+        if name in results[section] or section not in (options.only or SECTIONS):
+            continue
+        if section in SPEED and failures(results, CORRECTNESS) and not options.force:
+            continue
+        results[section][name] = entry = _recorded(check)
+        print(section, name, entry, flush=True)
+        options.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        if "error" in entry:
+            torch.cuda.synchronize()  # raises if the GPU's context is lost, and with it all to come
+    failed = failures(results)
+    print(f"{'NOT correct' if failed else 'correct'}: {options.output}", *failed, sep="\n")
+    return 1 if failed else 0
+
+
+def begun(output: Path) -> dict[str, Entry]:
+    """Return the results in a file, or none yet.
+
+    Raises:
+        ValueError: They are of another device or another version.
+    """
+    here = environment()
+    if not output.exists():
+        return {"environment": here, **{section: {} for section in SECTIONS}}
+    results: dict[str, Entry] = json.loads(output.read_text(encoding="utf-8"))
+    before = {**results["environment"], "date": here["date"]}
+    if before != here:
+        raise ValueError(f"{output} has results of {before}, this is {here}: name another file")
+    return results
+
+
+def failures(results: dict[str, Entry], sections: Iterable[str] = SECTIONS) -> list[str]:
+    """Return the names of entries that failed, as opposed to those that passed or only measure."""
+    return [
+        f"{section}: {name}"
+        for section in sections
+        for name, entry in results[section].items()
+        if not entry.get("passed", "error" not in entry)
+    ]
+
+
+def work(profile: str) -> Iterator[tuple[str, str, Callable[[], Entry]]]:
+    """Yield everything there is to do: section, name, and what does it."""
+    small = [sys.executable, "-m", "kanditioned_triton.selfcheck", "--small"]
+    yield "small case", "all kernels", partial(_outcome, small)
+    for name, check in same_bits_twice():
+        yield "same bits twice", name, check
+    for dtype in DTYPES:
+        yield "conformance", f"{OURS} {dtype}", partial(conformance, OURS, profile, dtype)
+    program = shutil.which("compute-sanitizer")
+    if program is not None:
+        for tool in ("memcheck", "racecheck"):
+            command = [program, "--tool", tool, "--error-exitcode", "1", *small]
+            yield "sanitizer", tool, partial(_outcome, command)
+    yield "ceilings", "all", measure.ceilings
+    for name, check in timings.rows():
+        yield "timings", name, check
+    for backend in OTHERS:
+        if importlib.util.find_spec(backend.partition(".")[0]) is not None:
+            yield "conformance", backend, partial(conformance, backend, profile)
 
 
 def environment() -> dict[str, Any]:
@@ -112,31 +147,18 @@ def environment() -> dict[str, Any]:
     }
 
 
-def conformance(profile: str) -> dict[str, Any]:
-    """Run the kit on CUDA for each backend whose package is installed."""
-    results = {}
-    for backend in BACKENDS:
-        if importlib.util.find_spec(backend.partition(".")[0]) is None:
-            continue
-        command = [
-            *("-m", "pytest", "-q", "--pyargs", "kanditioned_conformance.chapters"),
-            *("-p", "kanditioned_conformance.plugin", "--kan-device", "cuda"),
-            *("--kan-backend", backend, "--kan-profile", profile),
-        ]
-        results[backend] = _outcome([sys.executable, *command])
-    return results
-
-
-def sanitizer() -> dict[str, Any]:
-    """Run the small case under compute-sanitizer, if it is on the path."""
-    program = shutil.which("compute-sanitizer")
-    if program is None:
-        return {}
-    small = [sys.executable, "-m", "kanditioned_triton.selfcheck", "--small"]
-    return {
-        tool: _outcome([program, "--tool", tool, "--error-exitcode", "1", *small])
-        for tool in ("memcheck", "racecheck")
-    }
+def conformance(backend: str, profile: str, dtype: str | None = None) -> Entry:
+    """Run the kit on CUDA, in several processes if pytest-xdist is installed."""
+    command = [
+        *("-m", "pytest", "-q", "--pyargs", "kanditioned_conformance.chapters"),
+        *("-p", "kanditioned_conformance.plugin", "-p", "no:cacheprovider", "-W", "default"),
+        *("--kan-device", "cuda", "--kan-backend", backend, "--kan-profile", profile),
+    ]
+    if dtype is not None:
+        command += ["--kan-dtype", dtype]
+    if importlib.util.find_spec("xdist") is not None:
+        command += ["-n", str(min(8, os.cpu_count() or 1))]
+    return _outcome([sys.executable, *command])
 
 
 def small_case() -> None:
@@ -147,19 +169,24 @@ def small_case() -> None:
                 contraction().cpu()  # waits for it
 
 
-def same_bits_twice() -> dict[str, Any]:
-    """Run every contraction twice on one input and compare bits."""
-    results = {}
+def same_bits_twice() -> Iterator[tuple[str, Callable[[], Entry]]]:
+    """Yield a name and what runs every contraction twice on one input and compares bits."""
     for shape in ((8192, 256, 256, 8), (8192, 256, 256, 128), (4096, 16, 16, 64)):
         for dtype, precision in PRECISIONS:
-            for name, contraction in _contractions(shape, dtype, precision).items():
-                passed = torch.equal(contraction(), contraction())
-                results[f"{name} {shape} {dtype} {precision}"] = {"passed": passed}
-    return results
+            yield f"{shape}, {dtype}, {precision}", partial(_same_bits, shape, dtype, precision)
+
+
+def _same_bits(shape: timings.Shape, dtype: torch.dtype, precision: str) -> Entry:
+    different = [
+        name
+        for name, contraction in _contractions(shape, dtype, precision).items()
+        if not torch.equal(contraction(), contraction())
+    ]
+    return {"passed": not different, "different": different}
 
 
 def _contractions(
-    shape: tuple[int, int, int, int], dtype: torch.dtype, precision: str
+    shape: timings.Shape, dtype: torch.dtype, precision: str
 ) -> dict[str, Callable[[], Tensor]]:
     batch, in_features, out_features, count = shape
     sizes = ((batch, in_features), (in_features, count, out_features), (batch, out_features))
@@ -175,93 +202,23 @@ def _contractions(
     }
 
 
-def timings() -> Iterator[dict[str, Any]]:
-    """Yield a row per shape, dtype, precision and competitor."""
-    for shape in SHAPES:
-        for dtype, precision in PRECISIONS:
-            torch.set_float32_matmul_precision(precision)
-            for name, build in competitors(shape, precision).items():
-                row = {
-                    "competitor": name,
-                    **dict(zip(("B", "I", "O", "K"), shape, strict=True)),
-                    "dtype": str(dtype).removeprefix("torch."),
-                    "precision": precision,
-                }
-                try:
-                    yield row | _timed(build, shape, dtype)
-                except torch.cuda.OutOfMemoryError:
-                    yield row | {"reason": "out of memory"}
-                torch.cuda.empty_cache()
-    torch.set_float32_matmul_precision("highest")
+def _recorded(check: Callable[[], Entry]) -> Entry:
+    """Return what a check says, or the error that it ended with."""
+    try:
+        return check()
+    except Exception:  # an entry that breaks is a result, and the others are wanted
+        return {"error": traceback.format_exc()[-3000:]}
 
 
-def competitors(
-    shape: tuple[int, int, int, int], precision: str
-) -> dict[str, Callable[[], nn.Module]]:
-    """Return constructors by name; a product of equal parameters takes B × I K inputs."""
-    _, inputs, outputs, count = shape
-
-    def ours(impl: str) -> nn.Module:
-        return KANLayer(inputs, outputs, num_control_points=count, impl=impl, precision=precision)
-
-    built: dict[str, Callable[[], nn.Module]] = {"triton": partial(ours, "triton")}
-    for impl in STOCK:
-        built[f"{impl}, compiled"] = partial(_compiled, partial(ours, impl))
-    built["matmul of equal parameters"] = partial(nn.Linear, inputs * count, outputs, bias=False)
-    built["nn.Linear"] = partial(nn.Linear, inputs, outputs, bias=False)
-    folder = os.environ.get("KANDITIONED_1X")
-    if folder:
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-        released = importlib.import_module("KANditioned.kan_layer").KANLayer
-        for impl in ("embedding", "embedding_bag"):
-            options = {"init": "random_normal", "num_control_points": count, "impl": impl}
-            eager = partial(released, inputs, outputs, **options)
-            built[f"1.0.3 {impl}"] = eager
-            built[f"1.0.3 {impl}, compiled"] = partial(_compiled, eager)
-    return built
-
-
-def _compiled(build: Callable[[], nn.Module]) -> nn.Module:
-    torch.compiler.reset()  # each shape is compiled for itself, with no limit on their number
-    compiled: nn.Module = torch.compile(build())  # type: ignore[assignment]
-    return compiled
-
-
-def _timed(
-    build: Callable[[], nn.Module], shape: tuple[int, int, int, int], dtype: torch.dtype
-) -> dict[str, float]:
-    """Time inference and a training step of one layer on fresh random inputs."""
-    layer = build().to(device.KIND, dtype)
-    features = int(getattr(layer, "in_features", shape[1]))  # of the equal product, I K
-    x = torch.randn(shape[0], features, device=device.KIND).to(dtype).requires_grad_()
-    gy = torch.randn(shape[0], shape[2], device=device.KIND).to(dtype)
-    parameters = list(layer.parameters())
-
-    def inference() -> Tensor:
-        with torch.no_grad():
-            return layer(x)  # type: ignore[no-any-return]
-
-    def step() -> Any:
-        return torch.autograd.grad(layer(x), [x, *parameters], gy)
-
-    edges = shape[0] * shape[1] * shape[2]
-    forward_ms, step_ms = measure.median_ms(inference), measure.median_ms(step)
-    least = 2 * (x.numel() + gy.numel() + sum(p.numel() for p in parameters)) * dtype.itemsize
-    resident = (x.numel() + gy.numel() + sum(p.numel() for p in parameters)) * dtype.itemsize
-    return {
-        "inference ms": forward_ms,
-        "step ms": step_ms,
-        "inference edges/s": edges / forward_ms * 1e3,
-        "step memory / (x, y, C and gradients)": (resident + measure.peak_bytes(step)) / least,
-    }
-
-
-def _outcome(command: list[str]) -> dict[str, Any]:
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+def _outcome(command: list[str]) -> Entry:
+    # JAX would reserve most of the memory that several processes share.
+    environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     tail = (run.stdout + run.stderr)[-3000:]
-    print(tail, flush=True)
-    return {"passed": run.returncode == 0, "command": command[1:], "tail": tail}
+    entry: Entry = {"command": command[1:], "tail": tail}
+    if "Device not supported" in tail:  # compute-sanitizer, under some virtual machines
+        return entry
+    return {"passed": run.returncode == 0, **entry}
 
 
 if __name__ == "__main__":
