@@ -409,12 +409,18 @@ class TestScripts:
                 for bits in row["bits"]:
                     configs.config(row["family"], row["kernel"], bits)
 
-    def test_tune_some_kernels(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_tune_stores_each_kernel(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(tune, "SHAPES", ((3, 4, 2),))
         monkeypatch.setattr(tune, "neighbours", lambda config: [replace(config, num_warps=2)])
         monkeypatch.setattr(tune, "environment", lambda: {"device": "none"})
-        with configs.using(tune.measured(["dense_contract"])):
-            assert configs.config(configs.INTERPRETER, "dense_contract", 32).num_warps == 2
+        output = tmp_path / "configs.json"
+        kernels = ("dense_contract", "accumulate")
+        with configs.using(configs.table()):
+            assert tune.main(["--output", str(output), *(f"--kernel={k}" for k in kernels)]) == 0
+        with configs.using(json.loads(output.read_text(encoding="utf-8"))):
+            for kernel in kernels:
+                assert configs.config(configs.INTERPRETER, kernel, 32).num_warps == 2
             assert configs.config(configs.INTERPRETER, "dense_interpolate", 32).num_warps == 4
 
     @pytest.mark.parametrize(

@@ -8,8 +8,11 @@
 For each kernel and operand size the candidates are the table's own entry and its neighbours: each
 side halved or doubled, half or twice the warps, one stage fewer or more. What does not compile,
 spills or does not fit is left out by the error it raises or by its time. The best geometric mean
-over `SHAPES` wins. This takes minutes, and is never done while a layer runs; `autotune` does it for
-one layer, in the process that calls it.
+over `SHAPES` wins. The table is stored after each kernel; `KANDITIONED_TRITON_CONFIGS=FILE` goes on
+from what a run that was cut short has stored.
+
+This takes minutes, and is never done while a layer runs. `autotune` does it for one layer, in the
+process that calls it.
 """
 
 from __future__ import annotations
@@ -52,12 +55,13 @@ def main(arguments: list[str] | None = None) -> int:
     if not torch.cuda.is_available():
         print("no GPU: nothing was measured", file=sys.stderr)
         return 2
-    contents = measured(options.kernel)
     target = Path(str(files(__package__) / "configs.json")) if options.write else options.output
+    for kernel in options.kernel or names:
+        configs.use(measured([kernel]))
+        if target is not None:  # after each, so that nothing is lost if this is cut short
+            target.write_text(configs.text(configs.table()), encoding="utf-8")
     if target is None:
-        print(configs.text(contents), end="")
-    else:
-        target.write_text(configs.text(contents), encoding="utf-8")
+        print(configs.text(configs.table()), end="")
     return 0
 
 
