@@ -74,6 +74,12 @@ def mass(count: int, density: str) -> Array:
     return mass_matrix(count, density, WIDTH)
 
 
+def target(x: Array) -> Array:
+    """Return what is fitted, without its noise."""
+    y: Array = np.sin(4 * x) + 0.5 * x
+    return y
+
+
 class Objective:
     """The quadratic f - f* = ‖R (T θ - c*)‖², R the triangular factor of data and penalty.
 
@@ -81,6 +87,11 @@ class Objective:
         count: K.
         smoothing: λ.
         density: Of the inputs.
+
+    Attributes:
+        x, y: The samples.
+        optimum: c*, the control points of the optimum.
+        start: f(0) - f*.
     """
 
     def __init__(self, count: int, smoothing: float, density: str) -> None:
@@ -88,15 +99,16 @@ class Objective:
         x = rng.uniform(-WIDTH / 2, WIDTH / 2, SAMPLES)
         if density == "normal":
             x = rng.normal(size=SAMPLES)
-        y = np.sin(4 * x) + 0.5 * x + 0.3 * rng.normal(size=SAMPLES)
+        y = target(x) + 0.3 * rng.normal(size=SAMPLES)
         interval, fraction = locate(x, count, WIDTH)
         basis = np.zeros((SAMPLES, count))
         rows = np.arange(SAMPLES)
         basis[rows, interval], basis[rows, interval + 1] = 1 - fraction, fraction
         bent = np.sqrt(smoothing) * second_difference_matrix(count)
         stacked = np.vstack([basis / np.sqrt(SAMPLES), bent])
-        target = np.concatenate([y / np.sqrt(SAMPLES), np.zeros(count - 2)])
-        self.optimum = np.linalg.lstsq(stacked, target, rcond=None)[0]
+        values = np.concatenate([y / np.sqrt(SAMPLES), np.zeros(count - 2)])
+        self.optimum = np.linalg.lstsq(stacked, values, rcond=None)[0]
+        self.x, self.y = x, y
         self.factor = np.linalg.qr(stacked, mode="r")
         self.start = float(np.sum((self.factor @ self.optimum) ** 2))
 

@@ -48,7 +48,7 @@ class MatrixMuon(torch.optim.Optimizer):
             assert theta.grad is not None
             matrix.grad = _matrix(theta.grad)
         self.muon.param_groups[0]["lr"] = self.param_groups[0]["lr"]
-        self.muon.step()
+        self.muon.step()  # type: ignore[no-untyped-call]
         return value
 
 

@@ -105,9 +105,19 @@ def deep(rows: pd.DataFrame) -> list[str]:
     return lines
 
 
+def thousand(rows: pd.DataFrame) -> list[str]:
+    """Return the gap to the optimum and the error, a column per number of iterations."""
+    count, smoothing = rows["count"].iloc[0], rows["smoothing"].iloc[0]
+    lines = [f"## One spline, K = {count}, λ = {smoothing:g}, Adam", ""]
+    for value in ("gap", "error"):
+        lines += [f"{value}:", "", *_pivot(rows, ["name", "learning_rate"], value, "iterations")]
+    return lines
+
+
 SECTIONS: dict[str, Callable[[pd.DataFrame], list[str]]] = {
     "conditions": conditions,
     "convergence": convergence,
+    "thousand": thousand,
     "functions": functions,
     "slope": slope,
     "deep": deep,

@@ -23,7 +23,7 @@ def test_a_step_is_that_of_the_matrix() -> None:
         return 7.0
 
     for _ in range(2):
-        reference.step()
+        reference.step()  # type: ignore[no-untyped-call]
         assert optimizer.step(closure) == 7.0
         reference.param_groups[0]["lr"] = optimizer.param_groups[0]["lr"] = 0.05
     assert torch.equal(layer.theta.detach().flatten(0, 1), matrix.detach())
