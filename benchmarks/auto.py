@@ -104,23 +104,21 @@ def run(given: argparse.Namespace) -> int:
     found: list[tuple[float, str]] = []
     for shape, mode in tqdm(list(itertools.product(shapes, given.mode)), unit="case"):
         compared = compare(Case(shape, mode, device=given.device), competitors, given)
-        table.append(_row(shape, mode, shape in listed, compared, given))
+        table.append(_row(shape, mode, compared, given))
         found.append((compared.quotient, f"{tuple(shape)} {mode}, best: {compared.best}"))
     for quotient, text in sorted(found, reverse=True):
         print(f"{quotient:5.2f} {text}")
     return sum(quotient > MARGIN for quotient, _ in found)
 
 
-def _row(
-    shape: Shape, mode: str, listed: bool, compared: Verdict, given: argparse.Namespace
-) -> dict[str, Any]:
+def _row(shape: Shape, mode: str, compared: Verdict, given: argparse.Namespace) -> dict[str, Any]:
     return {
         **shape._asdict(),
         "mode": mode,
         "framework": given.framework,
         "execution": "compiled" if given.compiled or given.framework == "jax" else "eager",
         "kernels": "with native kernels" if given.native else "stock operations",
-        "shape": "listed" if listed else "random",
+        "shape": "listed" if shape in SHAPES[given.device] else "random",
         "quotient": round(compared.quotient, 3),
         "best": compared.best,
         "auto_ms": round(compared.auto_ms, 4),

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from .auto import MARGIN
 from .cases import SHAPES, SWEEPS, Shape
@@ -20,6 +22,8 @@ PLOTTED = (
     "equal-parameter matmul",
     "torch auto",
     "torch auto, compiled",
+    "torch embedding_bag",
+    "torch dense",
     "torch triton",
     "jax auto",
     "kanditioned 1.0.3 embedding_bag",
@@ -27,6 +31,12 @@ PLOTTED = (
     "efficient-kan linear, compiled",
     "inkan",
 )
+AXES = {"K": ("num_control_points", "K"), "B": ("batch", "B"), "width": ("in_features", "I = O")}
+"""Column and symbol of what each sweep varies."""
+LIMITS = {"dense": "--", "memory": ":"}
+COLOURS = [f"C{n}" for n in range(10)] + ["black", "gold"]
+"""Of `PLOTTED`, the same in every plot."""
+UNITS = {"p50_ms": "milliseconds", "peak_mib": "peak memory beyond what was there before, MiB"}
 CHOOSING = ["framework", "execution", "kernels"]
 """What `auto` chooses within, as `results/auto.csv` has it."""
 
@@ -44,8 +54,11 @@ def run(given: argparse.Namespace) -> int:
         dates, versions = (sorted(set(group[column])) for column in ("date", "versions"))
         lines += [f"## {title}", "", f"{', '.join(dates)}; {'; '.join(versions)}", ""]
         lines += speed_table(group)
+        slug, plots = _slug(setting), FOLDER / "plots"
         for name in SWEEPS:
-            plot_sweep(group, name, FOLDER / "plots" / f"{name}-{_slug(setting)}.png")
+            plot_sweep(group, name, "p50_ms", plots / f"{name}-{slug}.png")
+            plot_sweep(group, name, "peak_mib", plots / f"{name}-memory-{slug}.png")
+        plot_roofline(group, plots / f"roofline-{slug}.png")
     choices = FOLDER / "auto.csv"
     if choices.exists():
         table, missed = auto_table(pd.read_csv(choices))
@@ -95,33 +108,91 @@ def auto_table(rows: pd.DataFrame) -> tuple[list[str], int]:
     return _markdown(header, body), int((latest["quotient"] > MARGIN).sum())
 
 
-def plot_sweep(group: pd.DataFrame, name: str, path: Path) -> None:
-    """Draw median time against the size that a sweep varies, if it was measured."""
+def plot_sweep(group: pd.DataFrame, name: str, value: str, path: Path) -> None:
+    """Draw `value`, a column, against the size that a sweep varies, if it was measured."""
     shapes = set(SWEEPS[name])
-    timed = [
-        row for row in group[group["p50_ms"] != ""].to_dict("records") if _shape(row) in shapes
-    ]
-    if len({_shape(row) for row in timed}) < 3:
+    rows = [row for row in _latest(group, value) if _shape(row) in shapes]
+    if len({_shape(row) for row in rows}) < 3:
         return
-    import matplotlib.pyplot as plt
+    column, symbol = AXES[name]
+    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    for number, label in enumerate(PLOTTED):
+        points = sorted((row[column], float(row[value])) for row in rows if _label(row) == label)
+        if len(points) > 2:
+            axes.plot(
+                *zip(*points, strict=True), marker="o", markersize=3, c=COLOURS[number], label=label
+            )
+    if value == "p50_ms":
+        for limit, style in LIMITS.items():
+            points = sorted({(row[column], float(row[f"{limit}_limit_ms"])) for row in rows})
+            label = f"limit: {limit}"
+            axes.plot(*zip(*points, strict=True), linestyle=style, color="0.5", label=label)
+    first = rows[0]
+    fixed = ", ".join(
+        f"{s} {first[size]}" for size, s in zip(SIZES, "BIOK", strict=True) if s not in symbol
+    )
+    axes.set(xscale="log", yscale="log", xlabel=symbol, ylabel=UNITS[value])
+    axes.set_xscale("log", base=2)
+    axes.set_title(
+        f"{first['mode']}, {fixed}; {first['device']}, {first['threads']} thread(s)", fontsize=10
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(figure, path)
 
-    column = {"K": "num_control_points", "B": "batch", "width": "in_features"}[name]
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for label in PLOTTED:
-        points = sorted(
-            (row[column], float(row["p50_ms"])) for row in timed if _label(row) == label
-        )
+
+def plot_roofline(group: pd.DataFrame, path: Path) -> None:
+    """Draw the rate of every layer at the listed shapes against the roofs of a dense method.
+
+    The rate is that of the products which a dense method would compute, in units of the machine's
+    matmul rate; intensity is those products over the unavoidable traffic, in units of the machine's
+    balance. No dense method comes above 1; a lookup may.
+    """
+    listed = {shape for shapes in SHAPES.values() for shape in shapes}
+    rows = [row for row in _latest(group, "p50_ms") if _shape(row) in listed]
+    if len({_shape(row) for row in rows}) < 3:
+        return
+    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    for number, label in enumerate(PLOTTED[1:], 1):  # a linear layer has no K products per edge
+        points = [
+            (dense / float(row["memory_limit_ms"]), dense / float(row["p50_ms"]))
+            for row in rows
+            if _label(row) == label
+            for dense in [float(row["dense_limit_ms"])]
+        ]
         if points:
-            axes.loglog(*zip(*points, strict=True), marker="o", markersize=3, label=label)
-    for limit in ("dense_limit_ms", "memory_limit_ms"):
-        points = sorted({(row[column], float(row[limit])) for row in timed})
-        axes.loglog(*zip(*points, strict=True), "--", color="0.6", label=limit.replace("_ms", ""))
-    first = timed[0]
-    axes.set(xlabel=column, ylabel="ms", title=f"{first['mode']}, {first['device']}")
-    axes.legend(fontsize=7)
+            x, y = zip(*points, strict=True)
+            axes.scatter(x, y, s=18, color=COLOURS[number], label=label)
+    low, high = axes.get_xlim()
+    ends = [min(low, 0.3), max(high, 10.0)]
+    roof = [ends[0], 1.0, ends[1]]
+    axes.plot(
+        roof, [min(1.0, end) for end in roof], "--", color="0.5", label="roof of dense methods"
+    )
+    axes.set(
+        xscale="log", yscale="log",
+        xlabel="dense products per byte, ÷ the machine's balance",
+        ylabel="dense products per second, ÷ matmul rate",
+    )  # fmt: skip
+    first = rows[0]
+    axes.set_title(f"{first['mode']}; {first['device']}, {first['threads']} thread(s)", fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
     plt.close(figure)
+
+
+def _latest(group: pd.DataFrame, value: str) -> list[dict[str, Any]]:
+    """Return rows that have a value, the last of each case and competitor."""
+    measured = group[group[value] != ""]
+    measured = measured.drop_duplicates([*SIZES, "competitor", "parameterization"], keep="last")
+    rows: list[dict[str, Any]] = measured.to_dict("records")
+    return rows
 
 
 def _markdown(header: list[str], body: list[list[str]]) -> list[str]:
