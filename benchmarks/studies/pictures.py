@@ -144,9 +144,12 @@ def _text(value: object) -> str:
 
 
 def _curves(axes: Axes, rows: pd.DataFrame, x: str, y: str, label: str) -> None:
-    for name, group in rows.groupby(label):
+    for number, (name, group) in enumerate(rows.groupby(label)):
         ordered = group.sort_values(x)
-        axes.loglog(ordered[x], ordered[y], marker="o", markersize=3, label=str(name))
+        width = max(1.5, 5 - number)  # so that of two curves in one place both are seen
+        axes.loglog(
+            ordered[x], ordered[y], marker="o", markersize=3, linewidth=width, label=str(name)
+        )
     axes.legend(fontsize=7)
 
 
