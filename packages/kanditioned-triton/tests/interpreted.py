@@ -393,7 +393,13 @@ class TestScripts:
         assert len(rows) == len(names) * len(timings.PRECISIONS)
         assert all(row["inference edges/s"] == 3 * 4 * 2 * 1e3 for row in rows.values())
 
-    def test_same_bits_twice(self) -> None:
+    def test_once_in_parallel(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(timings, "SHAPES", ((3, 4, 2, 5),))
+        monkeypatch.setattr(selfcheck, "PRECISIONS", selfcheck.PRECISIONS[:1])
+        monkeypatch.setattr(selfcheck, "PROCESSES", 1)
+        assert selfcheck.once_in_parallel() == {"passed": True}
+
+    def test_selfcheck_same_bits(self) -> None:
         entry = selfcheck._same_bits((5, 3, 2, 9), torch.float32, "highest")
         assert entry == {"passed": True, "different": []}
 
