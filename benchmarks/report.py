@@ -36,7 +36,7 @@ AXES = {"K": ("num_control_points", "K"), "B": ("batch", "B"), "width": ("in_fea
 LIMITS = {"dense": "--", "memory": ":"}
 COLOURS = [f"C{n}" for n in range(10)] + ["black", "gold"]
 """Of `PLOTTED`, the same in every plot."""
-UNITS = {"p50_ms": "milliseconds", "peak_mib": "peak memory beyond what was there before, MiB"}
+UNITS = {"p50_ms": "milliseconds", "peak_mib": "peak memory of a step, MiB"}
 CHOOSING = ["framework", "execution", "kernels"]
 """What `auto` chooses within, as `results/auto.csv` has it."""
 
