@@ -40,3 +40,18 @@ def test_cpu_tensors_are_refused() -> None:
     remedy = r'must be on a GPU for impl="triton", got cpu\. Move the layer .*"cuda"'
     with pytest.raises(ValueError, match=remedy):
         spline_forward(torch.zeros(2, 3), torch.zeros(3, 4, 2), impl="triton")
+
+
+@pytest.mark.parametrize("command", ["selfcheck", "tune"])
+def test_commands_need_a_gpu(command: str) -> None:
+    """They are also what imports this package before `kanditioned_torch` does."""
+    run = subprocess.run(
+        [sys.executable, "-m", f"kanditioned_triton.{command}"],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 2, run.stderr
+    assert "no GPU: nothing was" in run.stderr
