@@ -19,7 +19,8 @@ def test_adam_is_pytorch_s() -> None:
         optimizer = torch.optim.Adam([theta], float(rate))
         for value in values[:, column]:
             optimizer.zero_grad()
-            (torch.as_tensor(a) @ theta - torch.as_tensor(b)).square().sum().backward()
+            loss = (torch.as_tensor(a) @ theta - torch.as_tensor(b)).square().sum()
+            torch.autograd.backward(loss)
             optimizer.step()
             residual = a @ theta.detach().numpy() - b
             np.testing.assert_allclose(value, residual @ residual, rtol=1e-12)
