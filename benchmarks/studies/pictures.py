@@ -97,10 +97,11 @@ def deep(rows: pd.DataFrame) -> list[str]:
     """Return objective and test error at the learning rate with the lowest validation error."""
     keys = ["optimizer", "steps", "function", "count", "smoothing"]
     best = rows.loc[rows.groupby([*keys, "name", "seed"])["validation"].idxmin()]
-    medians = best.groupby([*keys, "name"], as_index=False)[["objective", "test"]].median()
-    seeds = rows["seed"].nunique()
-    lines = [f"## [2, 8, 8, 1] per parameterization, median of {seeds} seed(s)", ""]
-    for value in ("objective", "test"):
+    groups = best.groupby([*keys, "name"])
+    medians = groups[["objective", "test"]].median().assign(seeds=groups["seed"].nunique())
+    medians = medians.reset_index()
+    lines = ["## [2, 8, 8, 1] per parameterization, median over seeds", ""]
+    for value in ("objective", "test", "seeds"):
         lines += [f"{value}:", "", *_pivot(medians, keys, value, "name")]
     return lines
 
