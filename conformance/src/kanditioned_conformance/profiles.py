@@ -19,7 +19,7 @@ class Profile:
         name: The name that selects it.
         examples: Random examples per test, beyond the table of `shapes`.
         any_shape: Whether their shapes are drawn, or taken from that table.
-        derandomize: Whether they are the same ones every time.
+        derandomize: Whether they are the same ones every time and everywhere.
     """
 
     name: str
@@ -70,3 +70,9 @@ def draws_any_shape() -> bool:
     """Whether the current profile draws shapes."""
     names = {profile.settings_name for profile in PROFILES.values() if profile.any_shape}
     return settings.get_current_profile_name() in names
+
+
+def draws_the_same() -> bool:
+    """Whether the current profile draws the same examples every time and everywhere."""
+    same: bool = settings().derandomize
+    return same
