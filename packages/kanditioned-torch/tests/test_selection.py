@@ -16,7 +16,7 @@ from kanditioned_torch.impls import IMPLS, Impl
 @pytest.mark.parametrize("device_type", ["cpu", "cuda", "mps"])
 def test_the_table_has_an_answer_for_everything(count: int, device_type: str) -> None:
     chosen = selection.chosen(device_type, count)
-    assert set(chosen) == {"interpolate", "contract", "accumulate"}
+    assert set(chosen) == {"interpolate", "contract", "accumulate", "accumulate_few"}
     assert set(chosen.values()) <= set(IMPLS)
 
 
@@ -33,6 +33,19 @@ def test_auto_takes_a_native_implementation_where_installed(
     assert selection.implementation("cpu", "cpu", 8) is native
     assert selection.implementation("auto", "cuda", 8) is not native
     assert selection.implementation("dense", "cpu", 8) is IMPLS["dense"]
+
+
+def test_few_samples_are_accumulated_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> torch.Tensor:
+        raise AssertionError
+
+    monkeypatch.setattr(selection, "_LOADED", {})
+    for unused, rows in (("sorted", 9), ("embedding_bag", 10)):
+        with monkeypatch.context() as patch:
+            patch.setitem(IMPLS, unused, Impl(*(never for _ in range(3))))
+            auto = selection.implementation("auto", "cpu", 9)
+            x, gy = torch.zeros(rows, 2), torch.ones(rows, 3)
+            assert auto.accumulate(x, None, gy, 9, 4.0, x.dtype, "highest").sum() == gy.sum() * 2
 
 
 def test_importing_brings_in_no_other_framework_nor_the_compiler() -> None:

@@ -2,7 +2,8 @@
 
 `auto` takes the native implementation of the device where its package is installed. Otherwise the
 table, `selection.json`, says per device kind and mode (eager or compiled) which stock
-implementation is fastest for each of the three contractions up to a number of control points.
+implementation is fastest for each of the three contractions up to a number of control points; for
+`accumulate` also where there are few samples, no more than control points.
 Regenerate it with `python -m kanditioned_torch.tune`.
 """
 
@@ -16,9 +17,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from types import ModuleType
 
+import torch
+from torch import Tensor
+
 from kanditioned_spec import validate
 
 from .impls import IMPLS, Impl
+from .impls.base import Accumulate
 from .tracing import is_traced
 
 
@@ -103,8 +108,28 @@ def implementation(impl: str, device_type: str, num_control_points: int) -> Impl
     return Impl(
         IMPLS[fastest["interpolate"]].interpolate,
         IMPLS[fastest["contract"]].contract,
-        IMPLS[fastest["accumulate"]].accumulate,
+        _by_batch(IMPLS[fastest["accumulate_few"]], IMPLS[fastest["accumulate"]]),
     )
+
+
+def _by_batch(few: Impl, many: Impl) -> Accumulate:
+    """Choose when it is called: only then may a compiler fix how the batch compares to K."""
+
+    def accumulate(
+        x: Tensor,
+        direction: Tensor | None,
+        grad_y: Tensor,
+        num_control_points: int,
+        spline_width: float,
+        dtype: torch.dtype,
+        precision: str,
+    ) -> Tensor:
+        impl = few if x.shape[0] <= num_control_points else many
+        return impl.accumulate(
+            x, direction, grad_y, num_control_points, spline_width, dtype, precision
+        )
+
+    return many.accumulate if few is many else accumulate
 
 
 def native_of(device_type: str) -> str | None:
