@@ -75,8 +75,7 @@ def released(session: nox.Session, version: str, folder: Path) -> str:
 def tests(session: nox.Session) -> None:
     """Run every test: each package's own, its doctests, and the conformance kit per backend."""
     install(session, *EVERYTHING, "pytest", "pytest-xdist", "pandas", "equinox", "statsmodels")
-    # A process keeps to one dtype of a backend, since compilers are paid once per process.
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", *kit(*BACKENDS), env=ONE_THREAD)
+    session.run("pytest", "-n", "2", *kit(*BACKENDS), env=ONE_THREAD)
     # The interpreter is chosen when Triton is imported, hence a process of its own.
     interpreted = kit("kanditioned_torch.backend:triton", profile="dev")
     session.run(

@@ -10,7 +10,7 @@
 5. Times and peak memory of a forward pass and of a training step, see `timings`: against a matrix
    product with as many parameters whose input was expanded beforehand, `nn.Linear`, the compiled
    PyTorch implementations, and kanditioned 1.0.3 where the environment variable KANDITIONED_1X
-   names a folder that it is installed in.
+   names the folder that it is installed in (the first, if it names several).
 6. The kit for the PyTorch and JAX backends that are installed.
 
 The file is written after each entry, and a run that finds it goes on with what it lacks: nothing is

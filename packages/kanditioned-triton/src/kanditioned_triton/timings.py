@@ -78,7 +78,7 @@ def competitors(shape: Shape, precision: str) -> dict[str, Callable[[], nn.Modul
         "nn.Linear": partial(nn.Linear, inputs, outputs, bias=False),
     }
     slow = {impl: partial(ours, impl) for impl in STOCK}
-    folder = os.environ.get("KANDITIONED_1X")
+    folder = os.environ.get("KANDITIONED_1X", "").partition(os.pathsep)[0]
     if folder:
         if folder not in sys.path:
             sys.path.insert(0, folder)
