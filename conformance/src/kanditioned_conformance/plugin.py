@@ -60,7 +60,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Load backends and profile, if this run is about the chapters."""
-    config.addinivalue_line("markers", "xdist_group(name): run in one process of pytest-xdist")
     if config.getoption("--kan-backend") or any(PACKAGE in str(arg) for arg in config.args):
         _begin(config)
 
@@ -83,14 +82,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the expected failures, and for `--dist loadgroup` what shares compiled functions."""
+    """Mark the expected failures."""
     session = config.stash.get(SESSION, None)
     if session is None:
         return
     for item in items:
         place = session.place(item.nodeid)
-        if place:
-            item.add_marker(pytest.mark.xdist_group(place.subject.id))
         for entry in session.xfails:
             if place and entry.matches(
                 place.chapter, place.test, place.parameters, place.subject.dtype

@@ -105,7 +105,7 @@ class Session:
         path, _, rest = nodeid.partition("::")
         test, _, bracket = rest.partition("[")
         stem = Path(path).stem
-        identity = bracket.rpartition("]")[0]  # pytest-xdist adds the group after it
+        identity = bracket.removesuffix("]")
         fitting = [s for s in self.subjects if f"-{identity}-".find(f"-{s.id}-") >= 0]
         if stem not in CHAPTERS or not fitting:
             return None
