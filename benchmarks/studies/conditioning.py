@@ -117,6 +117,14 @@ class Objective:
         return self.factor @ p.matrix(), self.factor @ self.optimum
 
 
+def adam_step(gradient: Array, m: Array, v: Array, iteration: int) -> tuple[Array, Array, Array]:
+    """Return Adam's step at learning rate 1, and its moments (D. Kingma, J. Ba, ICLR 2015)."""
+    m = 0.9 * m + 0.1 * gradient
+    v = 0.999 * v + 0.001 * gradient**2
+    step: Array = m / (1 - 0.9**iteration) / (np.sqrt(v / (1 - 0.999**iteration)) + 1e-8)
+    return step, m, v
+
+
 def first_order(a: Array, b: Array, start: float) -> Iterator[tuple[str, float, int | None]]:
     """Run gradient descent, Adam and AdamW side by side, a column each.
 
@@ -137,9 +145,7 @@ def first_order(a: Array, b: Array, start: float) -> Iterator[tuple[str, float, 
     with np.errstate(over="ignore", invalid="ignore"):
         for iteration in range(1, MOST_ITERATIONS + 1):
             gradient = 2 * a.T @ (a @ theta - b[:, None])
-            m = 0.9 * m + 0.1 * gradient
-            v = 0.999 * v + 0.001 * gradient**2
-            scaled = m / (1 - 0.9**iteration) / (np.sqrt(v / (1 - 0.999**iteration)) + 1e-8)
+            scaled, m, v = adam_step(gradient, m, v, iteration)
             theta = theta * (1 - rates * decay) - rates * np.where(adaptive, scaled, gradient)
             gap = np.sum((a @ theta - b[:, None]) ** 2, 0)
             for column in np.flatnonzero(gap <= GAP * start):

@@ -21,7 +21,7 @@ from kanditioned_spec.grid import Array, knots
 
 from .. import machine
 from ..results import FOLDER, Table
-from .conditioning import GAP, NAMES, WIDTH, Objective, made, target
+from .conditioning import GAP, NAMES, WIDTH, Objective, adam_step, made, target
 
 COUNT, SMOOTHING = 1000, 100.0
 RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
@@ -54,10 +54,8 @@ def adam(a: Array, b: Array, rates: Array, iterations: int) -> tuple[Array, list
     residual = -np.repeat(b[:, None], len(rates), 1)
     for iteration in range(1, iterations + 1):
         gradient = 2 * a.T @ residual
-        m = 0.9 * m + 0.1 * gradient
-        v = 0.999 * v + 0.001 * gradient**2
-        scaled = m / (1 - 0.9**iteration) / (np.sqrt(v / (1 - 0.999**iteration)) + 1e-8)
-        theta = theta - rates * scaled
+        step, m, v = adam_step(gradient, m, v, iteration)
+        theta = theta - rates * step
         residual = a @ theta - b[:, None]
         values[iteration - 1] = np.sum(residual**2, 0)
         if iteration in FRAMES:
