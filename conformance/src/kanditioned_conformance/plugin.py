@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis.errors import Unsatisfiable
@@ -78,6 +79,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         _begin(metafunc.config)
     subjects = metafunc.config.stash[SESSION].subjects
     metafunc.parametrize("subject", subjects, ids=[s.id for s in subjects], scope="session")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a subject's tests in one process of pytest-xdist, where they share what they compile.
+
+    Unless there are fewer subjects than processes, or another `--dist` is asked for.
+    """
+    session = config.stash.get(SESSION, None)
+    processes = config.getoption("numprocesses") or 1
+    if session is None or config.getoption("dist") != "load" or len(session.subjects) < processes:
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class BySubject(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            place = session.place(nodeid)
+            return place.subject.id if place else nodeid
+
+    return BySubject(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,7 +8,7 @@ import pytest
 
 from ..cases import Case
 from ..checks import Check
-from ..checks.contract import check_inputs_untouched
+from ..checks.contract import check_layer_ownership, check_map_ownership
 from ..checks.layer import (
     check_feature_major,
     check_forward,
@@ -19,7 +19,7 @@ from ..checks.layer import (
 )
 from ..shapes import FEATURE_MAJOR
 from ..shapes import LAYERS as SHAPES
-from ..strategies import drawn, layers, strided
+from ..strategies import MAPS, MapKind, drawn, layers, map_id, maps, strided
 from ..subject import Subject
 
 CHECKS = (check_forward, check_grad_x, check_grad_control_points, check_second_derivatives)
@@ -59,5 +59,10 @@ class TestOwnership:
     """A backend has NumPy in, NumPy out: what comes in is the caller's."""
 
     @drawn(layers("off_knots"))
-    def test_inputs_are_untouched(self, subject: Subject, case: Case) -> None:
-        subject.run(check_inputs_untouched, case)
+    def test_inputs_of_layers(self, subject: Subject, case: Case) -> None:
+        subject.run(check_layer_ownership, case)
+
+    @pytest.mark.parametrize("kind", MAPS, ids=map_id)
+    @drawn(maps())
+    def test_inputs_of_maps(self, subject: Subject, kind: MapKind, case: Case) -> None:
+        subject.run(check_map_ownership, case.of(*kind))

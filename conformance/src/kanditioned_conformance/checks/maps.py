@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from math import prod
 
 import numpy as np
 
-from kanditioned_spec import Parameterization, numerics
+from kanditioned_spec import Parameterization, Problem, numerics
 from kanditioned_spec.grid import Array
 from kanditioned_spec.parameterizations.demmler_reinsch import DemmlerReinsch, mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
@@ -71,10 +71,9 @@ def check_conditioning(backend: CompleteBackend, case: Case) -> Ratios:
     `demmler_reinsch`. Entries of T may be off by their bound E, and no singular value moves by more
     than ‖|F| E‖_F (H. Weyl, Mathematische Annalen 71, 1912).
     """
-    spec = map_of(case.problem)
+    p = case.problem
+    spec, got = map_of(p), _matrix(backend, p)
     identity = np.eye(spec.num_parameters)
-    p = replace(case.problem, in_features=1, out_features=spec.num_parameters)
-    got = np.asarray(backend.control_points(p, identity[None]), dtype=np.float64)[0]
     error = numerics.tolerance(map_condition(spec, identity), spec.matrix(), p.dtype)
     factor = _objective(spec)
     bound = np.linalg.norm(np.abs(factor) @ error)
@@ -89,6 +88,18 @@ def check_penalty(backend: CompleteBackend, case: Case) -> Ratios:
     spec = map_of(p)
     got, want = backend.penalty(p, theta), spec.penalty(theta)
     return compare("penalty", p, got, want, penalty_condition(spec, theta, p.dtype))
+
+
+def _matrix(backend: CompleteBackend, p: Problem) -> Array:
+    """Return T, a column per edge of a layer, so that no other shape has to be compiled."""
+    edges, size = (p.in_features, p.out_features), map_of(p).num_parameters
+    some = prod(edges)
+    columns = []
+    for first in range(0, size, some):
+        theta = np.eye(size, some, -first).reshape(size, *edges).swapaxes(0, 1)
+        image = np.asarray(backend.control_points(p, theta), dtype=np.float64)
+        columns.append(image.swapaxes(0, 1).reshape(-1, some))
+    return np.hstack(columns)[:, :size]
 
 
 def _objective(spec: Parameterization) -> Array:

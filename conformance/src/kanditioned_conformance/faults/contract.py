@@ -44,12 +44,21 @@ class LeavesTheFeatureMajorGradientBatchMajor(Fault):
 
 
 class WritesToItsInput(Fault):
-    caught_by = "shapes::TestOwnership::test_inputs_are_untouched"
+    caught_by = "shapes::TestOwnership::test_inputs_of_layers"
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         y = super().forward(problem, x, control_points)
         x += x.dtype.type(1)
         return y
+
+
+class WritesToItsParameters(Fault):
+    caught_by = "shapes::TestOwnership::test_inputs_of_maps"
+
+    def control_points(self, problem: Problem, theta: Floats) -> Floats:
+        result = super().control_points(problem, theta)
+        theta *= theta.dtype.type(2)
+        return result
 
 
 class AddsInADifferentOrderEachTime(Fault):

@@ -235,7 +235,8 @@ def _arrays(problem: Problem, *arrays: NumpyArray) -> list[jax.Array]:
 
 def _numpy(array: jax.Array) -> NumpyArray:
     """Return the values in the NumPy dtype that holds them (bfloat16 in float32)."""
-    return np.asarray(array.astype(jnp.float32) if array.dtype == jnp.bfloat16 else array)
+    values = np.asarray(array)
+    return values.astype(np.float32) if array.dtype == jnp.bfloat16 else values
 
 
 auto, lookup, dense, pallas = map(JaxBackend, IMPL_NAMES)

@@ -76,6 +76,8 @@ def curvature(spec: Parameterization, theta: jax.Array) -> jax.Array:
 
 def parameters_from(spec: Parameterization, control_points: jax.Array) -> jax.Array:
     """Return the θ of smallest norm that minimises ‖T θ - c‖."""
+    if spec.name == "bspline":
+        return control_points
     return along_knots(spec.parameters_from(np.eye(spec.num_control_points)), control_points)
 
 

@@ -40,11 +40,10 @@ def interpolate(
     """Return Φ c, a tile of (rows, outputs) per program."""
     in_features, count, out_features = control_points.shape
     batch, affine = x.shape[0], direction is None
-    interval, weight = weights(x, direction, count, spline_width)
+    interval, weight = _rows_last(x, direction, count, spline_width)
     finite = jnp.where(jnp.isinf(weight), 0, weight) if affine else weight
-    interval, finite = _padded(interval, ROWS), _padded(finite, ROWS)
     knots, c = _tiled(control_points)
-    rows, outputs = finite.shape[0], c.shape[2]
+    rows, outputs = finite.shape[1], c.shape[2]
 
     def kernel(interval_ref, weight_ref, c_ref, y_ref):  # type: ignore[no-untyped-def]
         def term(i, k, y):  # type: ignore[no-untyped-def]
@@ -62,8 +61,8 @@ def interpolate(
         (rows, outputs),
         x.dtype,
         target,
-    )(interval.T, finite.T, c)[:batch, :out_features]
-    infinite = jnp.where(jnp.isinf(weight), weight, 0)
+    )(interval, finite, c)[:batch, :out_features]
+    infinite = jnp.where(jnp.isinf(weight), weight, 0)[:, :batch].T
     return y + of_infinite(infinite, control_points, target) if affine else y
 
 
@@ -76,8 +75,8 @@ def contract(
 ) -> jax.Array:
     """Return the difference of two entries of gy cᵀ, a tile of rows of one feature per program."""
     batch, (in_features, count, _) = x.shape[0], control_points.shape
-    interval, _ = locate(x, count, spline_width)
-    gy, interval = _padded(_padded(grad_y, ROWS), OUTPUTS, axis=1), _padded(interval, ROWS)
+    interval, _ = _rows_last(x, None, count, spline_width)
+    gy = _padded(grad_y, (ROWS, OUTPUTS))
     knots, c = _tiled(control_points)
 
     def kernel(interval_ref, c_ref, gy_ref, sums_ref):  # type: ignore[no-untyped-def]
@@ -102,7 +101,7 @@ def contract(
         (in_features, gy.shape[0]),
         x.dtype,
         target,
-    )(interval.T, c, gy)
+    )(interval, c, gy)
     products = sums.T[:batch] * knots_per_unit(count, spline_width)
     return nan_where_nan(x, products)
 
@@ -117,9 +116,8 @@ def accumulate(
 ) -> jax.Array:
     """Return Φᵀ gy, a tile of (knots, outputs) of one feature per program."""
     in_features, affine = x.shape[1], direction is None
-    interval, weight = weights(x, direction, num_control_points, spline_width)
-    interval, weight = _padded(interval, ROWS), _padded(weight, ROWS)
-    gy = _padded(_padded(grad_y, ROWS), OUTPUTS, axis=1)
+    interval, weight = _rows_last(x, direction, num_control_points, spline_width)
+    gy = _padded(grad_y, (ROWS, OUTPUTS))
     knots = _knot_tile(num_control_points)
     count = -(-num_control_points // knots) * knots
 
@@ -143,7 +141,7 @@ def accumulate(
         (in_features, count, gy.shape[1]),
         x.dtype,
         target,
-    )(interval.T, weight.T, gy)
+    )(interval, weight, gy)
     return grad[:, :num_control_points, : grad_y.shape[1]]
 
 
@@ -200,17 +198,25 @@ def _knot_tile(count: int) -> int:
     return min(KNOTS, max(16, pl.next_power_of_2(count)))
 
 
+def _rows_last(
+    x: jax.Array, direction: jax.Array | None, count: int, spline_width: float
+) -> tuple[jax.Array, jax.Array]:
+    """Return intervals and weights of whole tiles of rows, each (I, B)."""
+    padded = _padded(x.T, (1, ROWS))
+    along = None if direction is None else _padded(direction.T, (1, ROWS))
+    return weights(padded, along, count, spline_width)
+
+
 def _tiled(control_points: jax.Array) -> tuple[int, jax.Array]:
     """Return the knot tile, and control points padded to whole tiles of knots and outputs."""
     knots = _knot_tile(control_points.shape[1])
-    return knots, _padded(_padded(control_points, knots, axis=1), OUTPUTS, axis=2)
+    return knots, _padded(control_points, (1, knots, OUTPUTS))
 
 
-def _padded(values: jax.Array, multiple: int, axis: int = 0) -> jax.Array:
-    """Append zeros up to a multiple."""
-    widths = [(0, 0)] * values.ndim
-    widths[axis] = (0, -values.shape[axis] % multiple)
-    return jnp.pad(values, widths)
+def _padded(values: jax.Array, multiples: tuple[int, ...]) -> jax.Array:
+    """Append zeros to each axis up to a multiple."""
+    missing = [-size % multiple for size, multiple in zip(values.shape, multiples, strict=True)]
+    return jnp.pad(values, [(0, count) for count in missing])
 
 
 pallas = Impl(interpolate, contract, accumulate)
