@@ -1,4 +1,4 @@
-"""Fused kernels: the hat basis is made in registers and goes straight into matrix products.
+"""Fused kernels: positions and the hat basis are made in registers, for matrix products there.
 
 2 K multiply-adds per edge as `dense`, without Φ in memory. Written for a GPU through Pallas'
 Triton lowering, which JAX has deprecated; on a CPU the kernels are interpreted, for tests.
@@ -39,31 +39,42 @@ def interpolate(
 ) -> jax.Array:
     """Return Φ c, a tile of (rows, outputs) per program."""
     in_features, count, out_features = control_points.shape
-    batch, affine = x.shape[0], direction is None
-    interval, weight = _rows_last(x, direction, count, spline_width)
-    finite = jnp.where(jnp.isinf(weight), 0, weight) if affine else weight
+    affine = direction is None
+    inputs = _inputs(x, direction)
     knots, c = _tiled(control_points)
-    rows, outputs = finite.shape[1], c.shape[2]
+    rows, outputs = inputs[0].shape[1], c.shape[2]
 
-    def kernel(interval_ref, weight_ref, c_ref, y_ref):  # type: ignore[no-untyped-def]
-        def term(i, k, y):  # type: ignore[no-untyped-def]
-            basis = _basis(interval_ref[i], weight_ref[i], k * knots, knots, affine)
-            return y + _dot(basis, c_ref[i, pl.ds(k * knots, knots)], target)
+    def kernel(*refs):  # type: ignore[no-untyped-def]
+        *input_refs, c_ref, y_ref = refs
 
-        y_ref[...] = _nested(in_features, c.shape[1] // knots, term, y_ref)
+        def feature(i, y):  # type: ignore[no-untyped-def]
+            interval, weight = weights(*_read(input_refs, i), count, spline_width)
+            finite = jnp.where(jnp.isinf(weight), 0, weight) if affine else weight
+
+            def part(k, y):  # type: ignore[no-untyped-def]
+                basis = _basis(interval, finite, k * knots, knots, affine)
+                return y + _dot(basis, c_ref[i, pl.ds(k * knots, knots)], target)
+
+            return _repeated(c.shape[1] // knots, part, y)
+
+        y_ref[...] = _repeated(in_features, feature, _zeros(y_ref))
 
     per_rows = pl.BlockSpec((in_features, ROWS), lambda b, o: (0, b))
+    per_outputs = pl.BlockSpec((*c.shape[:2], OUTPUTS), lambda b, o: (0, 0, o))
     y = _call(
         kernel,
         (rows // ROWS, outputs // OUTPUTS),
-        [per_rows, per_rows, pl.BlockSpec((*c.shape[:2], OUTPUTS), lambda b, o: (0, 0, o))],
+        [*(per_rows for _ in inputs), per_outputs],
         pl.BlockSpec((ROWS, OUTPUTS), lambda b, o: (b, o)),
         (rows, outputs),
         x.dtype,
         target,
-    )(interval, finite, c)[:batch, :out_features]
-    infinite = jnp.where(jnp.isinf(weight), weight, 0)[:, :batch].T
-    return y + of_infinite(infinite, control_points, target) if affine else y
+    )(*inputs, c)[: x.shape[0], :out_features]
+    if not affine:
+        return y
+    _, fraction = locate(x, count, spline_width)
+    infinite = jnp.where(jnp.isinf(fraction), fraction, 0)
+    return y + of_infinite(infinite, control_points, target)
 
 
 def contract(
@@ -75,18 +86,23 @@ def contract(
 ) -> jax.Array:
     """Return the difference of two entries of gy cᵀ, a tile of rows of one feature per program."""
     batch, (in_features, count, _) = x.shape[0], control_points.shape
-    interval, _ = _rows_last(x, None, count, spline_width)
-    gy = _padded(grad_y, (ROWS, OUTPUTS))
+    inputs, gy = _inputs(x, None), _padded(grad_y, (ROWS, OUTPUTS))
     knots, c = _tiled(control_points)
 
-    def kernel(interval_ref, c_ref, gy_ref, sums_ref):  # type: ignore[no-untyped-def]
-        def term(o, k, sums):  # type: ignore[no-untyped-def]
-            outputs = pl.ds(o * OUTPUTS, OUTPUTS)
-            dots = _dot(gy_ref[:, outputs], c_ref[pl.ds(k * knots, knots), outputs].T, target)
-            offset = k * knots + lax.iota(jnp.int32, knots) - interval_ref[...][:, None]
-            return sums + jnp.where(offset == 1, dots, jnp.where(offset == 0, -dots, 0)).sum(1)
+    def kernel(x_ref, c_ref, gy_ref, sums_ref):  # type: ignore[no-untyped-def]
+        interval, _ = locate(x_ref[...], count, spline_width)
 
-        sums_ref[...] = _nested(gy.shape[1] // OUTPUTS, c.shape[1] // knots, term, sums_ref)
+        def column(o, sums):  # type: ignore[no-untyped-def]
+            outputs = pl.ds(o * OUTPUTS, OUTPUTS)
+
+            def part(k, sums):  # type: ignore[no-untyped-def]
+                dots = _dot(gy_ref[:, outputs], c_ref[pl.ds(k * knots, knots), outputs].T, target)
+                offset = k * knots + lax.iota(jnp.int32, knots) - interval[:, None]
+                return sums + jnp.where(offset == 1, dots, jnp.where(offset == 0, -dots, 0)).sum(1)
+
+            return _repeated(c.shape[1] // knots, part, sums)
+
+        sums_ref[...] = _repeated(gy.shape[1] // OUTPUTS, column, _zeros(sums_ref))
 
     per_row = pl.BlockSpec((None, ROWS), lambda b, i: (i, b))
     sums = _call(
@@ -101,7 +117,7 @@ def contract(
         (in_features, gy.shape[0]),
         x.dtype,
         target,
-    )(interval, c, gy)
+    )(*inputs, c, gy)
     products = sums.T[:batch] * knots_per_unit(count, spline_width)
     return nan_where_nan(x, products)
 
@@ -116,32 +132,34 @@ def accumulate(
 ) -> jax.Array:
     """Return Φᵀ gy, a tile of (knots, outputs) of one feature per program."""
     in_features, affine = x.shape[1], direction is None
-    interval, weight = _rows_last(x, direction, num_control_points, spline_width)
-    gy = _padded(grad_y, (ROWS, OUTPUTS))
+    inputs, gy = _inputs(x, direction), _padded(grad_y, (ROWS, OUTPUTS))
     knots = _knot_tile(num_control_points)
     count = -(-num_control_points // knots) * knots
 
-    def kernel(interval_ref, weight_ref, gy_ref, grad_ref):  # type: ignore[no-untyped-def]
+    def kernel(*refs):  # type: ignore[no-untyped-def]
+        *input_refs, gy_ref, grad_ref = refs
         first = pl.program_id(1) * knots
 
         def rows(n, grad):  # type: ignore[no-untyped-def]
             part = pl.ds(n * ROWS, ROWS)
-            basis = _basis(interval_ref[part], weight_ref[part], first, knots, affine)
+            tile = _read(input_refs, part)
+            interval, weight = weights(*tile, num_control_points, spline_width)
+            basis = _basis(interval, weight, first, knots, affine)
             return grad + _dot(basis.T, gy_ref[part], target)
 
-        empty = jnp.zeros(grad_ref.shape, grad_ref.dtype)
-        grad_ref[...] = lax.fori_loop(0, gy.shape[0] // ROWS, rows, empty)
+        grad_ref[...] = _repeated(gy.shape[0] // ROWS, rows, _zeros(grad_ref))
 
     per_feature = pl.BlockSpec((None, gy.shape[0]), lambda i, k, o: (i, 0))
+    per_outputs = pl.BlockSpec((gy.shape[0], OUTPUTS), lambda i, k, o: (0, o))
     grad = _call(
         kernel,
         (in_features, count // knots, gy.shape[1] // OUTPUTS),
-        [per_feature, per_feature, pl.BlockSpec((gy.shape[0], OUTPUTS), lambda i, k, o: (0, o))],
+        [*(per_feature for _ in inputs), per_outputs],
         pl.BlockSpec((None, knots, OUTPUTS), lambda i, k, o: (i, k, o)),
         (in_features, count, gy.shape[1]),
         x.dtype,
         target,
-    )(interval, weight, gy)
+    )(*inputs, gy)
     return grad[:, :num_control_points, : grad_y.shape[1]]
 
 
@@ -165,20 +183,18 @@ def _call(
     )
 
 
-def _nested(
-    outer: int,
-    inner: int,
-    term: Callable[[jax.Array, jax.Array, jax.Array], jax.Array],
-    like: jax.Ref,
+def _repeated(
+    count: int, step: Callable[[int | jax.Array, jax.Array], jax.Array], value: jax.Array
 ) -> jax.Array:
-    """Return zeros of the shape of `like` after `term(n, m, total)` for every n and m."""
-    total: jax.Array = lax.fori_loop(
-        0,
-        outer,
-        lambda n, total: lax.fori_loop(0, inner, lambda m, total: term(n, m, total), total),
-        jnp.zeros(like.shape, like.dtype),
-    )
-    return total
+    """Return `value` after `step(n, value)` for every n; most loops have one trip."""
+    if count == 1:
+        return step(0, value)
+    result: jax.Array = lax.fori_loop(0, count, step, value)
+    return result
+
+
+def _zeros(ref: jax.Ref) -> jax.Array:
+    return jnp.zeros(ref.shape, ref.dtype)
 
 
 def _basis(
@@ -198,13 +214,16 @@ def _knot_tile(count: int) -> int:
     return min(KNOTS, max(16, pl.next_power_of_2(count)))
 
 
-def _rows_last(
-    x: jax.Array, direction: jax.Array | None, count: int, spline_width: float
-) -> tuple[jax.Array, jax.Array]:
-    """Return intervals and weights of whole tiles of rows, each (I, B)."""
-    padded = _padded(x.T, (1, ROWS))
-    along = None if direction is None else _padded(direction.T, (1, ROWS))
-    return weights(padded, along, count, spline_width)
+def _inputs(x: jax.Array, direction: jax.Array | None) -> list[jax.Array]:
+    """Return x and the direction, if any, in whole tiles of rows, each (I, B)."""
+    given = [x] if direction is None else [x, direction]
+    return [_padded(values.T, (1, ROWS)) for values in given]
+
+
+def _read(input_refs: list[jax.Ref], part: Any) -> tuple[jax.Array, jax.Array | None]:
+    """Return a tile of x, and of the direction if there is one."""
+    x, direction, *_ = *(ref[part] for ref in input_refs), None
+    return x, direction
 
 
 def _tiled(control_points: jax.Array) -> tuple[int, jax.Array]:
