@@ -49,7 +49,8 @@ WITHOUT_JAX = (
     "packages/kanditioned-torch/tests",
     "packages/kanditioned-triton/tests",
 )
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # a process per core; threads of one would wait for others'
+# A process per core: threads of one, XLA's compiler's too, would wait for others'.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "PJRT_NPROC": "1"}
 
 
 def install(session: nox.Session, *requirements: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
@@ -45,6 +47,11 @@ def slopes(
         raise ValueError(validate.message(where, "key", constraint, None, remedy))
     if isinstance(key, int):
         key = jax.random.key(key)
-    normal: jax.Array = jax.random.normal(key, (in_features, out_features), dtype)
+    return _of_unit_norm(key, (in_features, out_features), dtype)
+
+
+@partial(jax.jit, static_argnames=("shape", "dtype"))
+def _of_unit_norm(key: jax.Array, shape: tuple[int, int], dtype: DTypeLike) -> jax.Array:
+    normal: jax.Array = jax.random.normal(key, shape, dtype)
     norms: jax.Array = jnp.linalg.norm(normal, axis=0)
     return normal / norms

@@ -99,7 +99,8 @@ def converted(
 
 def along_knots(matrix: Array, values: jax.Array) -> jax.Array:
     """Multiply the knot axis of `values` (I, P, O) by a matrix (K, P), without rounding factors."""
-    return jnp.einsum("kp,ipo->iko", jnp.asarray(matrix, values.dtype), values, precision="highest")
+    rounded = matrix.astype(values.dtype)
+    return jnp.einsum("kp,ipo->iko", rounded, values, precision="highest")
 
 
 def _ramps(jumps: jax.Array) -> jax.Array:
@@ -141,9 +142,8 @@ def _inverse_dct(coefficients: jax.Array) -> jax.Array:
     mirrored = jnp.pad(jnp.flip(coefficients, 1), ((0, 0), (1, 0), (0, 0)))[:, :half]
     spectrum = jax.lax.complex(coefficients[:, :half], -mirrored) * twiddle
     reordered = jnp.fft.irfft(spectrum, n=count, axis=1)
-    evens = (count + 1) // 2
-    values = jnp.empty_like(coefficients).at[:, ::2].set(reordered[:, :evens])
-    return values.at[:, 1::2].set(jnp.flip(reordered[:, evens:], 1))
+    sample = np.arange(count)
+    return reordered[:, np.where(sample % 2, count - 1 - sample // 2, sample // 2)]
 
 
 def _complex(real: Array, imaginary: Array, dtype: Any) -> jax.Array:
