@@ -107,6 +107,18 @@ def test_a_wrong_backend_fails_beside_a_right_one(tmp_path: Path) -> None:
     assert "ConformanceError: value: at [0, 0]" in again.stderr
 
 
+def test_tests_that_share_what_they_compile_share_a_process(tmp_path: Path) -> None:
+    run = Run(
+        tmp_path, "-v", "-n", "2", "--dtype", "float32", "--dtype", "float64",
+        "-k", "TestValue or TestOwnership",
+    )  # fmt: skip
+    assert run.code == 0, run.output
+    processes: dict[str, set[str]] = {}
+    for process, dtype in re.findall(r"\[(gw\d)\].*\[reference-(\w+)", run.output):
+        processes.setdefault(dtype, set()).add(process)
+    assert sorted(map(len, processes.values())) == [1, 1]
+
+
 def test_a_crash_keeps_its_traceback_and_says_on_what(tmp_path: Path) -> None:
     run = Run(tmp_path, "--backend", "adopter:crashes", "--dtype", "float32", "-k", "TestValue")
     assert run.count("failed") == 2
