@@ -22,6 +22,7 @@ CHOSEN_BY = [
     "learning_rate",
     "schedule",
     "steps",
+    "warm_up",
 ]
 
 
@@ -66,7 +67,10 @@ def functions(rows: pd.DataFrame) -> list[str]:
         seeds=("seed", "nunique"),
     )  # fmt: skip
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    _curves(axes, summary.reset_index(), "intervals", "median", "function")
+    lines = summary.reset_index()
+    start = lines["warm_up"].map(lambda n: f", from {n} intervals" if n else "")
+    lines = lines.assign(label=lines["function"] + start)
+    _curves(axes, lines, "intervals", "median", "label")
     axes.set(xlabel="intervals G", ylabel="relative L2 error", title="[2, 8, 8, 1]")
     figure.savefig(PLOTS / "functions.png", dpi=130)
     return ["## [2, 8, 8, 1], smoothing chosen on validation data", "", *_table(summary)]

@@ -87,13 +87,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     Unless there are fewer subjects than processes, or another `--dist` is asked for.
     """
-    session = config.stash.get(SESSION, None)
-    processes = config.getoption("numprocesses") or 1
-    if session is None or config.getoption("dist") != "load" or len(session.subjects) < processes:
+    if SESSION not in config.stash or config.getoption("dist") != "load":
+        return None
+    session = config.stash[SESSION]
+    if len(session.subjects) < (config.getoption("numprocesses") or 1):
         return None
     from xdist.scheduler import LoadScopeScheduling
 
-    class BySubject(LoadScopeScheduling):
+    class BySubject(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             place = session.place(nodeid)
             return place.subject.id if place else nodeid

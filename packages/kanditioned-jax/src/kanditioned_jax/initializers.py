@@ -47,7 +47,8 @@ def slopes(
         raise ValueError(validate.message(where, "key", constraint, None, remedy))
     if isinstance(key, int):
         key = jax.random.key(key)
-    return _of_unit_norm(key, (in_features, out_features), dtype)
+    normalised: jax.Array = _of_unit_norm(key, (in_features, out_features), dtype)
+    return normalised
 
 
 @partial(jax.jit, static_argnames=("shape", "dtype"))
