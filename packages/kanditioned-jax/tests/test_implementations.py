@@ -12,7 +12,7 @@ import pytest
 from kanditioned_jax import IMPL_NAMES, spline_forward
 from kanditioned_jax.impls import IMPLS as TABLE
 from kanditioned_jax.impls.base import Target, add_blocks, join_blocks
-from kanditioned_jax.selection import chosen, implementation
+from kanditioned_jax.selection import FEW, chosen, implementation
 from kanditioned_spec import reference
 
 IMPLS = ("lookup", "dense", "pallas")
@@ -61,12 +61,15 @@ def test_tile_of_a_huge_batch_stays_within_the_workspace():
 
 @pytest.mark.parametrize("count", [2, 8, 32, 33, 1000])
 @pytest.mark.parametrize("kind", ["cpu", "other"])
-def test_table_names_an_implementation_for_every_size(kind, count):
+@pytest.mark.parametrize("batch", [1, FEW, FEW + 1, 10**6])
+def test_table_names_an_implementation_for_every_size(kind, count, batch):
     names = chosen(kind, count)
-    assert set(names) == {"interpolate", "contract", "accumulate"}
-    impl = implementation("auto", kind == "cpu", count)
-    for contraction, name in names.items():
-        assert getattr(impl, contraction) is getattr(TABLE[name], contraction)
+    assert set(names) == {"interpolate", "contract", "accumulate", "accumulate_few"}
+    impl = implementation("auto", kind == "cpu", count, batch)
+    assert impl.interpolate is TABLE[names["interpolate"]].interpolate
+    assert impl.contract is TABLE[names["contract"]].contract
+    accumulate = names["accumulate_few" if batch <= FEW else "accumulate"]
+    assert impl.accumulate is TABLE[accumulate].accumulate
 
 
 def test_no_atomics_where_they_are_not_in_order(arrays):

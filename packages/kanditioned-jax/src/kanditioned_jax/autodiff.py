@@ -153,7 +153,7 @@ def _evaluate(
 ) -> jax.Array:
     """Evaluate a contraction by the chosen implementation."""
     count, width = setting.num_control_points, setting.spline_width
-    impl = selection.implementation(setting.impl, on_cpu, count)
+    impl = selection.implementation(setting.impl, on_cpu, count, x.shape[1])
     target = Target(on_cpu, setting.precision)
 
     def group(x: jax.Array, *values: jax.Array) -> jax.Array:

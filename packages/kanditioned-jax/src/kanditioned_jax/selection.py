@@ -1,7 +1,8 @@
 """Which implementation runs: by name, or chosen by `auto` from a table made by measurement.
 
 The table, `selection.json`, says per device kind which implementation is fastest for each of the
-three contractions up to a number of control points. Regenerate it with
+three contractions up to a number of control points, and for the last one apart if the batch has at
+most `FEW` rows: then a lookup mostly clears and writes its own sums. Regenerate it with
 `python -m kanditioned_jax.tune`.
 """
 
@@ -9,6 +10,9 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from typing import Any
+
+from jax.export import is_symbolic_dim
 
 from kanditioned_spec import validate
 
@@ -16,6 +20,8 @@ from .impls import IMPLS, PRECISIONS, Impl
 
 IMPL_NAMES = ("auto", *IMPLS)
 """Values of `impl=`."""
+
+FEW = 8
 
 Table = dict[str, dict[str, list[tuple[int | None, str]]]]
 _TABLE: Table = json.loads(
@@ -43,15 +49,16 @@ def check_precision(where: str, precision: str | None) -> str | None:
     return validate.choice(where, "precision", precision, PRECISIONS)
 
 
-def implementation(impl: str, on_cpu: bool, num_control_points: int) -> Impl:
-    """Return the implementation of a name in `IMPL_NAMES`."""
+def implementation(impl: str, on_cpu: bool, num_control_points: int, batch: Any) -> Impl:
+    """Return the implementation of a name in `IMPL_NAMES`; `batch` may be symbolic: many rows."""
     if impl != "auto":
         return IMPLS[impl]
     fastest = chosen("cpu" if on_cpu else "other", num_control_points)
+    few = not is_symbolic_dim(batch) and batch <= FEW
     return Impl(
         IMPLS[fastest["interpolate"]].interpolate,
         IMPLS[fastest["contract"]].contract,
-        IMPLS[fastest["accumulate"]].accumulate,
+        IMPLS[fastest["accumulate_few" if few else "accumulate"]].accumulate,
     )
 
 

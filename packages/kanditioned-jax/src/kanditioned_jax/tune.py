@@ -4,7 +4,7 @@
     python -m kanditioned_jax.tune --write    and write it
 
 For each contraction and number of control points the implementation with the smallest geometric
-mean of times over `SHAPES` is taken, and neighbours with the same one become one step.
+mean of times over some shapes is taken, and neighbours with the same one become one step.
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ import jax
 from .autodiff import ROLES, Setting, contraction
 from .selection import Table
 
-SHAPES = ((256, 64, 64), (64, 512, 64), (1024, 64, 64))
-"""(B, I, O)."""
+MANY_ROWS = ((256, 64, 64), (64, 512, 64), (1024, 64, 64))
+FEW_ROWS = ((2, 128, 256), (4, 32, 64), (8, 64, 64))
+"""Shapes (B, I, O)."""
 COUNTS = (4, 8, 16, 32, 128)
 """K."""
 CONTRACTIONS = {
-    "interpolate": "grad_y",
-    "contract": "direction",
-    "accumulate": "control_points",
+    "interpolate": ("grad_y", MANY_ROWS),
+    "contract": ("direction", MANY_ROWS),
+    "accumulate": ("control_points", MANY_ROWS),
+    "accumulate_few": ("control_points", FEW_ROWS),
 }
+Shapes = tuple[tuple[int, int, int], ...]
 Timed = Callable[[], jax.Array]
 
 
@@ -56,8 +59,8 @@ def main() -> None:
 def table(impls: tuple[str, ...], repeats: int) -> dict[str, list[tuple[int | None, str]]]:
     """Return the steps of each contraction on the default device."""
     steps: dict[str, list[tuple[int | None, str]]] = {}
-    for name, output in CONTRACTIONS.items():
-        best = [(count, _fastest(output, count, impls, repeats)) for count in COUNTS]
+    for name, (output, shapes) in CONTRACTIONS.items():
+        best = [(count, _fastest(output, shapes, count, impls, repeats)) for count in COUNTS]
         changes = [i for i in range(len(best) - 1) if best[i][1] != best[i + 1][1]]
         steps[name] = [*(best[i] for i in changes), (None, best[-1][1])]
     return steps
@@ -72,9 +75,9 @@ def formatted(whole: Table) -> str:
     return "{\n" + ",\n".join(kinds) + "\n}\n"
 
 
-def _fastest(output: str, count: int, impls: tuple[str, ...], repeats: int) -> str:
+def _fastest(output: str, shapes: Shapes, count: int, impls: tuple[str, ...], repeats: int) -> str:
     products = dict.fromkeys(impls, 1.0)
-    for shape in SHAPES:
+    for shape in shapes:
         runs = {impl: _run(output, shape, count, impl) for impl in impls}
         for impl, seconds in _medians(runs, repeats).items():
             products[impl] *= seconds
