@@ -22,10 +22,10 @@ import jax
 from .autodiff import ROLES, Setting, contraction
 from .selection import Table
 
-MANY_ROWS = ((256, 64, 64), (64, 512, 64), (1024, 64, 64))
+MANY_ROWS = ((256, 64, 64), (64, 512, 64), (1024, 256, 256), (4096, 128, 128))
 FEW_ROWS = ((2, 128, 256), (4, 32, 64), (8, 64, 64))
 """Shapes (B, I, O)."""
-COUNTS = (4, 8, 16, 32, 128)
+COUNTS = (2, 4, 6, 8, 12, 16, 32, 128)
 """K."""
 CONTRACTIONS = {
     "interpolate": ("grad_y", MANY_ROWS),
