@@ -222,8 +222,8 @@ def _inputs(x: jax.Array, direction: jax.Array | None) -> list[jax.Array]:
 
 def _read(input_refs: list[jax.Ref], part: Any) -> tuple[jax.Array, jax.Array | None]:
     """Return a tile of x, and of the direction if there is one."""
-    x, direction, *_ = *(ref[part] for ref in input_refs), None
-    return x, direction
+    x, *direction = (ref[part] for ref in input_refs)
+    return x, direction[0] if direction else None
 
 
 def _tiled(control_points: jax.Array) -> tuple[int, jax.Array]:
