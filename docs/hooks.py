@@ -4,9 +4,10 @@ MathML is drawn by the browser itself, without scripts or fonts from elsewhere.
 
 A line `<!-- results -->` in a page becomes a folded table for each file of `benchmarks/results`.
 `<!-- results FILE ROWS COLUMNS VALUE WHERE CHOICE -->` becomes one table of FILE.csv: a row for
-each combination of the columns ROWS (`a,b,c`), a column for each combination of COLUMNS, in the
-cells the "smallest", the "median" or the "latest" VALUE (CHOICE), of rows in which WHERE
-(`column=value,…`, or `-`) is so. What holds spaces is quoted.
+each combination of the columns ROWS (`a,b,c`), a column for each combination of COLUMNS, words as
+they first come and numbers by size, in the cells the "smallest", the "median" or the "latest"
+VALUE (CHOICE), of rows in which WHERE (`column=value,…`, or `-`) is so. What holds spaces is
+quoted.
 `<!-- speedups FILE -->` says how many times faster than release 1.0.3 we are.
 """
 
@@ -111,7 +112,7 @@ def pivot(file: str, keys: str, columns: str, value: str, where: str, choice: st
     for row in rows:
         of_key = cells.setdefault(tuple(row[name] for name in names), {})
         of_key.setdefault(head(row), []).append(row[value])
-    heads = list(dict.fromkeys(map(head, rows)))
+    heads = sorted(dict.fromkeys(map(head, rows)), key=lambda text: _number(text) or 0.0)
     body = (
         [*map(_cell, key), *(CHOICES[choice](cells[key].get(head, [])) for head in heads)]
         for key in sorted(cells, key=lambda key: [(_number(k) or 0.0, k) for k in key])
