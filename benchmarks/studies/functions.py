@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any, cast
 
 import numpy as np
@@ -120,18 +121,19 @@ def fit_grid(function: Any, intervals: int, smoothing: float, given: Any, seed: 
         (2, 8, 8, 1), (2.0, 4.0, 4.0), num_control_points=stages[0] + 1,
         parameterization=given.parameterization,
     )  # fmt: skip
-    stage_of_step = np.arange(given.steps) * len(stages) // given.steps
     start = time.perf_counter()
-    for step in range(given.steps):
-        if step == 0 or stage_of_step[step] > stage_of_step[step - 1]:
-            network.refine(stages[stage_of_step[step]] + 1)
-            optimizer = torch.optim.Adam(network.parameters())
-        for group in optimizer.param_groups:
-            group["lr"] = given.learning_rate * SCHEDULES[given.schedule](step / given.steps)
-        optimizer.zero_grad()
-        residual = network(x) - (y - mean) / scale
-        (residual.square().mean() + smoothing * network.penalty()).backward()
-        optimizer.step()
+    for stage, steps in groupby(
+        range(given.steps), lambda step: stages[step * len(stages) // given.steps]
+    ):
+        network.refine(stage + 1)
+        optimizer = torch.optim.Adam(network.parameters())
+        for step in steps:
+            for group in optimizer.param_groups:
+                group["lr"] = given.learning_rate * SCHEDULES[given.schedule](step / given.steps)
+            optimizer.zero_grad()
+            residual = network(x) - (y - mean) / scale
+            (residual.square().mean() + smoothing * network.penalty()).backward()
+            optimizer.step()
     seconds = time.perf_counter() - start
 
     def predict(points: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ IMPL_NAMES = ("auto", *IMPLS)
 """Values of `impl=`."""
 
 FEW = 8
+"""Rows. The gradient of control points by `dense` took 0.56 to 0.97 of the time by `lookup` at 8
+rows and 0.92 to 1.28 at 16, for K = 8 to 256 (two CPU cores, jax 0.10.2, 2026-11)."""
 
 Table = dict[str, dict[str, list[tuple[int | None, str]]]]
 _TABLE: Table = json.loads(

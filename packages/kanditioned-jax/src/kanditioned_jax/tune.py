@@ -24,7 +24,7 @@ from .selection import Table
 
 MANY_ROWS = ((256, 64, 64), (64, 512, 64), (1024, 256, 256), (4096, 128, 128))
 FEW_ROWS = ((2, 128, 256), (4, 32, 64), (8, 64, 64))
-"""Shapes (B, I, O)."""
+"""Shapes (B, I, O), with more and with at most `selection.FEW` rows."""
 COUNTS = (2, 4, 6, 8, 12, 16, 32, 128)
 """K."""
 CONTRACTIONS = {
