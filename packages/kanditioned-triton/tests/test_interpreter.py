@@ -1,4 +1,4 @@
-"""Runs `interpreted.py` where Triton interprets kernels, which it decides when it is imported."""
+"""Runs other files where Triton interprets kernels, which it decides when it is imported."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ import torch
 from kanditioned_torch import spline_forward
 
 GROUPS = (
-    "Contractions or Shares",
-    "NonFinite or Precision",
-    "Operators or Layer or Selfcheck or Scripts",
+    ("interpreted.py", "Contractions or Shares"),
+    ("interpreted.py", "NonFinite or Precision"),
+    ("interpreted.py", "Operators or Layer"),
+    ("interpreted_commands.py", ""),
 )
+"""Files, and which of their classes: parts of about one length, for several processes."""
 
 
-@pytest.mark.parametrize("group", GROUPS)
-def test_in_the_interpreter(group: str) -> None:
-    file = Path(__file__).with_name("interpreted.py")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
+@pytest.mark.parametrize(("file", "classes"), GROUPS)
+def test_in_the_interpreter(file: str, classes: str) -> None:
+    path = str(Path(__file__).with_name(file))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path]
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     run = subprocess.run(
-        [*command, "-k", group],
+        [*command, "-k", classes],
         env=environment,
         capture_output=True,
         text=True,
