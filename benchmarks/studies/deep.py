@@ -1,29 +1,34 @@
 """Which parameterization trains a deep network best: `python -m benchmarks.studies.deep`.
 
-A [2, 8, 8, 1] network on a function of two variables, for every parameterization, optimizer,
-learning rate, number of control points and smoothing. Rows hold the final objective (what is
-minimised, comparable between parameterizations at one smoothing), the validation error (by which a
-learning rate is chosen) and the test error.
+A [2, 8, 8, 1] network on a function of two variables, or a [10, 8, 1] network on Friedman's first
+problem (noisy data; the test is on the function behind it), for every parameterization, optimizer,
+number of control points and smoothing, with a warm-up in coarse coordinates or without. Rows hold
+the final objective (what is minimised, comparable between parameterizations at one smoothing), the
+validation error and the test error. On the first seed every learning rate runs; the others take the
+one that had the lowest validation error there.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
 from typing import Any
 
 import torch
+from sklearn.datasets import make_friedman1
 from torch import Tensor
 from tqdm import tqdm
 
 from kanditioned_spec.penalty import scaling_factor
-from kanditioned_torch import KANLayer
+from kanditioned_spec.refinement import coarse_to_fine
 
 from .. import machine
 from ..results import FOLDER, Table
-from .functions import FUNCTIONS, Network, evaluated, relative_error, split
+from .functions import FUNCTIONS, Network, evaluated, grid_points, split
 
 
 class MatrixMuon(torch.optim.Optimizer):
@@ -56,7 +61,12 @@ def _matrix(theta: Tensor) -> Tensor:
     return theta.view(-1, theta.shape[-1])
 
 
-WIDTHS, SPLINE_WIDTHS = (2, 8, 8, 1), (2.0, 4.0, 4.0)
+SHAPES = {
+    "f1": ((2, 8, 8, 1), (2.0, 4.0, 4.0)),
+    "f2": ((2, 8, 8, 1), (2.0, 4.0, 4.0)),
+    "friedman1": ((10, 8, 1), (2.0, 4.0)),
+}
+"""Widths of the networks, and of the domains of their layers; first inputs are in [-1, 1]."""
 NAMES = ("bspline", "prefix_sum", "dct", "legendre", "demmler_reinsch")
 COUNTS = (17, 41, 129, 513)
 SMOOTHINGS = (1e-8, 1e-6, 1e-4)
@@ -80,55 +90,74 @@ if hasattr(torch.optim, "Muon"):  # since PyTorch 2.9
     OPTIMIZERS["muon"] = (MatrixMuon, (1e-2, 3e-2, 1e-1))
 
 
-def network(name: str, count: int, smoothing: float) -> Network:
-    """Return a network in a parameterization, `demmler_reinsch` for the objective's own λ."""
-    built = Network(WIDTHS, SPLINE_WIDTHS, num_control_points=count)
+def data(problem: str, seed: int) -> list[Tensor]:
+    """Return points and values to train on, to validate on, and to test on."""
+    if problem in FUNCTIONS:
+        function = evaluated(FUNCTIONS[problem])
+        points = grid_points(torch.float32)
+        return [*split(function, seed, torch.float32), points, function(points)]
+    samples = [
+        *make_friedman1(1600, noise=1.0, random_state=3 * seed),
+        *make_friedman1(400, noise=1.0, random_state=3 * seed + 1),
+        *make_friedman1(10_000, noise=0.0, random_state=3 * seed + 2),
+    ]
+    tensors = [torch.as_tensor(values, dtype=torch.float32) for values in samples]
+    return [2 * t - 1 if t.ndim == 2 else t[:, None] for t in tensors]
+
+
+def parameterize(built: Network, name: str, smoothing: float) -> None:
+    """Give all layers a parameterization, `demmler_reinsch` for the objective's own λ."""
     layers = []
-    for layer, width, density in zip(
-        built.layers, SPLINE_WIDTHS, ("uniform", "normal", "normal"), strict=True
-    ):
-        assert isinstance(layer, KANLayer)
+    for number, layer in enumerate(built.kan_layers()):
         options: dict[str, Any] = {}
         if name == "demmler_reinsch":
-            weight = smoothing * scaling_factor("continuous", count, width)
-            options = {"smoothing": weight, "density": density}
+            factor = scaling_factor("continuous", layer.num_control_points, layer.spline_width)
+            options["smoothing"] = smoothing * factor
+            options["density"] = "normal" if number else "uniform"
         layers.append(layer.reparameterize(name, **options))
     built.layers = torch.nn.ModuleList(layers)
-    return built
 
 
 def train(
-    built: Network, optimizer: torch.optim.Optimizer, objective: Callable[[], Tensor], steps: int
+    built: Network, stages: list[int], cell: Mapping[str, Any], objective: Callable[[], Tensor]
 ) -> float:
-    """Take steps, with the learning rate falling to zero along a cosine but for L-BFGS."""
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    """Take the steps, in equal parts at each number of control points; return the objective.
 
-    def closure() -> float:
-        optimizer.zero_grad()
-        value = objective()
-        torch.autograd.backward(value)
-        return value.item()
+    The learning rate falls to zero along a cosine but for L-BFGS.
+    """
+    steps, rate = cell["steps"], cell["learning_rate"]
+    make, _ = OPTIMIZERS[cell["optimizer"]]
+    for stage, part in groupby(range(steps), lambda step: stages[step * len(stages) // steps]):
+        built.refine(stage)
+        parameterize(built, cell["name"], cell["smoothing"])
+        optimizer = make(built.parameters(), rate)
 
-    if isinstance(optimizer, torch.optim.LBFGS):
-        optimizer.param_groups[0].update(max_iter=steps, max_eval=2 * steps)
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
-    else:
-        for _ in range(steps):
+        def closure(optimizer: torch.optim.Optimizer = optimizer) -> float:
+            optimizer.zero_grad()
+            value = objective()
+            torch.autograd.backward(value)
+            return value.item()
+
+        if isinstance(optimizer, torch.optim.LBFGS):
+            count = len(list(part))
+            optimizer.param_groups[0].update(max_iter=count, max_eval=2 * count)
+            optimizer.step(closure)  # type: ignore[no-untyped-call]
+            continue
+        for step in part:
+            optimizer.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * step / steps)) / 2
             optimizer.step(closure)
-            schedule.step()
     with torch.no_grad():
         return float(objective())
 
 
-def fit(given: argparse.Namespace, cell: dict[str, Any]) -> dict[str, Any]:
+def fit(cell: Mapping[str, Any]) -> dict[str, Any]:
     """Train one network and return its errors."""
     torch.manual_seed(cell["seed"])
-    function = evaluated(FUNCTIONS[cell["function"]])
-    x, y, x_validation, y_validation = split(function, cell["seed"], torch.float32)
+    x, y, *held = data(cell["function"], cell["seed"])
     mean, scale = y.mean(), y.std()
-    built = network(cell["name"], cell["count"], cell["smoothing"])
-    make, _ = OPTIMIZERS[cell["optimizer"]]
-    optimizer = make(built.parameters(), cell["learning_rate"])
+    widths, spline_widths = SHAPES[cell["function"]]
+    stages = coarse_to_fine(cell["count"], cell["warm_up"] or cell["count"] - 1)
+    built = Network(widths, spline_widths, num_control_points=stages[0])
     start = time.process_time()
 
     def objective() -> Tensor:
@@ -136,17 +165,29 @@ def fit(given: argparse.Namespace, cell: dict[str, Any]) -> dict[str, Any]:
         loss: Tensor = residual.square().mean() + cell["smoothing"] * built.penalty()
         return loss
 
-    value = train(built, optimizer, objective, given.steps)
-    seconds = time.process_time() - start
-    with torch.no_grad():
-        error = built(x_validation) * scale + mean - y_validation
-    test = relative_error(lambda points: built(points) * scale + mean, function, torch.float32)
-    return {
-        "objective": f"{value:.4g}",
-        "validation": f"{float(error.norm() / y_validation.norm()):.4g}",
-        "test": f"{test:.4g}",
-        "cpu_seconds": round(seconds, 1),
+    def error(points: Tensor, values: Tensor) -> str:
+        with torch.no_grad():
+            difference = built(points) * scale + mean - values
+        return f"{float(difference.norm() / values.norm()):.4g}"
+
+    value = train(built, stages, cell, objective)
+    seconds = round(time.process_time() - start, 1)
+    errors = {"validation": error(*held[:2]), "test": error(*held[2:])}
+    return {"objective": f"{value:.4g}", **errors, "cpu_seconds": seconds}
+
+
+def rates(table: Table, cell: dict[str, Any]) -> tuple[float, ...]:
+    """Return the learning rates to run: all on the first seed, then the best of the first."""
+    tried = OPTIMIZERS[cell["optimizer"]][1]
+    if cell["seed"] == 0 or len(tried) == 1:
+        return tried
+    first = {**cell, "seed": 0}
+    errors = {
+        float(row["learning_rate"]): float(row["validation"])
+        for row in table.rows
+        if all(row[column] == str(value) for column, value in first.items())
     }
+    return (min(errors, key=lambda rate: (math.isnan(errors[rate]), errors[rate])),)
 
 
 def main() -> None:
@@ -154,30 +195,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.deep")
     parser.add_argument("--names", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--optimizers", nargs="+", choices=list(OPTIMIZERS), default=OPTIMIZERS)
-    parser.add_argument("--functions", nargs="+", choices=list(FUNCTIONS), default=FUNCTIONS)
+    parser.add_argument("--functions", nargs="+", choices=list(SHAPES), default=SHAPES)
     parser.add_argument("--counts", nargs="+", type=int, default=COUNTS)
     parser.add_argument("--smoothings", nargs="+", type=float, default=SMOOTHINGS)
-    parser.add_argument("--rates", nargs="+", type=float, help="instead of each optimizer's own")
+    parser.add_argument("--warm-up", type=int, default=0, metavar="INTERVALS", help="0 for none")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    key = ("seed", "function", "count", "smoothing", "optimizer", "name", "learning_rate", "steps")
-    table = Table(FOLDER / "deep.csv", key)
+    key = ("function", "count", "smoothing", "optimizer", "name", "seed")
+    table = Table(FOLDER / "deep.csv", (*key, "steps", "warm_up", "learning_rate"))
     grid = itertools.product(
-        range(given.seeds), given.functions, given.counts, given.smoothings, given.optimizers,
-        given.names,
+        given.functions, given.counts, given.smoothings, given.optimizers, given.names,
+        range(given.seeds),
     )  # fmt: skip
-    cells = [
-        dict(zip(key, (*cell, rate, given.steps), strict=True))
-        for cell in grid
-        for rate in given.rates or OPTIMIZERS[cell[4]][1]
-    ]
-    for cell in tqdm(cells, desc="deep"):
-        if cell not in table:
-            described = machine.description("cpu", given.threads)
-            table.append({**cell, **fit(given, cell), **described})
+    for values in tqdm(list(grid), desc="deep"):
+        cell = dict(zip(key, values, strict=True))
+        cell |= {"steps": given.steps, "warm_up": given.warm_up}
+        for rate in rates(table, cell):
+            row = {**cell, "learning_rate": rate}
+            if row not in table:
+                table.append({**row, **fit(row), **machine.description("cpu", given.threads)})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 80/20, full-batch Adam, 2000 steps, relative L2 error on a 200 × 200 grid. The smoothing is chosen
 per run on the 20 % validation split, never on the grid; everything else is one setting for all.
 With a warm-up, a network begins with few intervals and is refined to twice as many in equal parts
-of the steps, so that what is smooth is learned where steps go far.
+of the steps (`kanditioned_spec.refinement.coarse_to_fine`).
 
 `slope`: a [2, 1, 1] network refined from few control points to many, L-BFGS at each stage; its
 error should fall as K⁻².
@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from kanditioned_spec.refinement import coarse_to_fine
 from kanditioned_torch import KANLayer
 
 from .. import machine
@@ -94,18 +95,15 @@ def split(function: Callable[[Tensor], Tensor], seed: int, dtype: torch.dtype) -
     return [points[:count], values[:count], points[count:], values[count:]]
 
 
-def refinements(coarsest: int, intervals: int) -> list[int]:
-    """Return numbers of intervals, each twice the one before, from about `coarsest` on."""
-    stages = [intervals]
-    while stages[0] > coarsest and stages[0] % 2 == 0:
-        stages.insert(0, stages[0] // 2)
-    return stages
+def grid_points(dtype: torch.dtype) -> Tensor:
+    """Return the points of the test grid."""
+    side = torch.linspace(-1, 1, SIDE, dtype=dtype)
+    return torch.cartesian_prod(side, side)
 
 
 def relative_error(predict: Callable[[Tensor], Tensor], function: Any, dtype: torch.dtype) -> float:
     """Return the relative L2 error on the test grid."""
-    side = torch.linspace(-1, 1, SIDE, dtype=dtype)
-    points = torch.cartesian_prod(side, side)
+    points = grid_points(dtype)
     with torch.no_grad():
         want, got = function(points), predict(points)
     return float((got - want).norm() / want.norm())
@@ -116,16 +114,16 @@ def fit_grid(function: Any, intervals: int, smoothing: float, given: Any, seed: 
     torch.manual_seed(seed)
     x, y, x_validation, y_validation = split(function, seed, torch.float32)
     mean, scale = y.mean(), y.std()
-    stages = refinements(given.warm_up or intervals, intervals)
+    stages = coarse_to_fine(intervals + 1, given.warm_up or intervals)
     network = Network(
-        (2, 8, 8, 1), (2.0, 4.0, 4.0), num_control_points=stages[0] + 1,
+        (2, 8, 8, 1), (2.0, 4.0, 4.0), num_control_points=stages[0],
         parameterization=given.parameterization,
     )  # fmt: skip
     start = time.perf_counter()
     for stage, steps in groupby(
         range(given.steps), lambda step: stages[step * len(stages) // given.steps]
     ):
-        network.refine(stage + 1)
+        network.refine(stage)
         optimizer = torch.optim.Adam(network.parameters())
         for step in steps:
             for group in optimizer.param_groups:

@@ -1,8 +1,9 @@
 """Real data under one cross-validation: `python -m benchmarks.studies.tabular`.
 
-Our networks beside linear models, multilayer perceptrons and gradient boosting from scikit-learn.
-Score: accuracy, or R². No test fold is used to choose anything: where a setting is chosen, it is by
-cross-validation within the training folds.
+Our networks beside linear models, multilayer perceptrons and gradient boosting from scikit-learn,
+and networks of other libraries' layers, in the folder of competitors, which are trained by the same
+steps as ours. Score: accuracy, or R². No test fold is used to choose anything: where a setting is
+chosen, it is by cross-validation within the training folds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +32,9 @@ from tqdm import tqdm
 from kanditioned.estimators import KANClassifier, KANRegressor
 
 from .. import machine
+from ..environments import DEFAULT_FOLDER, UnavailableError
 from ..results import FOLDER, Table
+from .stack import StackClassifier, StackRegressor
 
 SMOOTHINGS = (1e-3, 1e-2, 1e-1, 1.0)
 FOLDS = 5
@@ -83,34 +88,63 @@ REGRESSORS: dict[str, Callable[[], BaseEstimator]] = {
 }
 
 
+OTHERS = (
+    "kanditioned 1.0.3 embedding_bag",
+    "efficient-kan linear",
+    "fast-kan",
+    "flashkan",
+    "inkan",
+    "pykan",
+)
+"""Whose layers are trained, names of `competitors`: those of PyTorch."""
+LEARNING_RATES = (2e-3, 2e-2)
+
+
+def models(classifies: bool, folder: Path) -> dict[str, Callable[[], BaseEstimator]]:
+    """Return constructors by name, other libraries' networks where they are installed."""
+    own = CLASSIFIERS if classifies else REGRESSORS
+    other = StackClassifier if classifies else StackRegressor
+
+    def chosen(name: str) -> BaseEstimator:
+        grid = {"learning_rate": LEARNING_RATES}
+        return GridSearchCV(other(name, folder), grid, cv=3, error_score="raise")
+
+    return {**own, **{f"{name}, 16 hidden, rate chosen": partial(chosen, name) for name in OTHERS}}
+
+
 def run(given: argparse.Namespace) -> None:
     """Cross-validate every model on every data set; a row each."""
     table = Table(FOLDER / "tabular.csv", ("data", "model"))
-    cells = [(name, model) for name in CLASSIFICATION for model in CLASSIFIERS]
-    cells += [(name, model) for name in REGRESSION for model in REGRESSORS]
-    for name, label in tqdm([c for c in cells if not given.data or c[0] in given.data]):
-        row: dict[str, Any] = {"data": name, "model": label}
-        if row in table:
+    for name, load in tqdm({**CLASSIFICATION, **REGRESSION}.items(), unit="data"):
+        if given.data and name not in given.data:
             continue
         classifies = name in CLASSIFICATION
-        x, y = (CLASSIFICATION if classifies else REGRESSION)[name]()
-        split = StratifiedKFold if classifies else KFold
-        model = (CLASSIFIERS if classifies else REGRESSORS)[label]()
-        start = time.process_time()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            folds = split(FOLDS, shuffle=True, random_state=0)
-            scores = cross_val_score(model, x, y, cv=folds, error_score="raise")
-        row |= {"score": f"{scores.mean():.4f}", "spread": f"{scores.std():.4f}"}
-        row |= {"metric": "accuracy" if classifies else "r2"}
-        row |= {"cpu_seconds": round(time.process_time() - start, 2), "samples": len(x)}
-        table.append({**row, **machine.description("cpu", torch.get_num_threads())})
+        x, y = load()
+        folds = (StratifiedKFold if classifies else KFold)(FOLDS, shuffle=True, random_state=0)
+        for label, make in models(classifies, given.competitors).items():
+            row: dict[str, Any] = {"data": name, "model": label}
+            if row in table or not all(word in label for word in given.only):
+                continue
+            start = time.process_time()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                try:
+                    scores = cross_val_score(make(), x, y, cv=folds, error_score="raise")
+                except UnavailableError as error:
+                    print(f"{label}: {error}")
+                    continue
+            row |= {"score": f"{scores.mean():.4f}", "spread": f"{scores.std():.4f}"}
+            row |= {"metric": "accuracy" if classifies else "r2"}
+            row |= {"cpu_seconds": round(time.process_time() - start, 2), "samples": len(x)}
+            table.append({**row, **machine.description("cpu", torch.get_num_threads())})
 
 
 def main() -> None:
     """Run for the data sets on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.tabular")
     parser.add_argument("data", nargs="*", metavar="DATA")
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="in a model's name")
+    parser.add_argument("--competitors", type=Path, default=DEFAULT_FOLDER, help="their folder")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

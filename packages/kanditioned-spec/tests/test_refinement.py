@@ -95,3 +95,17 @@ def test_bad_widenings_are_refused() -> None:
         refinement.widen(control_points(4), 4.0, -1)
     with pytest.raises(ValueError, match=r"`widen\(spline_width=\.\.\.\)` .* > 0, got 0"):
         refinement.widen(control_points(4), 0.0, 1)
+
+
+def test_from_coarse_to_fine() -> None:
+    assert refinement.coarse_to_fine(16) == [4, 8, 16]
+    assert refinement.coarse_to_fine(161) == [6, 11, 21, 41, 81, 161]
+    assert refinement.coarse_to_fine(6) == [6]
+    assert refinement.coarse_to_fine(9, coarsest=1) == [2, 3, 5, 9]
+    assert refinement.coarse_to_fine(2) == [2]
+
+
+@pytest.mark.parametrize("arguments", [(1,), (16, 0)])
+def test_from_coarse_to_fine_needs_intervals(arguments: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="coarse_to_fine"):
+        refinement.coarse_to_fine(*arguments)

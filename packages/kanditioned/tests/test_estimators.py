@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_friedman1
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import check_estimator
@@ -98,6 +98,34 @@ def test_early_stopping_keeps_the_parameters_of_the_lowest_loss() -> None:
     ).fit(x, y)
     assert model.n_iter_ == len(model.validation_losses_) < model.max_iter
     assert int(np.argmin(model.validation_losses_)) < model.n_iter_ - 1
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize("max_iter", [1, 2, 5])
+def test_training_ends_with_all_control_points(backend: str, max_iter: int) -> None:
+    x, y = load_diabetes(return_X_y=True)
+    for stop in (False, True):
+        model = KANRegressor(
+            (3,), solver="adam", max_iter=max_iter, early_stopping=stop, n_iter_no_change=1,
+            backend=backend, random_state=0,
+        )  # fmt: skip
+        model.fit(x, y)
+        assert [layer.num_control_points for layer in model.network_.layers] == [16, 16]
+        assert model.n_iter_ == len(model.loss_curve_) <= max_iter
+        assert len(model.validation_losses_) == (model.n_iter_ if stop else 0)
+
+
+def test_a_fine_network_learns_as_well_as_a_coarse_one() -> None:
+    """Since it begins as one: 32 control points from the start reach 0.87 here."""
+    x, y = make_friedman1(1000, noise=1.0, random_state=0)
+    test_x, test_y = make_friedman1(1000, noise=0.0, random_state=1)
+    scores = [
+        KANRegressor((16,), num_control_points=count, random_state=0)
+        .fit(x, y)
+        .score(test_x, test_y)
+        for count in (8, 32)
+    ]
+    assert min(scores) > 0.96
 
 
 def test_labels_probabilities_and_several_classes() -> None:

@@ -20,6 +20,7 @@ inputs are, and into the groups otherwise.
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
@@ -28,6 +29,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+
+from kanditioned_spec.costs import Sizes
 
 from . import selection
 from .impls.base import Target
@@ -74,10 +77,15 @@ def contraction(output: str, x: jax.Array, operands: Operands, setting: Setting)
 
 def _abstract(x: Any, *values: Any, output: str, roles: tuple[str, ...], setting: Setting) -> Any:
     groups, batch, in_features = x.shape
-    outputs = next(v.shape[2] for role, v in zip(roles, values, strict=True) if role != "direction")
+    outputs = _out_features(roles, values)
     rows = {"grad_y": batch, "control_points": in_features * setting.num_control_points}
     shape = x.shape if output == "direction" else (groups, rows[output], outputs)
     return x.update(shape=shape, weak_type=False)
+
+
+def _out_features(roles: tuple[str, ...], values: Sequence[Any]) -> Any:
+    """Return O, of control points (N, I K, O) or of gy (N, B, O)."""
+    return next(v.shape[2] for role, v in zip(roles, values, strict=True) if role != "direction")
 
 
 def _jvp(
@@ -153,7 +161,8 @@ def _evaluate(
 ) -> jax.Array:
     """Evaluate a contraction by the chosen implementation."""
     count, width = setting.num_control_points, setting.spline_width
-    impl = selection.implementation(setting.impl, on_cpu, count, x.shape[1])
+    sizes = Sizes(x.shape[1], x.shape[2], _out_features(roles, values), count)
+    impl = selection.implementation(setting.impl, on_cpu, sizes)
     target = Target(on_cpu, setting.precision)
 
     def group(x: jax.Array, *values: jax.Array) -> jax.Array:

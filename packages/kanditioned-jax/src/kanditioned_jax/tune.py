@@ -1,10 +1,7 @@
-"""Measure the implementations on this machine and rewrite its part of `selection.json`.
+"""Measure the implementations and write `selection.json`: `python -m kanditioned_jax.tune`.
 
-    python -m kanditioned_jax.tune            print the table
-    python -m kanditioned_jax.tune --write    and write it
-
-For each contraction and number of control points the implementation with the smallest geometric
-mean of times over some shapes is taken, and neighbours with the same one become one step.
+Every contraction is timed at random sizes by each implementation; `kanditioned_spec.tuning` makes
+coefficients of that. It takes about ten minutes on a CPU, most of it compilation.
 """
 
 from __future__ import annotations
@@ -12,85 +9,64 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jax
 
-from .autodiff import ROLES, Setting, contraction
-from .selection import Table
+from kanditioned_spec import tuning
+from kanditioned_spec.costs import Costs, Sizes
 
-MANY_ROWS = ((256, 64, 64), (64, 512, 64), (1024, 256, 256), (4096, 128, 128))
-FEW_ROWS = ((2, 128, 256), (4, 32, 64), (8, 64, 64))
-"""Shapes (B, I, O), with more and with at most `selection.FEW` rows."""
-COUNTS = (2, 4, 6, 8, 12, 16, 32, 128)
-"""K."""
-CONTRACTIONS = {
-    "interpolate": ("grad_y", MANY_ROWS),
-    "contract": ("direction", MANY_ROWS),
-    "accumulate": ("control_points", MANY_ROWS),
-    "accumulate_few": ("control_points", FEW_ROWS),
-}
-Shapes = tuple[tuple[int, int, int], ...]
-Timed = Callable[[], jax.Array]
+from .autodiff import ROLES, Setting, contraction
+
+OUTPUTS = {"interpolate": "grad_y", "contract": "direction", "accumulate": "control_points"}
+"""What each contraction returns."""
 
 
 def main() -> None:
-    """Parse the command line, measure, and print or write the table."""
+    """Measure the default device and replace its part of the table."""
     parser = argparse.ArgumentParser(prog="python -m kanditioned_jax.tune", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="rewrite selection.json")
-    parser.add_argument("--repeats", type=int, default=9, help="timings per implementation")
-    arguments = parser.parse_args()
-    on_cpu = jax.default_backend() == "cpu"
-    measured = table(
-        ("lookup", "dense") if on_cpu else ("lookup", "dense", "pallas"), arguments.repeats
+    parser.add_argument("--sizes", type=int, default=200, help="how many")
+    parser.add_argument("--seed", type=int, default=2026, help="of the sizes")
+    parser.add_argument(
+        "--output", type=Path, default=Path(str(files(__package__) / "selection.json"))
     )
-    resource = files(__package__).joinpath("selection.json")
-    whole: Table = json.loads(resource.read_text(encoding="utf-8"))
-    whole["cpu" if on_cpu else "other"] = measured
-    text = formatted(whole)
-    print(text)
-    if arguments.write:
-        Path(str(resource)).write_text(text, encoding="utf-8")
+    given = parser.parse_args()
+    on_cpu = jax.default_backend() == "cpu"
+    impls = ("lookup", "dense") if on_cpu else ("lookup", "dense", "pallas")
+    drawn = tuning.random_sizes(given.sizes, "cpu" if on_cpu else "gpu", given.seed)
+    table = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {}
+    table["cpu" if on_cpu else "other"] = costs(impls, drawn)
+    given.output.write_text(tuning.formatted(table) + "\n", encoding="utf-8")
 
 
-def table(impls: tuple[str, ...], repeats: int) -> dict[str, list[tuple[int | None, str]]]:
-    """Return the steps of each contraction on the default device."""
-    steps: dict[str, list[tuple[int | None, str]]] = {}
-    for name, (output, shapes) in CONTRACTIONS.items():
-        best = [(count, _fastest(output, shapes, count, impls, repeats)) for count in COUNTS]
-        changes = [i for i in range(len(best) - 1) if best[i][1] != best[i + 1][1]]
-        steps[name] = [*(best[i] for i in changes), (None, best[-1][1])]
-    return steps
+def costs(impls: tuple[str, ...], drawn: list[Sizes]) -> dict[str, dict[str, Costs]]:
+    """Return coefficients per contraction and implementation, and print how well they choose."""
+    table: dict[str, dict[str, Costs]] = {}
+    for name, output in OUTPUTS.items():
+        seconds: dict[str, list[float]] = {impl: [] for impl in impls}
+        for sizes in drawn:
+            medians = tuning.medians({impl: runner(output, sizes, impl) for impl in impls})
+            for impl in impls:
+                seconds[impl].append(medians[impl])
+            text = {impl: f"{value:.2e}" for impl, value in medians.items()}
+            print(f"{name:12}{tuple(sizes)!s:24}", text, flush=True)
+        table[name] = {impl: tuning.fitted(drawn, times) for impl, times in seconds.items()}
+        ratios = tuning.regrets(table[name], drawn, seconds)
+        within = statistics.mean(ratio <= 1.1 for ratio in ratios)
+        print(f"within 10 % of the best at {within:.0%}, worst {max(ratios):.2f}")
+    return table
 
 
-def formatted(whole: Table) -> str:
-    """Return the table as JSON, a line per contraction."""
-    kinds = []
-    for kind, contractions in whole.items():
-        lines = [f'    "{name}": {json.dumps(steps)}' for name, steps in contractions.items()]
-        kinds.append(f'  "{kind}": {{\n' + ",\n".join(lines) + "\n  }")
-    return "{\n" + ",\n".join(kinds) + "\n}\n"
-
-
-def _fastest(output: str, shapes: Shapes, count: int, impls: tuple[str, ...], repeats: int) -> str:
-    products = dict.fromkeys(impls, 1.0)
-    for shape in shapes:
-        runs = {impl: _run(output, shape, count, impl) for impl in impls}
-        for impl, seconds in _medians(runs, repeats).items():
-            products[impl] *= seconds
-    return min(impls, key=products.__getitem__)
-
-
-def _run(output: str, shape: tuple[int, int, int], count: int, impl: str) -> Timed:
+def runner(output: str, sizes: Sizes, impl: str) -> Callable[[], Any]:
     """Compile a contraction on random arrays."""
-    batch, inputs, outputs = shape
+    batch, inputs, outputs, count = sizes
     setting = Setting(count, 4.0, impl, "highest")
     shapes = {"control_points": (1, inputs * count, outputs), "grad_y": (1, batch, outputs)}
     keys = jax.random.split(jax.random.key(0), 3)
-    x = jax.random.uniform(keys[0], (1, batch, inputs), minval=-2, maxval=2)
+    x = jax.random.normal(keys[0], (1, batch, inputs))
     operands = {
         role: jax.random.normal(key, shapes[role])
         for role, key in zip(ROLES[1:], keys[1:], strict=True)
@@ -99,18 +75,7 @@ def _run(output: str, shape: tuple[int, int, int], count: int, impl: str) -> Tim
     compiled = (
         jax.jit(contraction, static_argnums=(0, 3)).lower(output, x, operands, setting).compile()
     )
-    return lambda: compiled(x, operands)
-
-
-def _medians(runs: dict[str, Timed], repeats: int) -> dict[str, float]:
-    """Time the runs in turn, so that a busy machine is unfair to none."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats + 1):  # the first round warms up
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run().block_until_ready()
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values[1:]) for name, values in times.items()}
+    return lambda: compiled(x, operands).block_until_ready()
 
 
 if __name__ == "__main__":

@@ -42,6 +42,25 @@ def refinement_matrix(old_count: int, new_count: int) -> Array:
     return matrix
 
 
+def coarse_to_fine(num_control_points: int, coarsest: int = 5) -> list[int]:
+    """Return numbers of control points to train with one after the other, the last as given.
+
+    First-order optimizers learn what is smooth in few steps on a coarse grid and in many on a fine
+    one. So a fine spline trains best from a coarse one, refined to twice as many intervals again
+    and again (exactly where the number of intervals is even).
+
+    Args:
+        num_control_points: K >= 2.
+        coarsest: Most intervals to begin with, >= 1.
+    """
+    counts = [validate.num_control_points("coarse_to_fine", num_control_points)]
+    remedy = "It counts intervals of the first grid."
+    most = validate.integer("coarse_to_fine", "coarsest", coarsest, 1, remedy)
+    while counts[0] - 1 > most:
+        counts.insert(0, (counts[0] - 1) // 2 + 1)
+    return counts
+
+
 def refine(control_points: npt.ArrayLike, num_control_points: int) -> Array:
     """Return control points (..., K', O) of the same functions on another number of knots.
 

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from kanditioned_spec.costs import Sizes
+
 from .impls import Impl
 from .precision import compute_dtype
 from .selection import implementation
@@ -38,9 +40,10 @@ class Layer(NamedTuple):
     precision: str
     num_control_points: int
 
-    def on(self, x: Tensor) -> Impl:
-        """Return the implementation for the device of `x`."""
-        return implementation(self.impl, x.device.type, self.num_control_points)
+    def on(self, x: Tensor, out_features: int) -> Impl:
+        """Return the implementation for `x`, its device and sizes."""
+        sizes = Sizes(x.shape[0], x.shape[1], out_features, self.num_control_points)
+        return implementation(self.impl, x.device.type, sizes)
 
 
 def interpolate(
@@ -94,7 +97,7 @@ class _Interpolate(torch.autograd.Function):
     def forward(
         x: Tensor, direction: Tensor | None, c: Tensor, layer: Layer, dtype: torch.dtype
     ) -> Tensor:
-        evaluate = layer.on(x).interpolate
+        evaluate = layer.on(x, c.shape[2]).interpolate
         return evaluate(x, direction, c, layer.spline_width, dtype, layer.precision)
 
     @staticmethod
@@ -137,7 +140,7 @@ class _Interpolate(torch.autograd.Function):
 class _Contract(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer, dtype: torch.dtype) -> Tensor:
-        evaluate = layer.on(x).contract
+        evaluate = layer.on(x, c.shape[2]).contract
         return evaluate(x, c, grad_y, layer.spline_width, dtype, layer.precision)
 
     @staticmethod
@@ -180,7 +183,8 @@ class _Accumulate(torch.autograd.Function):
         x: Tensor, direction: Tensor | None, grad_y: Tensor, layer: Layer, dtype: torch.dtype
     ) -> Tensor:
         width, _, precision, count = layer
-        return layer.on(x).accumulate(x, direction, grad_y, count, width, dtype, precision)
+        evaluate = layer.on(x, grad_y.shape[1]).accumulate
+        return evaluate(x, direction, grad_y, count, width, dtype, precision)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -219,7 +223,7 @@ class _Vjp(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, c: Tensor, grad_y: Tensor, layer: Layer) -> tuple[Tensor, Tensor]:
         width, _, precision, count = layer
-        impl = layer.on(x)
+        impl = layer.on(x, c.shape[2])
         if impl.vjp is not None:
             return impl.vjp(x, c, grad_y, width, precision)
         return (

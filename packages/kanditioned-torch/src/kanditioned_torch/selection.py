@@ -1,10 +1,9 @@
 """Which implementation runs: by name, or chosen by `auto` from a table made by measurement.
 
-`auto` takes the native implementation of the device where its package is installed. Otherwise the
-table, `selection.json`, says per device kind and mode (eager or compiled) which stock
-implementation is fastest for each of the three contractions up to a number of control points; for
-`accumulate` also where there are few samples, no more than control points.
-Regenerate it with `python -m kanditioned_torch.tune`.
+`auto` takes the native implementation of the device where its package is installed. Otherwise it
+takes, for each of the three contractions, the stock implementation with the lowest predicted time
+at the sizes at hand. The table, `selection.json`, has what predicts it (`kanditioned_spec.costs`),
+per device kind and mode (eager or compiled). Regenerate it with `python -m kanditioned_torch.tune`.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ import importlib.util
 import json
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from types import ModuleType
 
 import torch
-from torch import Tensor
 
 from kanditioned_spec import validate
+from kanditioned_spec.costs import Costs, Sizes, cheapest
 
 from .impls import IMPLS, Impl
-from .impls.base import Accumulate
 from .tracing import is_traced
 
 
@@ -49,9 +48,11 @@ NATIVE = {
 IMPL_NAMES = ("auto", *IMPLS, *NATIVE)
 """Values of `impl=`."""
 
-_TABLE: dict[str, dict[str, dict[str, list[tuple[int | None, str]]]]] = json.loads(
+_TABLE: dict[str, dict[str, dict[str, dict[str, Costs]]]] = json.loads(
     files(__package__).joinpath("selection.json").read_text(encoding="utf-8")
 )
+_SYMBOLIC = 1024
+"""What a size counts as that a compiler leaves open."""
 
 
 def _import_installed() -> tuple[dict[str, ModuleType], dict[str, ImportError]]:
@@ -93,8 +94,8 @@ def check(where: str, impl: str) -> None:
         )
 
 
-def implementation(impl: str, device_type: str, num_control_points: int) -> Impl:
-    """Return the implementation of a name in `IMPL_NAMES`."""
+def implementation(impl: str, device_type: str, sizes: Sizes) -> Impl:
+    """Return the implementation of a name in `IMPL_NAMES`, of which `auto` depends on the sizes."""
     if impl == "auto":
         impl = native_of(device_type) or impl
     if impl in _LOADED:
@@ -104,32 +105,14 @@ def implementation(impl: str, device_type: str, num_control_points: int) -> Impl
         if impl not in IMPLS:
             check("spline_forward", impl)
         return IMPLS[impl]
-    fastest = chosen(device_type, num_control_points)
-    return Impl(
-        IMPLS[fastest["interpolate"]].interpolate,
-        IMPLS[fastest["contract"]].contract,
-        _by_batch(IMPLS[fastest["accumulate_few"]], IMPLS[fastest["accumulate"]]),
-    )
+    known = Sizes(*(size if isinstance(size, int) else _SYMBOLIC for size in sizes))
+    return _fastest(device_type, is_traced(), known)
 
 
-def _by_batch(few: Impl, many: Impl) -> Accumulate:
-    """Choose when it is called: only then may a compiler fix how the batch compares to K."""
-
-    def accumulate(
-        x: Tensor,
-        direction: Tensor | None,
-        grad_y: Tensor,
-        num_control_points: int,
-        spline_width: float,
-        dtype: torch.dtype,
-        precision: str,
-    ) -> Tensor:
-        impl = few if x.shape[0] <= num_control_points else many
-        return impl.accumulate(
-            x, direction, grad_y, num_control_points, spline_width, dtype, precision
-        )
-
-    return many.accumulate if few is many else accumulate
+@lru_cache
+def _fastest(device_type: str, traced: bool, sizes: Sizes) -> Impl:
+    names = chosen(device_type, traced, sizes)
+    return Impl(**{contraction: getattr(IMPLS[n], contraction) for contraction, n in names.items()})
 
 
 def native_of(device_type: str) -> str | None:
@@ -140,11 +123,14 @@ def native_of(device_type: str) -> str | None:
     return None
 
 
-def chosen(device_type: str, num_control_points: int) -> dict[str, str]:
+def chosen(device_type: str, traced: bool, sizes: Sizes) -> dict[str, str]:
     """Return the stock implementation that `auto` takes for each contraction."""
-    mode = "compiled" if is_traced() else "eager"
-    names = {}
-    for contraction, steps in _TABLE.get(device_type, _TABLE["other"])[mode].items():
-        fitting = (name for up_to, name in steps if up_to is None or num_control_points <= up_to)
-        names[contraction] = next(fitting)
-    return names
+    table = _TABLE.get(device_type, _TABLE["other"])["compiled" if traced else "eager"]
+    return {contraction: cheapest(_usable(costs), sizes) for contraction, costs in table.items()}
+
+
+def _usable(candidates: dict[str, Costs]) -> dict[str, Costs]:
+    """Leave out `sparse_csr` where PyTorch was built without the library of its products."""
+    if torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
+        return candidates
+    return {name: costs for name, costs in candidates.items() if name != "sparse_csr"}

@@ -1,9 +1,8 @@
 """Measure the stock implementations and write `selection.json`: `python -m kanditioned_torch.tune`.
 
-For every contraction, mode and number of control points, the implementations run in turns on fresh
-inputs. Their medians, divided by the fastest at that shape, are averaged over the shapes
-(geometric mean), and the lowest average is chosen; of two within 5 %, the one already chosen for
-fewer control points.
+Every contraction is timed at random sizes by each implementation that has its own, eager and
+compiled; `kanditioned_spec.tuning` makes coefficients of that. It needs SciPy and takes half an
+hour, most of it compilation.
 """
 
 from __future__ import annotations
@@ -13,11 +12,15 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from kanditioned_spec import tuning
+from kanditioned_spec.costs import Costs, Sizes
 
 from .impls import IMPLS
 
@@ -25,21 +28,19 @@ CANDIDATES = {
     "interpolate": ("embedding", "strided", "embedding_bag", "sparse_csr", "dense"),
     "contract": ("embedding", "strided", "embedding_bag", "sparse_csr", "dense"),
     "accumulate": ("sorted", "embedding_bag", "sparse_csr", "dense"),
-    "accumulate_few": ("sorted", "embedding_bag", "sparse_csr", "dense"),
 }
 """Implementations per contraction; those that borrow it from another are left out."""
-COUNTS = (8, 16, 32, 64)
-SHAPES = {
-    "cpu": ((256, 64, 64), (512, 256, 256), (64, 784, 64), (8192, 16, 16)),
-    "cuda": ((1024, 64, 64), (8192, 256, 256), (1024, 1024, 1024), (65536, 64, 64)),
-}
-"""Batch, in and out features to measure at, for each device kind."""
-KEYS = {"cpu": "cpu", "cuda": "other"}
+OPAQUE = "sparse_csr"
+"""Not for compiled programs: its operators are this package's own, which an exported program would
+then need to run."""
+COUNTS = {"eager": 200, "compiled": 60}
+"""How many sizes."""
+KINDS = {"cpu": ("cpu", "cpu"), "cuda": ("other", "gpu")}
+"""Name in the table, and in `tuning`, of each device kind."""
 WIDTH = 4.0
-Runner = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def runner(name: str, contraction: str, compiled: bool) -> Runner:
+def runner(name: str, contraction: str, compiled: bool) -> Callable[[Tensor, Tensor, Tensor], None]:
     """Return one contraction of one implementation as a function of x, control points and gy."""
     impl = IMPLS[name]
 
@@ -50,86 +51,79 @@ def runner(name: str, contraction: str, compiled: bool) -> Runner:
             return impl.contract(x, c, gy, WIDTH, x.dtype, "highest")
         return impl.accumulate(x, None, gy, c.shape[1], WIDTH, x.dtype, "highest")
 
-    return torch.compile(run) if compiled else run
+    evaluate = torch.compile(run) if compiled else run
+
+    def waiting(x: Tensor, c: Tensor, gy: Tensor) -> None:
+        evaluate(x, c, gy)
+        if x.is_cuda:
+            torch.cuda.synchronize()
+
+    return waiting
 
 
-def medians(
-    runners: dict[str, Runner], sizes: tuple[tuple[int, ...], ...], device: str, rounds: int
+def candidates(contraction: str, compiled: bool) -> list[str]:
+    """Return the implementations to choose from."""
+    return [name for name in CANDIDATES[contraction] if not (compiled and name == OPAQUE)]
+
+
+def measured(
+    contraction: str, sizes: Sizes, device: str, compiled: bool, clock: Callable[[], float]
 ) -> dict[str, float]:
-    """Return each runner's median seconds, all of them timed in turns."""
-    times: dict[str, list[float]] = {name: [] for name in runners}
-    for _ in range(rounds + 2):
-        inputs = [torch.randn(size, device=device) for size in sizes]
-        for name, run in runners.items():
-            _synchronize(inputs[0])
-            start = time.perf_counter()
-            _synchronize(run(*inputs))
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(seconds[2:]) for name, seconds in times.items()}
+    """Return the seconds of each implementation at some sizes."""
+    torch.compiler.reset()
+    batch, inputs, outputs, count = sizes
+    shapes = ((batch, inputs), (inputs, count, outputs), (batch, outputs))
+    arguments = [torch.randn(shape, device=device) for shape in shapes]
+    names = candidates(contraction, compiled)
+    runs = {name: partial(runner(name, contraction, compiled), *arguments) for name in names}
+    return tuning.medians(runs, clock)
 
 
-def _synchronize(tensor: Tensor) -> None:
-    if tensor.is_cuda:
-        torch.cuda.synchronize()
-
-
-def averages(
-    device: str, contraction: str, compiled: bool, count: int, rounds: int
-) -> dict[str, float]:
-    """Return each implementation's time over the fastest one's, averaged over the shapes."""
-    names = CANDIDATES[contraction]
-    ratios: dict[str, list[float]] = {name: [] for name in names}
-    for rows, inputs, outputs in SHAPES[device]:
-        batch = min(rows, count) if contraction == "accumulate_few" else rows
-        torch.compiler.reset()
-        runners = {name: runner(name, contraction, compiled) for name in names}
-        sizes = ((batch, inputs), (inputs, count, outputs), (batch, outputs))
-        seconds = medians(runners, sizes, device, rounds)
-        for name in names:
-            ratios[name].append(seconds[name] / min(seconds.values()))
-        print(f"{contraction:16}{'compiled' if compiled else 'eager':9}", end="")
-        print(
-            f"{(batch, inputs, outputs, count)!s:22}",
-            {n: f"{s:.2e}" for n, s in seconds.items()},
-            flush=True,
-        )
-    return {name: statistics.geometric_mean(values) for name, values in ratios.items()}
-
-
-def steps(
-    device: str, contraction: str, compiled: bool, rounds: int
-) -> list[list[int | str | None]]:
-    """Return `[up to K, name]` pairs, the last without a limit."""
-    chosen: list[list[int | str | None]] = []
-    for count in COUNTS:
-        ratios = averages(device, contraction, compiled, count, rounds)
-        name = min(ratios, key=ratios.__getitem__)
-        if chosen and ratios[str(chosen[-1][1])] <= 1.05 * ratios[name]:
-            name = str(chosen[-1][1])
-        if chosen and chosen[-1][1] == name:
-            chosen.pop()
-        chosen.append([count, name])
-    chosen[-1][0] = None
-    return chosen
+def costs(
+    device: str, compiled: bool, drawn: list[Sizes], clock: Callable[[], float]
+) -> dict[str, dict[str, Costs]]:
+    """Return coefficients per contraction and implementation, and print how well they choose."""
+    table: dict[str, dict[str, Costs]] = {}
+    mode = "compiled" if compiled else "eager"
+    for contraction in CANDIDATES:
+        names = candidates(contraction, compiled)
+        seconds: dict[str, list[float]] = {name: [] for name in names}
+        for sizes in drawn:
+            medians = measured(contraction, sizes, device, compiled, clock)
+            for name in names:
+                seconds[name].append(medians[name])
+            text = {name: f"{value:.2e}" for name, value in medians.items()}
+            print(f"{contraction:12}{mode:9}{tuple(sizes)!s:24}", text, flush=True)
+        table[contraction] = {n: tuning.fitted(drawn, times) for n, times in seconds.items()}
+        ratios = tuning.regrets(table[contraction], drawn, seconds)
+        within = statistics.mean(ratio <= 1.1 for ratio in ratios)
+        print(f"within 10 % of the best at {within:.0%}, worst {max(ratios):.2f}")
+    return table
 
 
 def main() -> None:
     """Measure one device kind and replace its part of the table."""
     parser = argparse.ArgumentParser(prog="python -m kanditioned_torch.tune", description=__doc__)
-    parser.add_argument("--device", choices=sorted(SHAPES), default="cpu")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--device", choices=sorted(KINDS), default="cpu")
+    parser.add_argument("--modes", nargs="+", choices=sorted(COUNTS), default=list(COUNTS))
+    parser.add_argument("--sizes", type=int, help="how many, instead of those of each mode")
+    parser.add_argument("--seed", type=int, default=2026, help="of the sizes")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--output", type=Path, default=Path(str(files(__package__) / "selection.json"))
     )
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    # On one thread processor time is what an idle machine would take.
+    alone = given.device == "cpu" and given.threads == 1
+    clock = time.process_time if alone else time.perf_counter
     table = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {}
-    table[KEYS[given.device]] = {
-        mode: {c: steps(given.device, c, compiled, given.rounds) for c in CANDIDATES}
-        for mode, compiled in (("eager", False), ("compiled", True))
-    }
-    given.output.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    part, kind = KINDS[given.device]
+    for mode in given.modes:
+        drawn = tuning.random_sizes(given.sizes or COUNTS[mode], kind, given.seed)
+        found = costs(given.device, mode == "compiled", drawn, clock)
+        table.setdefault(part, {})[mode] = found
+        given.output.write_text(tuning.formatted(table) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

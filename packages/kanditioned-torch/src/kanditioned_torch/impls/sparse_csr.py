@@ -7,6 +7,7 @@ it calls as they are.
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -72,15 +73,25 @@ def _basis(interval: Tensor, weight: Tensor, num_control_points: int, affine: bo
     batch, in_features = interval.shape
     row = rows(interval, num_control_points)
     ends = torch.arange(batch + 1, dtype=row.dtype, device=row.device) * 2 * in_features
+    _warn_unheard()
+    return torch.sparse_csr_tensor(
+        ends,
+        torch.stack((row, row + 1), -1).reshape(-1),
+        torch.stack((float(affine) - weight, weight), -1).reshape(-1),
+        size=(batch, in_features * num_control_points),
+        check_invariants=False,
+    )
+
+
+@lru_cache
+def _warn_unheard() -> None:
+    """Let PyTorch say what it says once: that CSR tensors are in beta, and are not checked."""
+    one = torch.ones(1)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")
-        return torch.sparse_csr_tensor(
-            ends,
-            torch.stack((row, row + 1), -1).reshape(-1),
-            torch.stack((float(affine) - weight, weight), -1).reshape(-1),
-            size=(batch, in_features * num_control_points),
-            check_invariants=False,
+        warnings.simplefilter("ignore")
+        torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), one, size=(1, 1))
+        torch.sparse_csr_tensor(
+            torch.tensor([0, 1]), torch.tensor([0]), one, size=(1, 1), check_invariants=False
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from kanditioned_spec import penalty, validate
+from kanditioned_spec.refinement import coarse_to_fine
 
 from ..plot import plot_edges, plot_network
 from ..plot.curves import control_points
@@ -151,7 +153,9 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
             self._checked_smoothing(),
             int(rng.randint(2**31 - 1)),
             X.dtype.name,
-            self._layer_options(loss, outputs, solver),
+            schedule.stages[0] if solver == "adam" else self.num_control_points,
+            validate.spline_width(type(self).__name__, self.spline_width),
+            partial(self._coordinates, loss, outputs, solver),
             self.device,
         )
         self._model = build(self.backend, network)
@@ -188,8 +192,8 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
             where, "smoothing", self.smoothing, constraint, remedy, zero=True
         )
 
-    def _layer_options(self, loss: str, outputs: int, solver: str) -> dict[str, Any]:
-        """Return the arguments of every layer.
+    def _coordinates(self, loss: str, outputs: int, solver: str, count: int) -> dict[str, Any]:
+        """Return the parameterization and its options, for a number of control points.
 
         `demmler_reinsch` makes the Hessian of mean (f - y)² + λ ‖D c‖² the identity, so λ is that
         of the objective divided by half the loss' second derivative at the start.
@@ -197,17 +201,11 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         name = self.parameterization
         if name == "auto":
             name = "demmler_reinsch" if solver in FULL_BATCH else "bspline"
-        count = validate.num_control_points(type(self).__name__, self.num_control_points)
-        width = validate.spline_width(type(self).__name__, self.spline_width)
-        options: dict[str, Any] = {
-            "num_control_points": count,
-            "spline_width": width,
-            "parameterization": name,
-        }
+        options: dict[str, Any] = {"parameterization": name}
         if name == "demmler_reinsch":
             share = 1 / max(outputs, 2)
             half = {"squared": 1 / outputs}.get(loss, share * (1 - share) / 2)
-            factor = penalty.scaling_factor("continuous", count, width)
+            factor = penalty.scaling_factor("continuous", count, self.spline_width)
             options["smoothing"] = self.smoothing * factor / half
             options["density"] = "normal"
         return options
@@ -230,8 +228,11 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         if size == "auto":
             size = count if count <= 512 else 256
         remedy = "It counts passes over the training samples."
+        epochs = validate.integer(where, "max_iter", self.max_iter, 1, remedy)
+        count = validate.num_control_points(where, self.num_control_points)
         return Schedule(
-            validate.integer(where, "max_iter", self.max_iter, 1, remedy),
+            tuple(coarse_to_fine(count)[-epochs:]),
+            epochs,
             validate.integer(where, "batch_size", size, 1, 'Or "auto".'),
             validate.finite_real(
                 where,

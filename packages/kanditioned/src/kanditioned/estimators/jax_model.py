@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from kanditioned_jax import KAN, KANLayer
+from kanditioned_spec import ResampleWarning
 
 from .training import Array, Network, Samples, Vector
 
@@ -24,6 +26,7 @@ class Model:
 
     def __init__(self, network: Network) -> None:
         self.kind, self.smoothing = network.loss, network.smoothing
+        self._coordinates = network.coordinates
         self.dtype = network.dtype
         with self._settings():
             self.network = KAN(
@@ -31,7 +34,9 @@ class Model:
                 norm="none",
                 key=jax.random.key(network.seed),
                 dtype=network.dtype,
-                **network.layer_options,
+                num_control_points=network.num_control_points,
+                spline_width=network.spline_width,
+                **self._coordinates(network.num_control_points),
             )
             self.network = jax.device_put(_starting_at_zero(self.network), network.device)
             self._optimizer = _ADAM.init(self.network)
@@ -47,6 +52,13 @@ class Model:
                 kind=self.kind,
             )
             return float(objective)
+
+    def refine(self, num_control_points: int) -> None:
+        with self._settings(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResampleWarning)
+            refined = self.network.refine(num_control_points)
+            self.network = refined.reparameterize(**self._coordinates(num_control_points))
+            self._optimizer = _ADAM.init(self.network)
 
     def loss(self, samples: Samples) -> float:
         with self._settings():
@@ -77,7 +89,7 @@ class Model:
             self.network = unravel(jnp.asarray(vector, self.dtype))
 
     def finish(self) -> None:
-        del self._optimizer
+        del self._optimizer, self._coordinates
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "network": jax.tree.map(np.asarray, self.network)}

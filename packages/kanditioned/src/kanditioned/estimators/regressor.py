@@ -30,13 +30,14 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         smoothing: λ >= 0. Large values make every function a straight line.
         solver: On all samples at once `"cg"`, conjugate gradients for the linear equations of a
             regressor without hidden layers, or `"lbfgs"`; or `"adam"` in batches, with a step size
-            that falls to zero along a cosine. `"auto"` is conjugate gradients where they can be
-            used, but for early stopping, and Adam elsewhere.
+            that falls to zero along a cosine, and in equal parts on 3 to 5 intervals, twice as many
+            and so on up to all (`kanditioned_spec.refinement.coarse_to_fine`). `"auto"` is
+            conjugate gradients where they can be used, but for early stopping, and Adam elsewhere.
         learning_rate_init: Step size of Adam at the start.
         batch_size: Samples per step of Adam. `"auto"` takes all of up to 512, else 256.
         max_iter: Most passes over the samples.
-        early_stopping: Set samples aside, stop when their loss no longer falls, and keep the
-            parameters of its minimum.
+        early_stopping: Set samples aside, end when their loss no longer falls, on each number of
+            intervals, and keep the parameters of its minimum.
         validation_fraction: Share of samples to set aside.
         n_iter_no_change: Passes without improvement before stopping.
         tol: What counts as improvement.

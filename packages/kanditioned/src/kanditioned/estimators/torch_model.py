@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kanditioned_spec import ResampleWarning
 from kanditioned_torch import KAN
 
 from .training import Array, Network, Samples, Vector
@@ -20,6 +22,7 @@ class Model:
 
     def __init__(self, network: Network) -> None:
         self.kind, self.smoothing = network.loss, network.smoothing
+        self._coordinates = network.coordinates
         device = torch.device(network.device or "cpu")
         self.network = KAN(
             network.widths,
@@ -27,7 +30,9 @@ class Model:
             generator=torch.Generator(device).manual_seed(network.seed),
             device=device,
             dtype=getattr(torch, network.dtype),
-            **network.layer_options,
+            num_control_points=network.num_control_points,
+            spline_width=network.spline_width,
+            **self._coordinates(network.num_control_points),
         )
         torch.nn.init.zeros_(self._like())
         self._optimizer = torch.optim.Adam(self.network.parameters())
@@ -41,6 +46,13 @@ class Model:
     def objective(self, samples: Samples) -> tuple[float, Vector]:
         value = self._differentiated(samples)
         return value, _vector(parameter.grad for parameter in self.network.parameters())
+
+    def refine(self, num_control_points: int) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResampleWarning)
+            refined = self.network.refine(num_control_points)
+            self.network = refined.reparameterize(**self._coordinates(num_control_points))
+        self._optimizer = torch.optim.Adam(self.network.parameters())
 
     @torch.no_grad()
     def loss(self, samples: Samples) -> float:
@@ -59,7 +71,7 @@ class Model:
         torch.nn.utils.vector_to_parameters(values, self.network.parameters())
 
     def finish(self) -> None:
-        del self._optimizer
+        del self._optimizer, self._coordinates
         self.network.zero_grad()
         self.network.eval()
 

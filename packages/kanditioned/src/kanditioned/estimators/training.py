@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,7 +34,9 @@ class Network:
         smoothing: λ, the weight of the penalty, in its continuous scaling.
         seed: Seed of the initial functions.
         dtype: `"float32"` or `"float64"`.
-        layer_options: Arguments of every layer.
+        num_control_points: To begin with.
+        spline_width: Of every layer.
+        coordinates: Returns the arguments of `reparameterize` for a number of control points.
         device: Where the network lives, in the framework's words; by default its own choice.
     """
 
@@ -43,7 +45,9 @@ class Network:
     smoothing: float
     seed: int
     dtype: str
-    layer_options: dict[str, Any]
+    num_control_points: int
+    spline_width: float
+    coordinates: Callable[[int], dict[str, Any]]
     device: Any = None
 
 
@@ -76,6 +80,9 @@ class Model(Protocol):
     def outputs(self, x: Array) -> Array:
         """Evaluate the network at inputs (N, I)."""
 
+    def refine(self, num_control_points: int) -> None:
+        """Go on with the same functions on another number of knots, and with a new optimizer."""
+
     def objective(self, samples: Samples) -> tuple[float, Vector]:
         """Return the objective and its gradient by the parameters."""
 
@@ -94,6 +101,7 @@ class Schedule:
     """How long and in what steps to train with Adam.
 
     Attributes:
+        stages: Numbers of control points, each for an equal part of the passes.
         epochs: Most passes over the samples.
         batch_size: Samples per step.
         learning_rate: At the first step; it falls to zero along a cosine.
@@ -102,6 +110,7 @@ class Schedule:
         progress: Show a progress bar.
     """
 
+    stages: tuple[int, ...]
     epochs: int
     batch_size: int
     learning_rate: float
@@ -132,36 +141,66 @@ def train(
     schedule: Schedule,
     rng: np.random.RandomState,
 ) -> tuple[list[float], list[float]]:
-    """Train a model by Adam.
+    """Train a model by Adam, from few control points to all.
 
-    With validation samples it ends with the parameters of the lowest validation loss.
+    With validation samples each stage ends with the parameters of its lowest validation loss.
 
     Returns:
         The mean objective of every epoch, and the validation losses.
     """
-    batches = -(-len(samples) // schedule.batch_size)
-    total = batches * schedule.epochs
+    stages = schedule.stages
     objectives: list[float] = []
     losses: list[float] = []
-    best, best_parameters, best_epoch = math.inf, None, 0
-    for epoch in _epochs(schedule):
-        values = []
-        for number, batch in enumerate(_batches(samples, schedule.batch_size, rng)):
-            done = (epoch * batches + number) / total
-            rate = schedule.learning_rate * (1 + math.cos(math.pi * done)) / 2
-            values.append(model.step(batch, rate))
-        objectives.append(float(np.mean(values)))
-        if validation is None:
-            continue
-        losses.append(model.loss(validation))
-        if losses[-1] < best - schedule.tolerance:
-            best, best_parameters, best_epoch = losses[-1], model.parameters(), epoch
-        if epoch - best_epoch >= schedule.patience:
-            break
-    if best_parameters is not None:
-        model.set_parameters(best_parameters)
+    with _progress(schedule) as progress:
+        for number, count in enumerate(stages):
+            first, last = (schedule.epochs * n // len(stages) for n in (number, number + 1))
+            model.refine(count)
+            best = _Best(model, schedule.tolerance)
+            for epoch in range(first, last):
+                objectives.append(_epoch(model, samples, schedule, epoch, rng))
+                progress.update()
+                if validation is None:
+                    continue
+                losses.append(model.loss(validation))
+                if best.epochs_since(losses[-1]) >= schedule.patience:
+                    break
+            best.restore()
     model.finish()
     return objectives, losses
+
+
+def _epoch(
+    model: Model, samples: Samples, schedule: Schedule, epoch: int, rng: np.random.RandomState
+) -> float:
+    """Pass over the samples once and return the mean objective."""
+    batches = -(-len(samples) // schedule.batch_size)
+    values = []
+    for number, batch in enumerate(_batches(samples, schedule.batch_size, rng)):
+        done = (epoch + number / batches) / schedule.epochs
+        rate = schedule.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        values.append(model.step(batch, rate))
+    return float(np.mean(values))
+
+
+class _Best:
+    """The parameters of the lowest validation loss so far."""
+
+    def __init__(self, model: Model, tolerance: float) -> None:
+        self.model, self.tolerance = model, tolerance
+        self.loss, self.since = math.inf, 0
+        self.parameters: Vector | None = None
+
+    def epochs_since(self, loss: float) -> int:
+        """Note the loss after an epoch; return how many there were since the lowest."""
+        self.since += 1
+        if loss < self.loss - self.tolerance:
+            self.loss, self.since, self.parameters = loss, 0, self.model.parameters()
+        return self.since
+
+    def restore(self) -> None:
+        """Give the model these parameters, if a loss was noted."""
+        if self.parameters is not None:
+            self.model.set_parameters(self.parameters)
 
 
 def _batches(samples: Samples, size: int, rng: np.random.RandomState) -> Iterator[Samples]:
@@ -174,9 +213,7 @@ def _batches(samples: Samples, size: int, rng: np.random.RandomState) -> Iterato
         yield samples[order[start : start + size]]
 
 
-def _epochs(schedule: Schedule) -> Any:
-    if not schedule.progress:
-        return range(schedule.epochs)
+def _progress(schedule: Schedule) -> Any:
     from tqdm.auto import tqdm
 
-    return tqdm(range(schedule.epochs), desc="fit", unit="epoch")
+    return tqdm(total=schedule.epochs, desc="fit", unit="epoch", disable=not schedule.progress)

@@ -1,0 +1,53 @@
+"""How long an implementation takes, as a sum of works: what `impl="auto"` of a backend compares.
+
+Every implementation does some of the same works, each a product of the sizes B, I, O, K. Its time
+is near a sum of them with coefficients that belong to it and to a machine. Coefficients are data,
+in a backend's `selection.json`, and made by measurement with `tuning`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+
+class Sizes(NamedTuple):
+    """Sizes of a layer at a batch.
+
+    Attributes:
+        batch: B.
+        in_features: I.
+        out_features: O.
+        num_control_points: K.
+    """
+
+    batch: int
+    in_features: int
+    out_features: int
+    num_control_points: int
+
+
+WORKS: dict[str, Callable[[int, int, int, int], int]] = {
+    "call": lambda b, i, o, k: 1,
+    "inputs": lambda b, i, o, k: b * i,
+    "outputs": lambda b, i, o, k: b * o,
+    "edges": lambda b, i, o, k: b * i * o,
+    "basis": lambda b, i, o, k: b * i * k,
+    "products": lambda b, i, o, k: b * i * o * k,
+    "knots": lambda b, i, o, k: i * k,
+    "control points": lambda b, i, o, k: i * k * o,
+}
+"""How much there is of each work: numbers read or written, or multiplied."""
+
+Costs = Mapping[str, float]
+"""Nanoseconds per unit of each work; what is left out is free."""
+
+
+def predicted(costs: Costs, sizes: Sizes) -> float:
+    """Return the time in nanoseconds."""
+    return sum(each * WORKS[work](*sizes) for work, each in costs.items())
+
+
+def cheapest(candidates: Mapping[str, Costs], sizes: Sizes) -> str:
+    """Return the name with the lowest predicted time, the first of equals."""
+    return min(candidates, key=lambda name: predicted(candidates[name], sizes))

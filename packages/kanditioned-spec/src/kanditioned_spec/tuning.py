@@ -1,0 +1,103 @@
+"""Measuring the coefficients of `costs`: for the command `tune` of a backend.
+
+At random sizes all implementations run in turns. Each one's coefficients are the non-negative least
+squares solution of predicted over measured time = 1, so that small and large sizes count alike.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .costs import WORKS, Costs, Sizes, cheapest
+
+LOGARITHMS = {
+    "cpu": ((0, 13), (0, 10), (0, 10), (1, 8)),
+    "gpu": ((0, 17), (0, 12), (0, 12), (1, 8)),
+}
+"""Ranges of log2 of B, I, O, K."""
+MOST = {"cpu": (2**26, 2**24), "gpu": (2**33, 2**28)}
+"""Most edges B I O and control points I K O."""
+HOPELESS, SECONDS, ROUNDS = 4.0, 0.3, (5, 50)
+"""What takes so many times as long as the fastest is timed twice only. The others are timed for so
+many seconds together, at least and at most in so many rounds."""
+
+
+def random_sizes(count: int, kind: str, seed: int) -> list[Sizes]:
+    """Draw sizes log-uniformly for a kind of device, `"cpu"` or `"gpu"`."""
+    rng = random.Random(seed)
+    edges, control_points = MOST[kind]
+    drawn: list[Sizes] = []
+    while len(drawn) < count:
+        sizes = Sizes(*(round(2 ** rng.uniform(*range_)) for range_ in LOGARITHMS[kind]))
+        batch, inputs, outputs, points = sizes
+        if batch * inputs * outputs <= edges and inputs * points * outputs <= control_points:
+            drawn.append(sizes)
+    return drawn
+
+
+def medians(
+    runs: Mapping[str, Callable[[], Any]], clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
+    """Return each one's median time in seconds, all of them timed in turns.
+
+    Args:
+        runs: What is timed, by name; each waits for its own result.
+        clock: Returns seconds.
+    """
+    for run in runs.values():
+        run()
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    kept, start, (least, most) = list(runs), time.perf_counter(), ROUNDS
+    for done in range(most):
+        if done >= least and time.perf_counter() - start > SECONDS:
+            break
+        if done == 2:
+            fastest = min(map(min, times.values()))
+            kept = [name for name in kept if min(times[name]) <= HOPELESS * fastest]
+        for name in kept:
+            before = clock()
+            runs[name]()
+            times[name].append(clock() - before)
+    return {name: statistics.median(seconds) for name, seconds in times.items()}
+
+
+def fitted(sizes: Sequence[Sizes], seconds: Sequence[float]) -> dict[str, float]:
+    """Return the coefficients of one implementation that was timed at some sizes."""
+    from scipy.optimize import nnls  # all else here and in `costs` works without
+
+    nanoseconds = np.array(seconds) * 1e9
+    works = np.array([[work(*s) for work in WORKS.values()] for s in sizes], dtype=float)
+    shares = works / nanoseconds[:, None]
+    scale = shares.max(0)
+    coefficients, _ = nnls(shares / scale, np.ones(len(sizes)))
+    return {
+        work: float(f"{value:.3g}")
+        for work, value in zip(WORKS, coefficients / scale, strict=True)
+        if value > 0
+    }
+
+
+def regrets(
+    candidates: Mapping[str, Costs], sizes: Sequence[Sizes], seconds: Mapping[str, Sequence[float]]
+) -> list[float]:
+    """Return, at each size, the time of the one predicted to be cheapest over the least time."""
+    return [
+        seconds[cheapest(candidates, s)][n] / min(times[n] for times in seconds.values())
+        for n, s in enumerate(sizes)
+    ]
+
+
+def formatted(table: Mapping[str, Any], indent: str = "") -> str:
+    """Return a nested table as JSON, the coefficients of an implementation in a line."""
+    if not any(isinstance(value, Mapping) for value in table.values()):
+        return json.dumps(table)
+    inner = indent + "  "
+    lines = [f"{inner}{json.dumps(k)}: {formatted(value, inner)}" for k, value in table.items()]
+    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
