@@ -36,6 +36,8 @@ BACKENDS = (
     "kanditioned_torch.backend:dense",
     "kanditioned_torch.backend:embedding",
     "kanditioned_torch.backend:embedding_bag",
+    "kanditioned_torch.backend:interleaved",
+    "kanditioned_torch.backend:presorted",
     "kanditioned_torch.backend:sorted",
     "kanditioned_torch.backend:sparse_csr",
     "kanditioned_torch.backend:strided",

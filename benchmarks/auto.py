@@ -24,6 +24,8 @@ from .results import FOLDER, Table
 from .steps import Step, build
 from .timing import CLOCKS, Timing, rounds, warm_up
 
+NO_CHOICES = ("presorted", "interleaved", "feature-major")
+"""What `auto` does not choose from: variants that were measured once and lost, see the docs."""
 MARGIN, ATTEMPTS = 1.1, 3
 HOPELESS = 3.0
 """Who takes this many times as long as the fastest of the others is timed no further."""
@@ -56,7 +58,8 @@ def verdict(timings: dict[str, Timing], auto: str) -> Verdict:
 
 def contenders(given: argparse.Namespace) -> list[Competitor]:
     """Return `auto` and the implementations that it chooses from, `auto` first."""
-    hidden = () if given.native else ("cpu", "triton")
+    native = () if given.native else ("cpu", "triton")
+    hidden = {*native, *NO_CHOICES}
     return [
         c
         for c in OURS

@@ -95,7 +95,16 @@ def _fast_kan(case: Case) -> dict[str, Any]:
     return {"input_dim": inputs, "output_dim": outputs, **grid, "use_layernorm": False}
 
 
-STOCK = ("embedding", "strided", "embedding_bag", "sorted", "sparse_csr", "dense")
+STOCK = (
+    "embedding",
+    "strided",
+    "presorted",
+    "embedding_bag",
+    "interleaved",
+    "sorted",
+    "sparse_csr",
+    "dense",
+)
 _GRID_SIZE = ("in_features", "out_features", "grid_size")
 
 
@@ -111,6 +120,12 @@ def _torch_impl(impl: str, **options: Any) -> tuple[Competitor, Competitor]:
 OURS = (
     *_torch_impl("auto"),
     *(competitor for impl in STOCK for competitor in _torch_impl(impl)),
+    *_both(
+        "torch embedding_bag feature-major",
+        "kanditioned_torch",
+        _ours(impl="embedding_bag", feature_major=True),
+        ours=True,
+    ),
     *_torch_impl("cpu", devices=("cpu",)),
     *_torch_impl("triton", devices=("cuda",)),
     *(

@@ -75,7 +75,10 @@ def torch_step(layer: torch.nn.Module, case: Case, compiled: bool) -> Step:
     half = case.precision == "bfloat16"
     layer = layer.to(torch.bfloat16) if half else layer
     layer.train(case.mode != "inference")
-    expansion = getattr(layer, "expansion", 1)
+    expansion, feature_major = (
+        getattr(layer, "expansion", 1),
+        getattr(layer, "feature_major", False),
+    )
     parameters = [p for p in layer.parameters() if p.requires_grad]
     training, penalised = case.mode != "inference", case.mode == "train_penalty"
     torch.set_float32_matmul_precision("high" if case.precision == "high" else "highest")
@@ -96,6 +99,8 @@ def torch_step(layer: torch.nn.Module, case: Case, compiled: bool) -> Step:
         batch, in_features, out_features, _ = case.shape
         x = torch.randn(batch, in_features * expansion, **made)
         gy = torch.randn(batch, out_features, **made)
+        if feature_major:
+            x, gy = x.t().contiguous(), gy.t().contiguous()
         dtype = torch.bfloat16 if half else torch.float32
         return x.to(dtype).requires_grad_(training), gy
 
@@ -112,8 +117,8 @@ def torch_step(layer: torch.nn.Module, case: Case, compiled: bool) -> Step:
         if case.device == "cuda":
             torch.cuda.synchronize()
 
-    return Step(layer, inputs, run, synchronize, _arrays)
+    def arrays(tensors: tuple[Tensor, ...]) -> list[npt.NDArray[np.float64]]:
+        copies = [tensor.detach().double().cpu().numpy() for tensor in tensors]
+        return [a.T if feature_major and a.ndim == 2 else a for a in copies]
 
-
-def _arrays(tensors: tuple[Tensor, ...]) -> list[npt.NDArray[np.float64]]:
-    return [tensor.detach().double().cpu().numpy() for tensor in tensors]
+    return Step(layer, inputs, run, synchronize, arrays)

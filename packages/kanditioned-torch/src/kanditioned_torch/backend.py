@@ -188,5 +188,7 @@ def _numpy(tensor: Tensor) -> NumpyArray:
 
 
 auto = TorchBackend("auto")
-embedding, strided, embedding_bag, sorted, sparse_csr, dense = map(TorchBackend, IMPLS)
+embedding, strided, presorted, embedding_bag, interleaved, sorted, sparse_csr, dense = map(
+    TorchBackend, IMPLS
+)
 cpu, triton = map(TorchBackend, selection.NATIVE)

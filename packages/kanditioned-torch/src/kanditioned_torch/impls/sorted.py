@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .base import stock
-from .embedding_bag import contract, interpolate
+from .embedding_bag import stacked_bags
 from .tables import slices
 
 
@@ -57,4 +57,4 @@ def _buckets(
     return order % batch, weight.t().reshape(-1)[order], starts
 
 
-sorted = stock(interpolate, contract, accumulate)
+sorted = stock(stacked_bags.interpolate, stacked_bags.contract, accumulate)
