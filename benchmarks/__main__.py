@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 from pathlib import Path
 
@@ -20,21 +21,9 @@ def main() -> int:
         install(given.competitors)
         return 0
     torch.set_num_threads(given.threads)
-    if given.verb == "compare":
-        from . import compare
-
-        return compare.run(given)
-    if given.verb == "auto":
-        from . import auto
-
-        return auto.run(given)
-    if given.verb == "report":
-        from . import report
-
-        return report.run(given)
-    from . import run
-
-    return run.run(given)
+    module = "run" if given.verb == "verify" else given.verb
+    status: int = importlib.import_module(f".{module}", __package__).run(given)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     auto.add_argument("--shape", nargs=4, type=int, action="append", default=[])
     auto.add_argument("--random", type=int, default=20, help="number of random shapes")
     auto.add_argument("--seed", type=int, default=1, help="of the random shapes")
+    roadmap = verbs.add_parser("roadmap", parents=[shared], help="variants, each to its plain form")
+    roadmap.add_argument("--device", choices=("cpu", "cuda"), default=_best_device())
+    roadmap.add_argument("--mode", nargs="+", choices=MODES[:2], default=list(MODES[:2]))
+    roadmap.add_argument("--shape", nargs=4, type=int, action="append", default=[])
     for verb, purpose in (("verify", "correctness only"), ("run", "correctness, then speed")):
         measured = verbs.add_parser(verb, parents=[shared], help=purpose)
         measured.add_argument("--device", choices=("cpu", "cuda"), default=_best_device())

@@ -122,8 +122,9 @@ OURS = (
     *(competitor for impl in STOCK for competitor in _torch_impl(impl)),
     *_both(
         "torch embedding_bag feature-major",
-        "kanditioned_torch",
-        _ours(impl="embedding_bag", feature_major=True),
+        "benchmarks.feature_major",
+        _ours(impl="embedding_bag"),
+        attribute="FeatureMajor",
         ours=True,
     ),
     *_torch_impl("cpu", devices=("cpu",)),

@@ -6,8 +6,8 @@ A line `<!-- results -->` in a page becomes a folded table for each file of `ben
 `<!-- results FILE ROWS COLUMNS VALUE WHERE CHOICE -->` becomes one table of FILE.csv: a row for
 each combination of the columns ROWS (`a,b,c`), a column for each combination of COLUMNS, words as
 they first come and numbers by size, in the cells the "smallest", the "median" or the "latest"
-VALUE (CHOICE), of rows in which WHERE (`column=value,…`, or `-`) is so. What holds spaces is
-quoted.
+VALUE (CHOICE), of rows in which WHERE (`column=value,…`, or `-`) is so; or, "validated", the median
+over seeds of each seed's row with the lowest validation error. What holds spaces is quoted.
 `<!-- speedups FILE -->` says how many times faster than release 1.0.3 we are.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import html
+import math
 import re
 import shlex
 from collections.abc import Iterable
@@ -108,13 +109,13 @@ def pivot(file: str, keys: str, columns: str, value: str, where: str, choice: st
     def head(row: dict[str, str]) -> str:
         return " × ".join(row[name] for name in across)
 
-    cells: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    cells: dict[tuple[str, ...], dict[str, Rows]] = {}
     for row in rows:
         of_key = cells.setdefault(tuple(row[name] for name in names), {})
-        of_key.setdefault(head(row), []).append(row[value])
+        of_key.setdefault(head(row), []).append(row)
     heads = sorted(dict.fromkeys(map(head, rows)), key=lambda text: _number(text) or 0.0)
     body = (
-        [*map(_cell, key), *(CHOICES[choice](cells[key].get(head, [])) for head in heads)]
+        [*map(_cell, key), *(CHOICES[choice](cells[key].get(head, []), value) for head in heads)]
         for key in sorted(cells, key=lambda key: [(_number(k) or 0.0, k) for k in key])
     )
     return f"{_table([*names, *heads], body)}\n\n{_circumstances(rows)}"
@@ -144,23 +145,41 @@ def speedups(file: str) -> str:
     return f"{_table(heads, body)}\n\n{_circumstances(rows)}"
 
 
-def _smallest(texts: list[str]) -> str:
+def _smallest(rows: Rows, value: str) -> str:
     """Return the smallest of some numbers; a number rather than a word, a word than nothing."""
+    texts = [row[value] for row in rows]
     ranked = sorted(texts, key=lambda t: (not t, _number(t) is None, _number(t) or 0))
     return _cell(next(iter(ranked), ""))
 
 
-def _median(texts: list[str]) -> str:
+def _median(rows: Rows, value: str) -> str:
     """Return the median of those that are numbers; if none is, a word, or nothing."""
-    numbers = [number for text in texts if (number := _number(text)) is not None]
-    return _cell(str(median(numbers))) if numbers else _smallest(texts)
+    numbers = [number for row in rows if (number := _number(row[value])) is not None]
+    return _cell(str(median(numbers))) if numbers else _smallest(rows, value)
 
 
-def _latest(texts: list[str]) -> str:
-    return _cell(texts[-1]) if texts else ""
+def _latest(rows: Rows, value: str) -> str:
+    return _cell(rows[-1][value]) if rows else ""
 
 
-CHOICES = {"smallest": _smallest, "median": _median, "latest": _latest}
+def _validated(rows: Rows, value: str) -> str:
+    """Return the median over seeds of each seed's value where the validation error is lowest."""
+    best: dict[str, dict[str, str]] = {}
+    for row in sorted(rows, key=lambda row: _last_if_nan(float(row["validation"]))):
+        best.setdefault(row["seed"], row)
+    return _median(list(best.values()), value)
+
+
+def _last_if_nan(number: float) -> float:
+    return math.inf if math.isnan(number) else number
+
+
+CHOICES = {
+    "smallest": _smallest,
+    "median": _median,
+    "latest": _latest,
+    "validated": _validated,
+}
 
 
 def _number(text: str) -> float | None:

@@ -46,6 +46,14 @@ def test_a_table_of_the_latest_rows(hooks: ModuleType) -> None:
     assert page.splitlines()[:3] == ["| mode | 1 × 2 |", "| --- | --- |", "| train | 4 |"]
 
 
+def test_a_table_of_what_validation_chooses(hooks: ModuleType, tmp_path: Path) -> None:
+    rows = ("0,a,0.1,5", "0,a,0.2,1", "1,a,0.4,9", "1,a,0.3,7", "2,a,nan,0", "2,a,0.5,8")
+    text = "\n".join(("seed,name,validation,test", *rows))
+    (tmp_path / "deep.csv").write_text(text, encoding="utf-8")
+    page = hooks.on_page_markdown("<!-- results deep name name test - validated -->")
+    assert page.splitlines()[2] == "| a | 7 |"
+
+
 def test_formulas_that_stand_apart_are_apart(hooks: ModuleType) -> None:
     page = hooks.on_page_content(r'<div class="arithmatex">\[a = -|b|, \qquad c\]</div>')
     assert page.count("<math") == 2

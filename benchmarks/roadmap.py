@@ -1,0 +1,74 @@
+"""Ways to read control points faster that the roadmap of 1.x named, each against its plain form.
+
+What is measured is the median over rounds of the quotient within a round, for a forward pass and
+for a training step, eager and compiled: a row each in `results/roadmap.csv`. Nothing is timed that
+has not been verified.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from . import machine, verify
+from .cases import Case, Shape
+from .competitors import OURS
+from .results import FOLDER, Table
+from .steps import Step, build
+from .timing import CLOCKS, Timing, rounds, warm_up
+
+PLAIN = {
+    "torch presorted": "torch embedding",
+    "torch strided": "torch embedding",
+    "torch sorted": "torch embedding_bag",
+    "torch interleaved": "torch embedding_bag",
+    "torch embedding_bag feature-major": "torch embedding_bag",
+}
+"""What each variant is compared with: the same but for that."""
+SHAPES = {
+    "cpu": (Shape(256, 64, 64, 8), Shape(1024, 256, 256, 32), Shape(4096, 128, 128, 16)),
+    "cuda": (Shape(8192, 256, 256, 32), Shape(8192, 1024, 1024, 64), Shape(65536, 64, 64, 128)),
+}
+
+
+def run(given: argparse.Namespace) -> int:
+    """Measure everything that is not in the file; return 0."""
+    key = (*Shape._fields, "mode", "execution", "variant", "device", "threads", "clock")
+    table = Table(FOLDER / "roadmap.csv", key)
+    shapes = [Shape(*sizes) for sizes in given.shape] or SHAPES[given.device]
+    described = {"clock": given.clock, **machine.description(given.device, given.threads)}
+    for shape, mode, compiled in tqdm(list(itertools.product(shapes, given.mode, (False, True)))):
+        execution = "compiled" if compiled else "eager"
+        row = {**shape._asdict(), "mode": mode, "execution": execution, **described}
+        if all({**row, "variant": name} in table for name in PLAIN):
+            continue
+        timings = measured(Case(shape, mode, device=given.device), compiled, given)
+        for variant, plain in PLAIN.items():
+            pairs = zip(timings[variant].seconds, timings[plain].seconds, strict=True)
+            quotient = statistics.median(one / other for one, other in pairs)
+            figures = {"quotient": round(quotient, 3)}
+            figures["plain_ms"] = round(timings[plain].percentile(50) * 1e3, 4)
+            table.append({**row, "variant": variant, "plain": plain, **figures})
+    return 0
+
+
+def measured(case: Case, compiled: bool, given: argparse.Namespace) -> dict[str, Timing]:
+    """Return the timings of all variants and plain forms, in turns."""
+    torch.compiler.reset()
+    steps: dict[str, Step] = {}
+    for competitor in OURS:
+        if competitor.name in {*PLAIN, *PLAIN.values()} and competitor.compiled == compiled:
+            step = build(competitor, case, given.competitors)
+            warm_up(step)
+            error = verify.our_error(step, case)
+            if error > 1:
+                raise RuntimeError(f"{competitor.label} is {error:.2g} times beyond its bound")
+            steps[competitor.name] = step
+    timings: dict[Any, Timing] = {name: Timing(0.0, []) for name in steps}
+    list(rounds(steps, timings, given.rounds, given.seconds, CLOCKS[given.clock]))
+    return timings
