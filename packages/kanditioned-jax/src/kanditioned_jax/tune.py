@@ -53,7 +53,7 @@ def costs(impls: tuple[str, ...], drawn: list[Sizes]) -> dict[str, dict[str, Cos
                 seconds[impl].append(medians[impl])
             text = {impl: f"{value:.2e}" for impl, value in medians.items()}
             print(f"{name:12}{tuple(sizes)!s:24}", text, flush=True)
-            jax.clear_caches()  # else hundreds of programs stay
+            jax.clear_caches()  # type: ignore[no-untyped-call]  # else hundreds of programs stay
         table[name] = {impl: tuning.fitted(drawn, times) for impl, times in seconds.items()}
         ratios = tuning.regrets(table[name], drawn, seconds)
         within = statistics.mean(ratio <= 1.1 for ratio in ratios)

@@ -29,15 +29,18 @@ class Sizes(NamedTuple):
 
 WORKS: dict[str, Callable[[int, int, int, int], int]] = {
     "call": lambda b, i, o, k: 1,
+    "features": lambda b, i, o, k: i,
     "inputs": lambda b, i, o, k: b * i,
     "outputs": lambda b, i, o, k: b * o,
     "edges": lambda b, i, o, k: b * i * o,
+    "odd edges": lambda b, i, o, k: b * i * (o % 16),
     "basis": lambda b, i, o, k: b * i * k,
     "products": lambda b, i, o, k: b * i * o * k,
     "knots": lambda b, i, o, k: i * k,
     "control points": lambda b, i, o, k: i * k * o,
 }
-"""How much there is of each work: numbers read or written, or multiplied."""
+"""How much there is of each work: numbers read or written, or multiplied. Outputs beyond a multiple
+of 16 do not fill a vector."""
 
 Costs = Mapping[str, float]
 """Nanoseconds per unit of each work; what is left out is free."""

@@ -1,7 +1,8 @@
 """Measuring the coefficients of `costs`: for the command `tune` of a backend.
 
-At random sizes all implementations run in turns. Each one's coefficients are the non-negative least
-squares solution of predicted over measured time = 1, so that small and large sizes count alike.
+At random sizes all implementations run in turns. Each one's coefficients, none negative, make the
+logarithm of predicted over measured time small: small and large sizes count alike, too much as too
+little, and by a robust loss a few odd sizes do not matter.
 """
 
 from __future__ import annotations
@@ -27,15 +28,18 @@ MOST = {"cpu": (2**26, 2**24), "gpu": (2**33, 2**28)}
 HOPELESS, SECONDS, ROUNDS = 4.0, 0.3, (5, 50)
 """What takes so many times as long as the fastest is timed twice only. The others are timed for so
 many seconds together, at least and at most in so many rounds."""
+LEAST = 1e-5
+"""The share of the time at any of the sizes below which a work is free."""
 
 
 def random_sizes(count: int, kind: str, seed: int) -> list[Sizes]:
-    """Draw sizes log-uniformly for a kind of device, `"cpu"` or `"gpu"`."""
+    """Draw sizes log-uniformly for a kind of device, `"cpu"` or `"gpu"`; half are powers of two."""
     rng = random.Random(seed)
     edges, control_points = MOST[kind]
     drawn: list[Sizes] = []
     while len(drawn) < count:
-        sizes = Sizes(*(round(2 ** rng.uniform(*range_)) for range_ in LOGARITHMS[kind]))
+        logarithms = [rng.uniform(*range_) for range_ in LOGARITHMS[kind]]
+        sizes = Sizes(*(round(2 ** (round(n) if rng.random() < 0.5 else n)) for n in logarithms))
         batch, inputs, outputs, points = sizes
         if batch * inputs * outputs <= edges and inputs * points * outputs <= control_points:
             drawn.append(sizes)
@@ -70,17 +74,26 @@ def medians(
 
 def fitted(sizes: Sequence[Sizes], seconds: Sequence[float]) -> dict[str, float]:
     """Return the coefficients of one implementation that was timed at some sizes."""
-    from scipy.optimize import nnls  # all else here and in `costs` works without
+    from scipy.optimize import least_squares, nnls  # all else here and in `costs` works without
 
     nanoseconds = np.array(seconds) * 1e9
     works = np.array([[work(*s) for work in WORKS.values()] for s in sizes], dtype=float)
     shares = works / nanoseconds[:, None]
     scale = shares.max(0)
-    coefficients, _ = nnls(shares / scale, np.ones(len(sizes)))
+    shares /= scale
+    start, _ = nnls(shares, np.ones(len(sizes)))
+    solution = least_squares(
+        lambda c: np.log(shares @ c),
+        np.maximum(start, LEAST),
+        jac=lambda c: shares / (shares @ c)[:, None],
+        bounds=(LEAST / 10, np.inf),
+        loss="soft_l1",
+        f_scale=0.2,
+    )
     return {
-        work: float(f"{value:.3g}")
-        for work, value in zip(WORKS, coefficients / scale, strict=True)
-        if value > 0
+        work: float(f"{value / unit:.3g}")
+        for work, value, unit in zip(WORKS, solution.x, scale, strict=True)
+        if value > LEAST
     }
 
 

@@ -214,6 +214,7 @@ def _batches(samples: Samples, size: int, rng: np.random.RandomState) -> Iterato
 
 
 def _progress(schedule: Schedule) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=schedule.epochs, desc="fit", unit="epoch", disable=not schedule.progress)
+    module = importlib.import_module("tqdm.auto" if schedule.progress else "tqdm")
+    return module.tqdm(
+        total=schedule.epochs, desc="fit", unit="epoch", disable=not schedule.progress
+    )
