@@ -7,7 +7,8 @@ With a warm-up, a network begins with few intervals and is refined to twice as m
 of the steps (`kanditioned_spec.refinement.coarse_to_fine`).
 
 `slope`: a [2, 1, 1] network refined from few control points to many, L-BFGS at each stage; its
-error should fall as K⁻².
+error should fall as K⁻². That takes more points, and a second domain that holds what comes out of
+the first layer: beyond it the function is a line, whatever K is.
 
 Other functions: `--function NAME=EXPRESSION`, of x and y with NumPy's names.
 """
@@ -86,13 +87,14 @@ def evaluated(expression: str) -> Callable[[Tensor], Tensor]:
     return function
 
 
-def split(function: Callable[[Tensor], Tensor], seed: int, dtype: torch.dtype) -> list[Tensor]:
-    """Return points and standardised values to train on, then to validate on."""
+def split(
+    function: Callable[[Tensor], Tensor], seed: int, dtype: torch.dtype, count: int = POINTS
+) -> list[Tensor]:
+    """Return points and values, four fifths to train on, then the others to validate on."""
     generator = torch.Generator().manual_seed(seed)
-    points = torch.rand(POINTS, 2, generator=generator, dtype=torch.float64).to(dtype) * 2 - 1
-    values = function(points)
-    count = POINTS * 4 // 5
-    return [points[:count], values[:count], points[count:], values[count:]]
+    points = torch.rand(count, 2, generator=generator, dtype=torch.float64).to(dtype) * 2 - 1
+    values, trained = function(points), count * 4 // 5
+    return [points[:trained], values[:trained], points[trained:], values[trained:]]
 
 
 def grid_points(dtype: torch.dtype) -> Tensor:
@@ -172,20 +174,22 @@ def grid(given: argparse.Namespace) -> None:
 
 def slope(given: argparse.Namespace) -> None:
     """Fit and refine; a row per stage."""
-    key = ("function", "seed", "intervals", "smoothing", "iterations", "parameterization")
+    key = ("function", "seed", "intervals", "smoothing", "iterations", "parameterization",
+           "points", "hidden_width")  # fmt: skip
     table = Table(FOLDER / "slope.csv", key)
     for name, seed in [(n, s) for n in given.functions for s in range(given.seeds)]:
         stages = given.intervals or SLOPE
         row: dict[str, Any] = {"function": name, "seed": seed, "smoothing": given.slope_smoothing}
         row |= {"iterations": given.iterations, "parameterization": given.parameterization}
+        row |= {"points": given.points, "hidden_width": given.hidden_width}
         if {**row, "intervals": stages[-1]} in table:
             continue
         torch.manual_seed(seed)
         function = evaluated(given.functions[name])
-        x, y, *_ = split(function, seed, torch.float64)
+        x, y, *_ = split(function, seed, torch.float64, given.points)
         network = Network(
-            (2, 1, 1), (2.0, 4.0), num_control_points=stages[0] + 1, dtype=torch.float64,
-            parameterization=given.parameterization,
+            (2, 1, 1), (2.0, given.hidden_width), num_control_points=stages[0] + 1,
+            dtype=torch.float64, parameterization=given.parameterization,
         )  # fmt: skip
         for intervals in stages:
             network.refine(intervals + 1)
@@ -226,7 +230,9 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=5, metavar="INTERVALS", help="or 0 for none")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--slope-smoothing", type=float, default=1e-12)
-    parser.add_argument("--iterations", type=int, default=300, help="of L-BFGS, per stage")
+    parser.add_argument("--iterations", type=int, default=2000, help="of L-BFGS, per stage")
+    parser.add_argument("--points", type=int, default=25_000, help="of slope; grid has 5000")
+    parser.add_argument("--hidden-width", type=float, default=8.0, help="of slope's second domain")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     given.functions = dict(f.split("=", 1) for f in given.function) or FUNCTIONS

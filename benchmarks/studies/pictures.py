@@ -79,7 +79,15 @@ def functions(rows: pd.DataFrame) -> list[str]:
 def slope(rows: pd.DataFrame) -> list[str]:
     """Return the error of each seed, with a line of slope -2 in the plot."""
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    setting = ["function", "parameterization", "smoothing", "iterations", "seed"]
+    setting = [
+        "function",
+        "parameterization",
+        "points",
+        "hidden_width",
+        "smoothing",
+        "iterations",
+        "seed",
+    ]
     labels = rows[setting[1:]].astype(str).agg(", ".join, axis=1)
     _curves(axes, rows.assign(label=labels), "intervals", "test", "label")
     first = rows.groupby("intervals")["test"].median()
