@@ -107,12 +107,15 @@ def tabular(rows: pd.DataFrame) -> list[str]:
 
 def deep(rows: pd.DataFrame) -> list[str]:
     """Return objective and test error at the learning rate with the lowest validation error."""
-    keys = ["optimizer", "steps", "function", "count", "smoothing"]
-    best = rows.loc[rows.groupby([*keys, "name", "seed"])["validation"].idxmin()]
+    keys = ["optimizer", "steps", "function", "warm_up", "count", "smoothing"]
+    errors = ["objective", "validation", "test"]
+    rows = rows.assign(**rows[errors].apply(pd.to_numeric, errors="coerce"))  # some diverged
+    ranked = rows.sort_values("validation", na_position="last")
+    best = ranked.drop_duplicates([*keys, "name", "seed"])
     groups = best.groupby([*keys, "name"])
     medians = groups[["objective", "test"]].median().assign(seeds=groups["seed"].nunique())
     medians = medians.reset_index()
-    lines = ["## [2, 8, 8, 1] per parameterization, median over seeds", ""]
+    lines = ["## Deep networks per parameterization, median over seeds", ""]
     for value in ("objective", "test", "seeds"):
         lines += [f"{value}:", "", *_pivot(medians, keys, value, "name")]
     return lines
