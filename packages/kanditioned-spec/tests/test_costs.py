@@ -34,8 +34,9 @@ def test_the_cheapest_is_the_first_of_equals():
 
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])
 def test_sizes_are_drawn_within_bounds_and_again(kind):
-    drawn = tuning.random_sizes(100, kind, seed=3)
-    assert drawn == tuning.random_sizes(100, kind, seed=3) != tuning.random_sizes(100, kind, seed=4)
+    drawn = tuning.sample(100, kind, seed=3)
+    assert drawn == tuning.sample(100, kind, seed=3) != tuning.sample(100, kind, seed=4)
+    assert len(drawn) == 100 + len(tuning.COMMON)
     edges, control_points = tuning.MOST[kind]
     assert all(WORKS["edges"](*sizes) <= edges for sizes in drawn)
     assert all(WORKS["control points"](*sizes) <= control_points for sizes in drawn)
@@ -44,7 +45,7 @@ def test_sizes_are_drawn_within_bounds_and_again(kind):
 
 def test_coefficients_are_found_again():
     pytest.importorskip("scipy")
-    drawn = tuning.random_sizes(60, "cpu", seed=0)
+    drawn = tuning.sample(60, "cpu", seed=0)
     costs = {"call": 5e4, "inputs": 8.0, "edges": 0.25, "control points": 0.5}
     seconds = [predicted(costs, sizes) * 1e-9 for sizes in drawn]
     found = tuning.fitted(drawn, seconds)

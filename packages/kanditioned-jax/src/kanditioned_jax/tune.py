@@ -28,7 +28,7 @@ OUTPUTS = {"interpolate": "grad_y", "contract": "direction", "accumulate": "cont
 def main() -> None:
     """Measure the default device and replace its part of the table."""
     parser = argparse.ArgumentParser(prog="python -m kanditioned_jax.tune", description=__doc__)
-    parser.add_argument("--sizes", type=int, default=200, help="how many")
+    parser.add_argument("--sizes", type=int, default=200, help="how many random ones")
     parser.add_argument("--seed", type=int, default=2026, help="of the sizes")
     parser.add_argument(
         "--output", type=Path, default=Path(str(files(__package__) / "selection.json"))
@@ -36,7 +36,7 @@ def main() -> None:
     given = parser.parse_args()
     on_cpu = jax.default_backend() == "cpu"
     impls = ("lookup", "dense") if on_cpu else ("lookup", "dense", "pallas")
-    drawn = tuning.random_sizes(given.sizes, "cpu" if on_cpu else "gpu", given.seed)
+    drawn = tuning.sample(given.sizes, "cpu" if on_cpu else "gpu", given.seed)
     table = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {}
     table["cpu" if on_cpu else "other"] = costs(impls, drawn)
     given.output.write_text(tuning.formatted(table) + "\n", encoding="utf-8")

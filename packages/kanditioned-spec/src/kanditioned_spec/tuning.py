@@ -18,6 +18,16 @@ import numpy as np
 
 from .costs import WORKS, Costs, Sizes, cheapest
 
+COMMON = (
+    Sizes(256, 64, 64, 8),
+    Sizes(1024, 64, 64, 32),
+    Sizes(1024, 256, 256, 32),
+    Sizes(4096, 128, 128, 16),
+    Sizes(64, 784, 64, 8),
+    Sizes(8192, 16, 16, 64),
+    Sizes(1, 256, 256, 32),
+)
+"""Sizes of layers as they are, measured beside the random ones."""
 LOGARITHMS = {
     "cpu": ((0, 13), (0, 10), (0, 10), (1, 8)),
     "gpu": ((0, 17), (0, 12), (0, 12), (1, 8)),
@@ -32,12 +42,15 @@ LEAST = 1e-5
 """The share of the time at any of the sizes below which a work is free."""
 
 
-def random_sizes(count: int, kind: str, seed: int) -> list[Sizes]:
-    """Draw sizes log-uniformly for a kind of device, `"cpu"` or `"gpu"`; half are powers of two."""
+def sample(count: int, kind: str, seed: int) -> list[Sizes]:
+    """Return `COMMON` and random sizes for a kind of device, `"cpu"` or `"gpu"`.
+
+    They are drawn log-uniformly, and half of the numbers are powers of two.
+    """
     rng = random.Random(seed)
     edges, control_points = MOST[kind]
-    drawn: list[Sizes] = []
-    while len(drawn) < count:
+    drawn = [*COMMON]
+    while len(drawn) < len(COMMON) + count:
         logarithms = [rng.uniform(*range_) for range_ in LOGARITHMS[kind]]
         sizes = Sizes(*(round(2 ** (round(n) if rng.random() < 0.5 else n)) for n in logarithms))
         batch, inputs, outputs, points = sizes

@@ -106,7 +106,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m kanditioned_torch.tune", description=__doc__)
     parser.add_argument("--device", choices=sorted(KINDS), default="cpu")
     parser.add_argument("--modes", nargs="+", choices=sorted(COUNTS), default=list(COUNTS))
-    parser.add_argument("--sizes", type=int, help="how many, instead of those of each mode")
+    parser.add_argument(
+        "--sizes", type=int, help="how many random ones, instead of those of each mode"
+    )
     parser.add_argument("--seed", type=int, default=2026, help="of the sizes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
@@ -120,7 +122,7 @@ def main() -> None:
     table = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {}
     part, kind = KINDS[given.device]
     for mode in given.modes:
-        drawn = tuning.random_sizes(given.sizes or COUNTS[mode], kind, given.seed)
+        drawn = tuning.sample(given.sizes or COUNTS[mode], kind, given.seed)
         found = costs(given.device, mode == "compiled", drawn, clock)
         table.setdefault(part, {})[mode] = found
         given.output.write_text(tuning.formatted(table) + "\n", encoding="utf-8")
