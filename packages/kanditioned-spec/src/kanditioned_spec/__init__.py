@@ -4,7 +4,7 @@ The modules are the dictionary that every backend shares: `grid` (where x falls)
 (forward and derivatives), `parameterizations`, `penalty`, `initializers`, `refinement`, `domain`
 (how wide it must be for data), `numerics` (error bounds), `validate` (argument checks), `protocol`
 and `registry` (what a backend is and how it is found), `checkpoint` (file schema), `conditioning`
-(condition numbers).
+(condition numbers), `costs` and `tuning` (how long an implementation takes, for `impl="auto"`).
 """
 
 from __future__ import annotations
