@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import statistics
 from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
 
+from kanditioned_spec.costs import Sizes
+
 from . import machine
-from .cases import SHAPES, Case, Shape, random_shapes
+from .cases import SHAPES, Case, random_shapes
 from .competitors import OURS, Competitor
 from .environments import without_native_kernels
 from .results import FOLDER, Table
 from .steps import Step, build
-from .timing import CLOCKS, Timing, rounds, warm_up
+from .timing import CLOCKS, Timing, quotient, rounds, warm_up
 
 NO_CHOICES = ("presorted", "interleaved", "feature-major")
 """What `auto` does not choose from: variants that were measured once and lost, see the docs."""
@@ -51,9 +52,9 @@ def verdict(timings: dict[str, Timing], auto: str) -> Verdict:
     """Compare `auto` with the one of the others that has the smallest median."""
     medians = {label: timing.percentile(50) for label, timing in timings.items()}
     best = min(medians.keys() - {auto}, key=medians.__getitem__)
-    pairs = zip(timings[auto].seconds, timings[best].seconds, strict=True)
-    quotient = statistics.median(ours / theirs for ours, theirs in pairs)
-    return Verdict(best, quotient, medians[auto] * 1e3, medians[best] * 1e3)
+    return Verdict(
+        best, quotient(timings[auto], timings[best]), medians[auto] * 1e3, medians[best] * 1e3
+    )
 
 
 def contenders(given: argparse.Namespace) -> list[Competitor]:
@@ -100,7 +101,7 @@ def run(given: argparse.Namespace) -> int:
     """Compare at every shape, print and write a row each; return how often `auto` is beyond."""
     if not given.native:
         without_native_kernels()
-    listed = [Shape(*sizes) for sizes in given.shape] or SHAPES[given.device]
+    listed = [Sizes(*sizes) for sizes in given.shape] or SHAPES[given.device]
     shapes = [*listed, *random_shapes(given.random, given.seed)]
     table = Table(FOLDER / "auto.csv", ())
     competitors = contenders(given)
@@ -109,12 +110,12 @@ def run(given: argparse.Namespace) -> int:
         compared = compare(Case(shape, mode, device=given.device), competitors, given)
         table.append(_row(shape, mode, compared, given))
         found.append((compared.quotient, f"{tuple(shape)} {mode}, best: {compared.best}"))
-    for quotient, text in sorted(found, reverse=True):
-        print(f"{quotient:5.2f} {text}")
-    return sum(quotient > MARGIN for quotient, _ in found)
+    for ratio, text in sorted(found, reverse=True):
+        print(f"{ratio:5.2f} {text}")
+    return sum(ratio > MARGIN for ratio, _ in found)
 
 
-def _row(shape: Shape, mode: str, compared: Verdict, given: argparse.Namespace) -> dict[str, Any]:
+def _row(shape: Sizes, mode: str, compared: Verdict, given: argparse.Namespace) -> dict[str, Any]:
     return {
         **shape._asdict(),
         "mode": mode,

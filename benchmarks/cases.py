@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import NamedTuple
+
+from kanditioned_spec import tuning
+from kanditioned_spec.costs import Sizes
 
 MODES = ("inference", "train", "train_penalty")
 """Forward without gradients; forward and gradients of weights and inputs; the same with a smoothing
@@ -14,36 +16,19 @@ PRECISIONS = ("highest", "high", "bfloat16", "autocast")
 """float32; float32 with TF32 products; bfloat16 storage; float32 storage under autocast."""
 
 
-class Shape(NamedTuple):
-    """Batch, features and control points."""
-
-    batch: int
-    in_features: int
-    out_features: int
-    num_control_points: int
-
-
-CPU_SHAPES = (
-    Shape(256, 64, 64, 8),
-    Shape(1024, 64, 64, 32),
-    Shape(1024, 256, 256, 32),
-    Shape(4096, 128, 128, 16),
-    Shape(64, 784, 64, 8),
-    Shape(8192, 16, 16, 64),
-    Shape(1, 256, 256, 32),
-)
+CPU_SHAPES = tuning.COMMON
 GPU_SHAPES = (
     *CPU_SHAPES,
-    *(Shape(8192, 1024, 1024, count) for count in (8, 16, 32, 64, 256)),
-    Shape(65536, 256, 256, 32),
-    Shape(1024, 4096, 4096, 8),
-    Shape(1048576, 64, 64, 32),
+    *(Sizes(8192, 1024, 1024, count) for count in (8, 16, 32, 64, 256)),
+    Sizes(65536, 256, 256, 32),
+    Sizes(1024, 4096, 4096, 8),
+    Sizes(1048576, 64, 64, 32),
 )
 SHAPES = {"cpu": CPU_SHAPES, "cuda": GPU_SHAPES}
 SWEEPS = {
-    "K": tuple(Shape(1024, 64, 64, 2**n) for n in range(2, 11)),
-    "B": tuple(Shape(2**n, 64, 64, 16) for n in range(0, 15, 2)),
-    "width": tuple(Shape(512, 2**n, 2**n, 16) for n in range(2, 10)),
+    "K": tuple(Sizes(1024, 64, 64, 2**n) for n in range(2, 11)),
+    "B": tuple(Sizes(2**n, 64, 64, 16) for n in range(0, 15, 2)),
+    "width": tuple(Sizes(512, 2**n, 2**n, 16) for n in range(2, 10)),
 }
 """One size varied, the others fixed."""
 
@@ -60,7 +45,7 @@ class Case:
         spline_width: Width of the domain; inputs are standard normal.
     """
 
-    shape: Shape
+    shape: Sizes
     mode: str = "train"
     precision: str = "highest"
     device: str = "cpu"
@@ -92,12 +77,12 @@ class Case:
         return size * (forward if self.mode == "inference" else forward + gradients)
 
 
-def random_shapes(count: int, seed: int) -> tuple[Shape, ...]:
+def random_shapes(count: int, seed: int) -> tuple[Sizes, ...]:
     """Draw shapes log-uniformly, of at most 2²⁶ edges and 2²³ control points."""
     rng = random.Random(seed)
-    shapes: list[Shape] = []
+    shapes: list[Sizes] = []
     while len(shapes) < count:
-        shape = Shape(
+        shape = Sizes(
             *(round(2 ** rng.uniform(*log)) for log in ((0, 13), (2, 10), (2, 10), (1, 8)))
         )
         batch, inputs, outputs, points = shape

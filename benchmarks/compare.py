@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
+from kanditioned_spec.costs import Sizes
+
 from . import machine, memory
-from .cases import Case, Shape
+from .cases import Case
 from .competitors import FLOORS, OURS, RELEASED, Competitor
 from .environments import without_native_kernels
 from .results import FOLDER, Table
@@ -42,29 +44,29 @@ class Target(NamedTuple):
 
 
 STOCK = {
-    Shape(1024, 256, 256, 32): Target(1.6),
-    Shape(256, 64, 64, 8): Target(3.0),
-    Shape(1024, 64, 64, 32): Target(3.0),
-    Shape(4096, 128, 128, 16): Target(3.0),
-    Shape(64, 784, 64, 8): Target(3.0),
-    Shape(8192, 16, 16, 64): Target(1.0),
+    Sizes(1024, 256, 256, 32): Target(1.6),
+    Sizes(256, 64, 64, 8): Target(3.0),
+    Sizes(1024, 64, 64, 32): Target(3.0),
+    Sizes(4096, 128, 128, 16): Target(3.0),
+    Sizes(64, 784, 64, 8): Target(3.0),
+    Sizes(8192, 16, 16, 64): Target(1.0),
 }
 NATIVE = {
-    Shape(1024, 256, 256, 32): Target(5.0, train_cost=6.0),
-    Shape(256, 64, 64, 8): Target(8.0, train_cost=2.5),
-    Shape(1024, 64, 64, 32): Target(8.0, train_cost=2.5),
-    Shape(4096, 128, 128, 16): Target(8.0, train_cost=5.0),
-    Shape(64, 784, 64, 8): Target(8.0, train_cost=4.5),
-    Shape(8192, 16, 16, 64): Target(8.0, train_cost=5.0),
-    Shape(1, 256, 256, 32): Target(inference_cost=3.0),
+    Sizes(1024, 256, 256, 32): Target(5.0, train_cost=6.0),
+    Sizes(256, 64, 64, 8): Target(8.0, train_cost=2.5),
+    Sizes(1024, 64, 64, 32): Target(8.0, train_cost=2.5),
+    Sizes(4096, 128, 128, 16): Target(8.0, train_cost=5.0),
+    Sizes(64, 784, 64, 8): Target(8.0, train_cost=4.5),
+    Sizes(8192, 16, 16, 64): Target(8.0, train_cost=5.0),
+    Sizes(1, 256, 256, 32): Target(inference_cost=3.0),
 }
-STOCK_MEMORY = {Shape(1024, 256, 256, 32): 45.0}
-NATIVE_MEMORY = {Shape(1024, 256, 256, 32): 12.0, Shape(4096, 128, 128, 16): 12.0}
+STOCK_MEMORY = {Sizes(1024, 256, 256, 32): 45.0}
+NATIVE_MEMORY = {Sizes(1024, 256, 256, 32): 12.0, Sizes(4096, 128, 128, 16): 12.0}
 """MiB beyond its arguments and results that the training step may take."""
 
 
 def compare(
-    shape: Shape, mode: str, competitors: tuple[Competitor, ...], given: argparse.Namespace
+    shape: Sizes, mode: str, competitors: tuple[Competitor, ...], given: argparse.Namespace
 ) -> dict[str, Timing]:
     """Time competitors at one shape, interleaved."""
     torch.compiler.reset()
@@ -98,7 +100,7 @@ def run(given: argparse.Namespace) -> int:
     targets = NATIVE if given.native else STOCK
     table = Table(FOLDER / "compare_cpu.csv", ())
     missed = 0
-    for shape in [Shape(*sizes) for sizes in given.shape] or targets:
+    for shape in [Sizes(*sizes) for sizes in given.shape] or targets:
         target = targets[shape]
         for mode in ("train", "inference"):
             # apart, since 1.0.3 empties the caches and the allocator of what runs beside it
@@ -136,7 +138,7 @@ def _summary(timings: dict[str, Timing]) -> str:
     return "  ".join(f"{label} {t.percentile(50) * 1e3:.2f} ms" for label, t in timings.items())
 
 
-def _row(shape: Shape, mode: str, label: str, timing: Timing, given: Any) -> dict[str, Any]:
+def _row(shape: Sizes, mode: str, label: str, timing: Timing, given: Any) -> dict[str, Any]:
     milliseconds = {f"p{p}_ms": round(timing.percentile(p) * 1e3, 4) for p in (20, 50, 80)}
     return {
         **shape._asdict(),

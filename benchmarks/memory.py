@@ -17,7 +17,9 @@ from pathlib import Path
 
 import torch
 
-from .cases import Case, Shape
+from kanditioned_spec.costs import Sizes
+
+from .cases import Case
 from .competitors import COMPETITORS, Competitor
 from .environments import without_native_kernels
 
@@ -94,7 +96,7 @@ def main() -> None:
     if given.stock:
         without_native_kernels()
     torch.set_num_threads(given.threads)
-    case = Case(Shape(*given.sizes), given.mode, given.precision, given.device)
+    case = Case(Sizes(*given.sizes), given.mode, given.precision, given.device)
     competitor = next(c for c in COMPETITORS if c.label == given.label)
     print(_measure(competitor, case, Path(given.folder)))
 

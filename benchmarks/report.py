@@ -10,11 +10,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from kanditioned_spec.costs import Sizes
+
 from .auto import MARGIN
-from .cases import SHAPES, SWEEPS, Shape
+from .cases import SHAPES, SWEEPS
 from .results import FOLDER
 
-SIZES = list(Shape._fields)
+SIZES = list(Sizes._fields)
 SETTING = ["device", "threads", "clock", "mode", "precision"]
 FLOOR = "nn.Linear"
 PLOTTED = (
@@ -71,7 +73,7 @@ def run(given: argparse.Namespace) -> int:
 def speed_table(group: pd.DataFrame) -> list[str]:
     """Return median milliseconds and, in brackets, the quotient with `nn.Linear`."""
     timed = group[group["p50_ms"] != ""]
-    cells: dict[tuple[str, Shape], str] = {}
+    cells: dict[tuple[str, Sizes], str] = {}
     for row in group.to_dict("records"):
         shape = _shape(row)
         cells[_label(row), shape] = row["status"] + (f" ({row['error']})" if row["error"] else "")
@@ -80,7 +82,7 @@ def speed_table(group: pd.DataFrame) -> list[str]:
         floor = medians.get(FLOOR)
         for label, median in medians.items():
             quotient = f" ({median / floor:.1f})" if floor else ""
-            cells[label, Shape(*shape)] = f"{median:.3g}{quotient}"
+            cells[label, Sizes(*shape)] = f"{median:.3g}{quotient}"
     shapes = [s for s in dict.fromkeys(shape for _, shape in cells) if s not in _swept()]
     labels = list(dict.fromkeys(label for label, _ in cells))
     header = ["ms (÷ nn.Linear)", *("×".join(map(str, shape)) for shape in shapes)]
@@ -205,11 +207,11 @@ def _label(row: dict[str, Any]) -> str:
     return f"{row['competitor']} {variant}" if variant else str(row["competitor"])
 
 
-def _shape(row: dict[str, Any]) -> Shape:
-    return Shape(*(int(row[size]) for size in SIZES))
+def _shape(row: dict[str, Any]) -> Sizes:
+    return Sizes(*(int(row[size]) for size in SIZES))
 
 
-def _swept() -> set[Shape]:
+def _swept() -> set[Sizes]:
     listed = {shape for shapes in SHAPES.values() for shape in shapes}
     return {shape for shapes in SWEEPS.values() for shape in shapes} - listed
 

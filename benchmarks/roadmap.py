@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import statistics
-from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from kanditioned_spec.costs import Sizes
+
 from . import machine, verify
-from .cases import Case, Shape
+from .cases import Case
 from .competitors import OURS
 from .results import FOLDER, Table
 from .steps import Step, build
-from .timing import CLOCKS, Timing, rounds, warm_up
+from .timing import CLOCKS, Timing, quotient, rounds, warm_up
 
 PLAIN = {
     "torch presorted": "torch embedding",
@@ -31,16 +31,16 @@ PLAIN = {
 }
 """What each variant is compared with: the same but for that."""
 SHAPES = {
-    "cpu": (Shape(256, 64, 64, 8), Shape(1024, 256, 256, 32), Shape(4096, 128, 128, 16)),
-    "cuda": (Shape(8192, 256, 256, 32), Shape(8192, 1024, 1024, 64), Shape(65536, 64, 64, 128)),
+    "cpu": (Sizes(256, 64, 64, 8), Sizes(1024, 256, 256, 32), Sizes(4096, 128, 128, 16)),
+    "cuda": (Sizes(8192, 256, 256, 32), Sizes(8192, 1024, 1024, 64), Sizes(65536, 64, 64, 128)),
 }
 
 
 def run(given: argparse.Namespace) -> int:
     """Measure everything that is not in the file; return 0."""
-    key = (*Shape._fields, "mode", "execution", "variant", "device", "threads", "clock")
+    key = (*Sizes._fields, "mode", "execution", "variant", "device", "threads", "clock")
     table = Table(FOLDER / "roadmap.csv", key)
-    shapes = [Shape(*sizes) for sizes in given.shape] or SHAPES[given.device]
+    shapes = [Sizes(*sizes) for sizes in given.shape] or SHAPES[given.device]
     described = {"clock": given.clock, **machine.description(given.device, given.threads)}
     for shape, mode, compiled in tqdm(list(itertools.product(shapes, given.mode, (False, True)))):
         execution = "compiled" if compiled else "eager"
@@ -49,9 +49,7 @@ def run(given: argparse.Namespace) -> int:
             continue
         timings = measured(Case(shape, mode, device=given.device), compiled, given)
         for variant, plain in PLAIN.items():
-            pairs = zip(timings[variant].seconds, timings[plain].seconds, strict=True)
-            quotient = statistics.median(one / other for one, other in pairs)
-            figures = {"quotient": round(quotient, 3)}
+            figures = {"quotient": round(quotient(timings[variant], timings[plain]), 3)}
             figures["plain_ms"] = round(timings[plain].percentile(50) * 1e3, 4)
             table.append({**row, "variant": variant, "plain": plain, **figures})
     return 0
@@ -69,6 +67,6 @@ def measured(case: Case, compiled: bool, given: argparse.Namespace) -> dict[str,
             if error > 1:
                 raise RuntimeError(f"{competitor.label} is {error:.2g} times beyond its bound")
             steps[competitor.name] = step
-    timings: dict[Any, Timing] = {name: Timing(0.0, []) for name in steps}
+    timings = {name: Timing(0.0, []) for name in steps}
     list(rounds(steps, timings, given.rounds, given.seconds, CLOCKS[given.clock]))
     return timings

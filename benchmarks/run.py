@@ -14,8 +14,10 @@ import psutil
 import torch
 from tqdm import tqdm
 
+from kanditioned_spec.costs import Sizes
+
 from . import machine, memory, verify
-from .cases import SHAPES, SWEEPS, Case, Shape, random_shapes
+from .cases import SHAPES, SWEEPS, Case, random_shapes
 from .competitors import COMPETITORS, Competitor
 from .environments import UnavailableError
 from .results import FOLDER, Table
@@ -23,7 +25,7 @@ from .steps import Step, build, variants
 from .timing import CLOCKS, Timing, rounds, warm_up
 
 KEY = (
-    *Shape._fields,
+    *Sizes._fields,
     "mode",
     "precision",
     "competitor",
@@ -37,7 +39,7 @@ MEASURED = ("warm_up_s", "p20_ms", "p50_ms", "p80_ms", "rounds", "peak_mib")
 
 def cases(given: argparse.Namespace) -> Iterator[Case]:
     """Return the cases that the command line asks for."""
-    shapes = [Shape(*sizes) for sizes in given.shape]
+    shapes = [Sizes(*sizes) for sizes in given.shape]
     shapes += [shape for name in given.sweep for shape in SWEEPS[name]]
     shapes += random_shapes(given.random, seed=given.seed)
     for shape, mode, precision in itertools.product(

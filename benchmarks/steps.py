@@ -75,10 +75,8 @@ def torch_step(layer: torch.nn.Module, case: Case, compiled: bool) -> Step:
     half = case.precision == "bfloat16"
     layer = layer.to(torch.bfloat16) if half else layer
     layer.train(case.mode != "inference")
-    expansion, feature_major = (
-        getattr(layer, "expansion", 1),
-        getattr(layer, "feature_major", False),
-    )
+    expansion = getattr(layer, "expansion", 1)
+    feature_major = getattr(layer, "feature_major", False)
     parameters = [p for p in layer.parameters() if p.requires_grad]
     training, penalised = case.mode != "inference", case.mode == "train_penalty"
     torch.set_float32_matmul_precision("high" if case.precision == "high" else "highest")

@@ -38,6 +38,11 @@ class Timing:
         return float(np.percentile(self.seconds, percent))
 
 
+def quotient(one: Timing, other: Timing) -> float:
+    """Return the median of `one` over `other`, each within a round."""
+    return float(np.median(np.array(one.seconds) / np.array(other.seconds)))
+
+
 def warm_up(step: Step) -> Timing:
     """Run a step for the first time, then twice more outside the measurement."""
     seconds = _call(step, 0, 1, time.perf_counter)

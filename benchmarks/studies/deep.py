@@ -15,7 +15,6 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from itertools import groupby
 from typing import Any
 
 import torch
@@ -28,7 +27,7 @@ from kanditioned_spec.refinement import coarse_to_fine
 
 from .. import machine
 from ..results import FOLDER, Table
-from .functions import FUNCTIONS, Network, evaluated, grid_points, split
+from .functions import FUNCTIONS, Network, evaluated, grid_points, parts, split
 
 
 class MatrixMuon(torch.optim.Optimizer):
@@ -127,7 +126,7 @@ def train(
     """
     steps, rate = cell["steps"], cell["learning_rate"]
     make, _ = OPTIMIZERS[cell["optimizer"]]
-    for stage, part in groupby(range(steps), lambda step: stages[step * len(stages) // steps]):
+    for stage, part in parts(stages, steps):
         built.refine(stage)
         parameterize(built, cell["name"], cell["smoothing"])
         optimizer = make(built.parameters(), rate)

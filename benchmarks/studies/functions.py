@@ -97,6 +97,11 @@ def split(
     return [points[:trained], values[:trained], points[trained:], values[trained:]]
 
 
+def parts(stages: list[int], steps: int) -> Iterator[tuple[int, Iterator[int]]]:
+    """Return each stage with its equal part of the steps."""
+    return groupby(range(steps), lambda step: stages[step * len(stages) // steps])
+
+
 def grid_points(dtype: torch.dtype) -> Tensor:
     """Return the points of the test grid."""
     side = torch.linspace(-1, 1, SIDE, dtype=dtype)
@@ -122,9 +127,7 @@ def fit_grid(function: Any, intervals: int, smoothing: float, given: Any, seed: 
         parameterization=given.parameterization,
     )  # fmt: skip
     start = time.perf_counter()
-    for stage, steps in groupby(
-        range(given.steps), lambda step: stages[step * len(stages) // given.steps]
-    ):
+    for stage, steps in parts(stages, given.steps):
         network.refine(stage)
         optimizer = torch.optim.Adam(network.parameters())
         for step in steps:

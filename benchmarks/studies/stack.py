@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from kanditioned.estimators import training
 from kanditioned.estimators.training import Array, Samples, Schedule
+from kanditioned_spec.costs import Sizes
 
-from ..cases import Case, Shape
+from ..cases import Case
 from ..competitors import COMPETITORS
 from ..environments import load
 
@@ -47,7 +48,7 @@ class Stack(BaseEstimator):  # type: ignore[misc]
         competitor = next(c for c in COMPETITORS if c.label == self.competitor)
         make = load(competitor, self.folder)
         widths = (x.shape[1], HIDDEN, outputs)
-        cases = (Case(Shape(BATCH, i, o, COUNT), spline_width=WIDTH) for i, o in pairwise(widths))
+        cases = (Case(Sizes(BATCH, i, o, COUNT), spline_width=WIDTH) for i, o in pairwise(widths))
         self.network_ = Model([make(**competitor.arguments(case)) for case in cases], loss)
         self.scaler_ = StandardScaler().fit(x)
         samples = Samples(self.scaler_.transform(x).astype(np.float32), y, np.ones(len(x)))
@@ -106,9 +107,6 @@ class Model:
     def __init__(self, layers: list[nn.Module], loss: nn.Module) -> None:
         self.network = nn.ModuleList(layers)
         self._loss = loss
-
-    def refine(self, num_control_points: int) -> None:
-        """Begin, on the grid that the layers have."""
         trained = (p for p in self.network.parameters() if p.requires_grad)
         self._optimizer = torch.optim.Adam(trained)
 

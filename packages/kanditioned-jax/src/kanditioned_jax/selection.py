@@ -13,7 +13,7 @@ from importlib.resources import files
 from jax.export import is_symbolic_dim
 
 from kanditioned_spec import validate
-from kanditioned_spec.costs import Costs, Sizes, cheapest
+from kanditioned_spec.costs import SYMBOLIC, Costs, Sizes, cheapest
 
 from .impls import IMPLS, PRECISIONS, Impl
 
@@ -23,8 +23,6 @@ IMPL_NAMES = ("auto", *IMPLS)
 _TABLE: dict[str, dict[str, dict[str, Costs]]] = json.loads(
     files(__package__).joinpath("selection.json").read_text(encoding="utf-8")
 )
-_SYMBOLIC = 1024
-"""What a size counts as that is left open in an exported program."""
 
 
 def check(where: str, impl: str) -> str:
@@ -51,7 +49,7 @@ def implementation(impl: str, on_cpu: bool, sizes: Sizes) -> Impl:
     """Return the implementation of a name in `IMPL_NAMES`, of which `auto` depends on the sizes."""
     if impl != "auto":
         return IMPLS[impl]
-    known = Sizes(*(_SYMBOLIC if is_symbolic_dim(size) else size for size in sizes))
+    known = Sizes(*(SYMBOLIC if is_symbolic_dim(size) else size for size in sizes))
     names = chosen("cpu" if on_cpu else "other", known)
     return Impl(**{contraction: getattr(IMPLS[n], contraction) for contraction, n in names.items()})
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import jax
 
 from kanditioned_spec import tuning
-from kanditioned_spec.costs import Costs, Sizes
+from kanditioned_spec.costs import Sizes
 
 from .autodiff import ROLES, Setting, contraction
 
@@ -38,27 +38,17 @@ def main() -> None:
     impls = ("lookup", "dense") if on_cpu else ("lookup", "dense", "pallas")
     drawn = tuning.sample(given.sizes, "cpu" if on_cpu else "gpu", given.seed)
     table = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {}
-    table["cpu" if on_cpu else "other"] = costs(impls, drawn)
+    table["cpu" if on_cpu else "other"] = {
+        contraction: tuning.measured_costs(contraction, drawn, partial(measured, output, impls))
+        for contraction, output in OUTPUTS.items()
+    }
     given.output.write_text(tuning.formatted(table) + "\n", encoding="utf-8")
 
 
-def costs(impls: tuple[str, ...], drawn: list[Sizes]) -> dict[str, dict[str, Costs]]:
-    """Return coefficients per contraction and implementation, and print how well they choose."""
-    table: dict[str, dict[str, Costs]] = {}
-    for name, output in OUTPUTS.items():
-        seconds: dict[str, list[float]] = {impl: [] for impl in impls}
-        for sizes in drawn:
-            medians = tuning.medians({impl: runner(output, sizes, impl) for impl in impls})
-            for impl in impls:
-                seconds[impl].append(medians[impl])
-            text = {impl: f"{value:.2e}" for impl, value in medians.items()}
-            print(f"{name:12}{tuple(sizes)!s:24}", text, flush=True)
-            jax.clear_caches()  # type: ignore[no-untyped-call]  # else hundreds of programs stay
-        table[name] = {impl: tuning.fitted(drawn, times) for impl, times in seconds.items()}
-        ratios = tuning.regrets(table[name], drawn, seconds)
-        within = statistics.mean(ratio <= 1.1 for ratio in ratios)
-        print(f"within 10 % of the best at {within:.0%}, worst {max(ratios):.2f}")
-    return table
+def measured(output: str, impls: tuple[str, ...], sizes: Sizes) -> dict[str, float]:
+    """Return the seconds of each implementation at some sizes."""
+    jax.clear_caches()  # type: ignore[no-untyped-call]  # else hundreds of programs stay
+    return tuning.medians({impl: runner(output, sizes, impl) for impl in impls})
 
 
 def runner(output: str, sizes: Sizes, impl: str) -> Callable[[], Any]:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+SYMBOLIC = 1024
+"""What a size counts as that a compiler leaves open."""
+
 
 class Sizes(NamedTuple):
     """Sizes of a layer at a batch.

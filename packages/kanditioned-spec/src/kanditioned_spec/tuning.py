@@ -85,6 +85,30 @@ def medians(
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
+def measured_costs(
+    contraction: str, drawn: Sequence[Sizes], measured: Callable[[Sizes], Mapping[str, float]]
+) -> dict[str, Costs]:
+    """Return the coefficients of every implementation of a contraction, and print what was seen.
+
+    Args:
+        contraction: Its name, to be printed.
+        drawn: The sizes to measure at.
+        measured: Returns the seconds of each implementation at some sizes.
+    """
+    seconds: dict[str, list[float]] = {}
+    for sizes in drawn:
+        medians = measured(sizes)
+        for name, value in medians.items():
+            seconds.setdefault(name, []).append(value)
+        text = {name: f"{value:.2e}" for name, value in medians.items()}
+        print(f"{contraction:24}{tuple(sizes)!s:24}", text, flush=True)
+    costs: dict[str, Costs] = {name: fitted(drawn, times) for name, times in seconds.items()}
+    ratios = regrets(costs, drawn, seconds)
+    within = statistics.mean(ratio <= 1.1 for ratio in ratios)
+    print(f"within 10 % of the best at {within:.0%}, worst {max(ratios):.2f}")
+    return costs
+
+
 def fitted(sizes: Sequence[Sizes], seconds: Sequence[float]) -> dict[str, float]:
     """Return the coefficients of one implementation that was timed at some sizes."""
     from scipy.optimize import least_squares, nnls  # all else here and in `costs` works without

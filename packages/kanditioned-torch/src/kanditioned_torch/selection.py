@@ -20,7 +20,7 @@ from types import ModuleType
 import torch
 
 from kanditioned_spec import validate
-from kanditioned_spec.costs import Costs, Sizes, cheapest
+from kanditioned_spec.costs import SYMBOLIC, Costs, Sizes, cheapest
 
 from .impls import IMPLS, Impl
 from .tracing import is_traced
@@ -51,8 +51,6 @@ IMPL_NAMES = ("auto", *IMPLS, *NATIVE)
 _TABLE: dict[str, dict[str, dict[str, dict[str, Costs]]]] = json.loads(
     files(__package__).joinpath("selection.json").read_text(encoding="utf-8")
 )
-_SYMBOLIC = 1024
-"""What a size counts as that a compiler leaves open."""
 
 
 def _import_installed() -> tuple[dict[str, ModuleType], dict[str, ImportError]]:
@@ -105,7 +103,7 @@ def implementation(impl: str, device_type: str, sizes: Sizes) -> Impl:
         if impl not in IMPLS:
             check("spline_forward", impl)
         return IMPLS[impl]
-    known = Sizes(*(size if isinstance(size, int) else _SYMBOLIC for size in sizes))
+    known = Sizes(*(size if isinstance(size, int) else SYMBOLIC for size in sizes))
     return _fastest(device_type, is_traced(), known)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from kanditioned_spec import tuning
-from kanditioned_spec.costs import Costs, Sizes
+from kanditioned_spec.costs import Sizes
 
 from .impls import IMPLS
 
@@ -61,44 +60,17 @@ def runner(name: str, contraction: str, compiled: bool) -> Callable[[Tensor, Ten
     return waiting
 
 
-def candidates(contraction: str, compiled: bool) -> list[str]:
-    """Return the implementations to choose from."""
-    return [name for name in CANDIDATES[contraction] if not (compiled and name == OPAQUE)]
-
-
 def measured(
-    contraction: str, sizes: Sizes, device: str, compiled: bool, clock: Callable[[], float]
+    contraction: str, device: str, compiled: bool, clock: Callable[[], float], sizes: Sizes
 ) -> dict[str, float]:
     """Return the seconds of each implementation at some sizes."""
     torch.compiler.reset()
     batch, inputs, outputs, count = sizes
     shapes = ((batch, inputs), (inputs, count, outputs), (batch, outputs))
     arguments = [torch.randn(shape, device=device) for shape in shapes]
-    names = candidates(contraction, compiled)
+    names = [n for n in CANDIDATES[contraction] if not (compiled and n == OPAQUE)]
     runs = {name: partial(runner(name, contraction, compiled), *arguments) for name in names}
     return tuning.medians(runs, clock)
-
-
-def costs(
-    device: str, compiled: bool, drawn: list[Sizes], clock: Callable[[], float]
-) -> dict[str, dict[str, Costs]]:
-    """Return coefficients per contraction and implementation, and print how well they choose."""
-    table: dict[str, dict[str, Costs]] = {}
-    mode = "compiled" if compiled else "eager"
-    for contraction in CANDIDATES:
-        names = candidates(contraction, compiled)
-        seconds: dict[str, list[float]] = {name: [] for name in names}
-        for sizes in drawn:
-            medians = measured(contraction, sizes, device, compiled, clock)
-            for name in names:
-                seconds[name].append(medians[name])
-            text = {name: f"{value:.2e}" for name, value in medians.items()}
-            print(f"{contraction:12}{mode:9}{tuple(sizes)!s:24}", text, flush=True)
-        table[contraction] = {n: tuning.fitted(drawn, times) for n, times in seconds.items()}
-        ratios = tuning.regrets(table[contraction], drawn, seconds)
-        within = statistics.mean(ratio <= 1.1 for ratio in ratios)
-        print(f"within 10 % of the best at {within:.0%}, worst {max(ratios):.2f}")
-    return table
 
 
 def main() -> None:
@@ -123,7 +95,14 @@ def main() -> None:
     part, kind = KINDS[given.device]
     for mode in given.modes:
         drawn = tuning.sample(given.sizes or COUNTS[mode], kind, given.seed)
-        found = costs(given.device, mode == "compiled", drawn, clock)
+        found = {
+            contraction: tuning.measured_costs(
+                f"{contraction} {mode}",
+                drawn,
+                partial(measured, contraction, given.device, mode == "compiled", clock),
+            )
+            for contraction in CANDIDATES
+        }
         table.setdefault(part, {})[mode] = found
         given.output.write_text(tuning.formatted(table) + "\n", encoding="utf-8")
 

@@ -86,13 +86,9 @@ def _basis(interval: Tensor, weight: Tensor, num_control_points: int, affine: bo
 @lru_cache
 def _warn_unheard() -> None:
     """Let PyTorch say what it says once: that CSR tensors are in beta, and are not checked."""
-    one = torch.ones(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), one, size=(1, 1))
-        torch.sparse_csr_tensor(
-            torch.tensor([0, 1]), torch.tensor([0]), one, size=(1, 1), check_invariants=False
-        )
+        torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), size=(1, 1))
 
 
 sparse_csr = stock(interpolate, contract, accumulate)

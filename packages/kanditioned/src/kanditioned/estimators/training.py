@@ -101,7 +101,8 @@ class Schedule:
     """How long and in what steps to train with Adam.
 
     Attributes:
-        stages: Numbers of control points, each for an equal part of the passes.
+        stages: Numbers of control points, each for an equal part of the passes, beginning with
+            that of the model.
         epochs: Most passes over the samples.
         batch_size: Samples per step.
         learning_rate: At the first step; it falls to zero along a cosine.
@@ -148,13 +149,15 @@ def train(
     Returns:
         The mean objective of every epoch, and the validation losses.
     """
-    stages = schedule.stages
     objectives: list[float] = []
     losses: list[float] = []
     with _progress(schedule) as progress:
-        for number, count in enumerate(stages):
-            first, last = (schedule.epochs * n // len(stages) for n in (number, number + 1))
-            model.refine(count)
+        for number, count in enumerate(schedule.stages):
+            first, last = (
+                schedule.epochs * n // len(schedule.stages) for n in (number, number + 1)
+            )
+            if number:
+                model.refine(count)
             best = _Best(model, schedule.tolerance)
             for epoch in range(first, last):
                 objectives.append(_epoch(model, samples, schedule, epoch, rng))
