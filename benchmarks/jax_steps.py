@@ -16,7 +16,7 @@ from .steps import Step
 
 def step(layer: Any, framework: str, case: Case) -> Step:
     """Return the step of a layer that is a pytree (`"jax"`) or a Flax NNX module (`"nnx"`)."""
-    evaluate, parameters = _nnx(layer) if framework == "nnx" else (_evaluate, layer)
+    evaluate, parameters = split(layer) if framework == "nnx" else (_evaluate, layer)
     dtype = jnp.bfloat16 if case.precision == "bfloat16" else jnp.float32
     parameters = jax.tree.map(
         lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
@@ -56,7 +56,8 @@ def _evaluate(layer: Any, x: jax.Array) -> jax.Array:
     return y
 
 
-def _nnx(layer: Any) -> tuple[Callable[[Any, jax.Array], jax.Array], Any]:
+def split(layer: Any) -> tuple[Callable[[Any, jax.Array], jax.Array], Any]:
+    """Return a Flax NNX layer as a function of parameters and inputs, and the parameters."""
     from flax import nnx
 
     graph, parameters, rest = cast(Any, nnx.split(layer, nnx.Param, ...))

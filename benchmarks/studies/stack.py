@@ -6,12 +6,14 @@ loop, batches and schedule of Adam; without a penalty and a refinement, which th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 from torch import Tensor, nn
@@ -27,6 +29,10 @@ from ..environments import load
 HIDDEN, COUNT, WIDTH = 16, 16, 6.0
 EPOCHS, SMALL, BATCH = 200, 512, 256
 """Of `KANRegressor`: up to `SMALL` samples are one batch."""
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "squared": F.mse_loss,
+    "cross_entropy": F.cross_entropy,
+}
 
 
 class Stack(BaseEstimator):  # type: ignore[misc]
@@ -43,13 +49,14 @@ class Stack(BaseEstimator):  # type: ignore[misc]
         self.folder = folder
         self.learning_rate = learning_rate
 
-    def _train(self, x: Array, y: Array, outputs: int, loss: nn.Module) -> None:
+    def _train(self, x: Array, y: Array, outputs: int, loss: str) -> None:
         torch.manual_seed(0)
         competitor = next(c for c in COMPETITORS if c.label == self.competitor)
         make = load(competitor, self.folder)
         widths = (x.shape[1], HIDDEN, outputs)
         cases = (Case(Sizes(BATCH, i, o, COUNT), spline_width=WIDTH) for i, o in pairwise(widths))
-        self.network_ = Model([make(**competitor.arguments(case)) for case in cases], loss)
+        layers = [make(**competitor.arguments(case)) for case in cases]
+        self.network_ = _model(competitor.framework)(layers, loss)
         self.scaler_ = StandardScaler().fit(x)
         samples = Samples(self.scaler_.transform(x).astype(np.float32), y, np.ones(len(x)))
         size = len(x) if len(x) <= SMALL else BATCH
@@ -60,7 +67,8 @@ class Stack(BaseEstimator):  # type: ignore[misc]
         )
 
     def _outputs(self, x: Array) -> Array:
-        return self.network_.outputs(self.scaler_.transform(x).astype(np.float32))
+        y: Array = self.network_.outputs(self.scaler_.transform(x).astype(np.float32))
+        return y
 
 
 class StackRegressor(RegressorMixin, Stack):  # type: ignore[misc]
@@ -70,7 +78,7 @@ class StackRegressor(RegressorMixin, Stack):  # type: ignore[misc]
         """Train on inputs (N, I) and targets (N,)."""
         self.mean_, self.deviation_ = y.mean(), y.std()
         target = ((y - self.mean_) / self.deviation_).astype(np.float32)
-        self._train(x, target[:, None], 1, nn.MSELoss())
+        self._train(x, target[:, None], 1, "squared")
         return self
 
     def predict(self, x: Array) -> Array:
@@ -87,7 +95,7 @@ class StackClassifier(ClassifierMixin, Stack):  # type: ignore[misc]
         self.encoder_ = LabelEncoder().fit(y)
         self.classes_ = self.encoder_.classes_
         classes = self.encoder_.transform(y)
-        self._train(x, classes, len(self.classes_), nn.CrossEntropyLoss())
+        self._train(x, classes, len(self.classes_), "cross_entropy")
         return self
 
     def predict(self, x: Array) -> Array:
@@ -96,17 +104,25 @@ class StackClassifier(ClassifierMixin, Stack):  # type: ignore[misc]
         return labels
 
 
+def _model(framework: str) -> Callable[[list[Any], str], Any]:
+    if framework == "torch":
+        return Model
+    from .nnx_stack import Model as NnxModel
+
+    return NnxModel
+
+
 class Model:
     """A network for `training.train`.
 
     Args:
         layers: Modules, of which some return their output first in a tuple.
-        loss: Of outputs and targets.
+        loss: One of `training.LOSSES`.
     """
 
-    def __init__(self, layers: list[nn.Module], loss: nn.Module) -> None:
+    def __init__(self, layers: list[nn.Module], loss: str) -> None:
         self.network = nn.ModuleList(layers)
-        self._loss = loss
+        self._loss = LOSSES[loss]
         trained = (p for p in self.network.parameters() if p.requires_grad)
         self._optimizer = torch.optim.Adam(trained)
 
@@ -122,7 +138,7 @@ class Model:
         self._optimizer.param_groups[0]["lr"] = learning_rate
         self._optimizer.zero_grad()
         loss = self._loss(self._forward(samples.x), torch.as_tensor(samples.y))
-        loss.backward()
+        torch.autograd.backward(loss)
         self._optimizer.step()
         return float(loss.detach())
 

@@ -95,8 +95,9 @@ OTHERS = (
     "flashkan",
     "inkan",
     "pykan",
+    "jaxkan",
 )
-"""Whose layers are trained, names of `competitors`: those of PyTorch."""
+"""Whose layers are trained, names of `competitors`."""
 LEARNING_RATES = (2e-3, 2e-2)
 
 
