@@ -5,7 +5,8 @@ The objective of one edge is the regularised least-squares spline,
     f(θ) = mean (s(x) - y)² + λ ‖D c‖²,    c = T θ,
 
 whose optimum is known in closed form. `conditions` tabulates the condition of its parts,
-`convergence` the iterations of optimizers from θ = 0 until f - f* <= 1e-4 (f(0) - f*).
+`convergence` the iterations of optimizers from θ = 0 until f - f* <= 1e-4 (f(0) - f*), and
+`durations` the time that those take.
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.optimize import minimize
 from tqdm import tqdm
 
-from kanditioned_spec import parameterization
+from kanditioned_spec import parameterization, tuning
 from kanditioned_spec.conditioning import joint_condition, penalty_condition
 from kanditioned_spec.grid import Array, locate
 from kanditioned_spec.parameterizations import Parameterization
 from kanditioned_spec.parameterizations.demmler_reinsch import mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
+from kanditioned_torch import KANLayer
 
 from .. import machine
 from ..results import FOLDER, Table
@@ -38,12 +41,20 @@ DENSITIES = ("uniform", "normal")
 WIDTH, SAMPLES, GAP = 4.0, 4096, 1e-4
 LEARNING_RATES = (1e-3, 1e-2, 1e-1, 1.0)
 MOST_ITERATIONS = 10_000
+EDGES = 64
+"""Of which an iteration is timed."""
 
 
 def made(name: str, count: int, smoothing: float, density: str) -> Parameterization:
     """Return a parameterization, `demmler_reinsch` for the objective's own λ and density."""
-    options = {"smoothing": smoothing, "density": density, "spline_width": WIDTH}
-    return parameterization(name, count, **(options if name == "demmler_reinsch" else {}))
+    return parameterization(name, count, **options(name, smoothing, density, spline_width=WIDTH))
+
+
+def options(name: str, smoothing: float, density: str, **others: Any) -> dict[str, Any]:
+    """Return what `demmler_reinsch` is made for, and nothing for the others."""
+    if name != "demmler_reinsch":
+        return {}
+    return {"smoothing": smoothing, "density": density, **others}
 
 
 def conditions(given: argparse.Namespace) -> None:
@@ -65,7 +76,7 @@ def conditions(given: argparse.Namespace) -> None:
             row["condition"] = f"{penalty_condition(p):.6g}"
         else:
             row["condition"] = f"{joint_condition(p, smoothing, mass(count, density)):.6g}"
-        table.append({**row, **machine.description("cpu", 1)})
+        table.append({**row, **_machine()})
 
 
 @lru_cache
@@ -164,8 +175,8 @@ def quasi_newton(a: Array, b: Array, start: float) -> int | None:
         calls.append(float(residual @ residual))
         return calls[-1] / start, 2 * a.T @ residual / start
 
-    options = {"maxiter": MOST_ITERATIONS, "maxfun": MOST_ITERATIONS, "ftol": 0.0, "gtol": 0.0}
-    minimize(gap, np.zeros(a.shape[1]), jac=True, method="L-BFGS-B", options=options)
+    limits = {"maxiter": MOST_ITERATIONS, "maxfun": MOST_ITERATIONS, "ftol": 0.0, "gtol": 0.0}
+    minimize(gap, np.zeros(a.shape[1]), jac=True, method="L-BFGS-B", options=limits)
     return next((n for n, value in enumerate(calls, 1) if value <= GAP * start), None)
 
 
@@ -188,12 +199,57 @@ def convergence(given: argparse.Namespace) -> None:
             row = dict(zip(key, (density, count, smoothing, name, optimizer), strict=False))
             row |= {"learning_rate": f"{rate:.3g}", "iterations": iterations or "never"}
             row["transform_us"] = round(seconds * 1e6, 1)
-            table.append({**row, **machine.description("cpu", 1)})
+            table.append({**row, **_machine()})
+
+
+def durations(given: argparse.Namespace) -> None:
+    """Multiply the fewest iterations to the optimum by the time of one, in a PyTorch layer."""
+    key = ("density", "count", "smoothing", "name", "optimizer")
+    fewest: dict[tuple[str, ...], int] = {}
+    for row in Table(FOLDER / "convergence.csv", ()).rows:
+        if row["iterations"] != "never":
+            cell = tuple(row[k] for k in key)
+            fewest[cell] = min(int(row["iterations"]), fewest.get(cell, MOST_ITERATIONS))
+    table = Table(FOLDER / "durations.csv", key)
+    seconds: dict[str, dict[str, float]] = {}
+    for cell, iterations in tqdm(fewest.items(), desc="durations"):
+        row = dict(zip(key, cell, strict=True))
+        if row in table:
+            continue
+        count = row["count"]
+        if count not in seconds:
+            seconds[count] = _iteration_seconds(int(count))
+        one = seconds[count][row["name"]]
+        row |= {"iterations": str(iterations), "iteration_us": f"{one * 1e6:.4g}"}
+        table.append({**row, "milliseconds": f"{iterations * one * 1e3:.4g}", **_machine()})
+
+
+def _iteration_seconds(count: int) -> dict[str, float]:
+    """Return the median processor seconds of objective and gradient of `EDGES`, by name."""
+    torch.set_num_threads(1)
+    x, y = torch.randn(SAMPLES, 1), torch.randn(SAMPLES, EDGES)
+    plain = KANLayer(1, EDGES, num_control_points=count, spline_width=WIDTH)
+
+    def iteration(name: str) -> Callable[[], object]:
+        layer = plain.reparameterize(name, **options(name, 1.0, "normal"))
+        parameters = list(layer.parameters())
+
+        def run() -> object:
+            value = (layer(x) - y).square().mean() + layer.penalty("continuous")
+            return torch.autograd.grad(value, parameters)
+
+        return run
+
+    return tuning.medians({name: iteration(name) for name in NAMES}, time.process_time)
+
+
+def _machine() -> dict[str, Any]:
+    return machine.description("cpu", 1)
 
 
 def _gradient_seconds(p: Parameterization, count: int) -> float:
-    """Return the median seconds of c = T θ and of Tᵀ g, for 64 edges."""
-    theta, grad = np.ones((p.num_parameters, 64)), np.ones((count, 64))
+    """Return the median seconds of c = T θ and of Tᵀ g, for `EDGES`."""
+    theta, grad = np.ones((p.num_parameters, EDGES)), np.ones((count, EDGES))
     seconds = []
     for _ in range(7):
         start = time.perf_counter()
@@ -203,15 +259,18 @@ def _gradient_seconds(p: Parameterization, count: int) -> float:
     return float(np.median(seconds))
 
 
+PARTS = {"conditions": conditions, "convergence": convergence, "durations": durations}
+
+
 def main() -> None:
-    """Run both parts for the sizes on the command line."""
+    """Run one part for the sizes on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.conditioning")
-    parser.add_argument("part", choices=("conditions", "convergence"))
+    parser.add_argument("part", choices=sorted(PARTS))
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
     parser.add_argument("--smoothings", type=float, nargs="+", default=SMOOTHINGS)
     parser.add_argument("--densities", nargs="+", default=DENSITIES, choices=DENSITIES)
     given = parser.parse_args()
-    {"conditions": conditions, "convergence": convergence}[given.part](given)
+    PARTS[given.part](given)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ CLASSIFIERS: dict[str, Callable[[], BaseEstimator]] = {
     "kan additive": lambda: KANClassifier(random_state=0),
     "kan additive, smoothing chosen": lambda: _chosen(KANClassifier(random_state=0)),
     "kan 16 hidden": lambda: KANClassifier((16,), random_state=0),
+    "kan 16 hidden, smoothing chosen": lambda: _chosen(KANClassifier((16,), random_state=0)),
 }
 REGRESSORS: dict[str, Callable[[], BaseEstimator]] = {
     "linear": lambda: _scaled(RidgeCV(np.logspace(-4, 4, 17))),
