@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import kanditioned_cpu.torch as operators  # noqa: E402
+from kanditioned_cpu.torch import impl  # noqa: E402
 from kanditioned_torch import KANLayer, spline_forward  # noqa: E402
 
 OPS = torch.ops.kanditioned_cpu
@@ -31,12 +31,15 @@ class TestOperators:
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
     def test_opcheck(self, dtype):
         x, c, gy, v = arguments(dtype)
-        torch.library.opcheck(OPS.interpolate.default, (x, None, c, 4.0, dtype))
-        torch.library.opcheck(OPS.interpolate.default, (x.t().contiguous().t(), v, c, 4.0, dtype))
-        torch.library.opcheck(OPS.contract.default, (x, c, gy, 4.0, dtype))
-        torch.library.opcheck(OPS.accumulate.default, (x, None, gy, 5, 4.0, dtype))
-        torch.library.opcheck(OPS.accumulate.default, (x, v, gy, 5, 4.0, dtype))
-        torch.library.opcheck(OPS.vjp.default, (x, c, gy, 4.0))
+        precision = "highest"
+        torch.library.opcheck(OPS.interpolate.default, (x, None, c, 4.0, dtype, precision))
+        torch.library.opcheck(
+            OPS.interpolate.default, (x.t().contiguous().t(), v, c, 4.0, dtype, precision)
+        )
+        torch.library.opcheck(OPS.contract.default, (x, c, gy, 4.0, dtype, precision))
+        torch.library.opcheck(OPS.accumulate.default, (x, None, gy, 5, 4.0, dtype, precision))
+        torch.library.opcheck(OPS.accumulate.default, (x, v, gy, 5, 4.0, dtype, precision))
+        torch.library.opcheck(OPS.vjp.default, (x, c, gy, 4.0, precision))
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
     def test_any_layout(self, dtype):
@@ -44,9 +47,9 @@ class TestOperators:
 
         def results(x, c, gy, v):
             return (
-                operators.interpolate(x, v, c, 4.0, dtype, "highest"),
-                operators.accumulate(x, v, gy, 5, 4.0, dtype, "highest"),
-                *operators.vjp(x, c, gy, 4.0, "highest"),
+                impl.interpolate(x, v, c, 4.0, dtype, "highest"),
+                impl.accumulate(x, v, gy, 5, 4.0, dtype, "highest"),
+                *impl.vjp(x, c, gy, 4.0, "highest"),
             )
 
         strided = [t.repeat_interleave(2, -1)[..., ::2] for t in (x, c, gy, v)]
@@ -57,14 +60,14 @@ class TestOperators:
 
     def test_both_gradients_are_those_alone(self):
         x, c, gy, _ = arguments()
-        grad_x, grad_c = operators.vjp(x, c, gy, 4.0, "highest")
+        grad_x, grad_c = impl.vjp(x, c, gy, 4.0, "highest")
         float32 = (4.0, torch.float32, "highest")
-        assert torch.equal(grad_x, operators.contract(x, c, gy, *float32))
-        assert torch.equal(grad_c, operators.accumulate(x, None, gy, 5, *float32))
+        assert torch.equal(grad_x, impl.contract(x, c, gy, *float32))
+        assert torch.equal(grad_c, impl.accumulate(x, None, gy, 5, *float32))
 
     def test_mixed_dtypes(self):
         x, c, gy, _ = arguments()
-        grad_x, grad_c = operators.vjp(x.half(), c.double(), gy.bfloat16(), 4.0, "highest")
+        grad_x, grad_c = impl.vjp(x.half(), c.double(), gy.bfloat16(), 4.0, "highest")
         assert (grad_x.dtype, grad_c.dtype) == (torch.float16, torch.float64)
 
 

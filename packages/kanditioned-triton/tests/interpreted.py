@@ -18,8 +18,8 @@ from torch import Tensor
 from kanditioned_spec import numerics, reference
 from kanditioned_torch import KANLayer, spline_forward
 from kanditioned_triton import configs, device, launch
-from kanditioned_triton import torch as operators
 from kanditioned_triton.device import Device
+from kanditioned_triton.torch import impl as operators
 
 torch.set_num_threads(1)
 SHAPES = {

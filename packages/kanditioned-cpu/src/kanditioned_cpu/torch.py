@@ -1,71 +1,13 @@
-"""The kernels as PyTorch operators, and the implementation `impl="cpu"` made of them.
-
-The operators are opaque to torch.compile, which takes their results' shapes and dtypes from the
-functions registered as fakes. They have no derivatives of their own: those are the same operators
-again, and `kanditioned_torch.autograd` says which. They are defined with `torch.library.Library`,
-whose calls cost 4 µs where those of `torch.library.custom_op` cost 20 (torch 2.13, Zen 4, 2026-11).
-"""
+"""The kernels as PyTorch operators, and the implementation `impl="cpu"` made of them."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from kanditioned_torch.impls import Impl
+from kanditioned_torch.impls.operators import operators
 
 from . import native
-
-
-def interpolate(
-    x: Tensor,
-    direction: Tensor | None,
-    control_points: Tensor,
-    spline_width: float,
-    dtype: torch.dtype,
-    precision: str,
-) -> Tensor:
-    """Return Σ_i s(x), or along a direction v (B, I) the derivative Σ_i v s'(x): (B, O)."""
-    y: Tensor = _OPS.interpolate.default(x, direction, control_points, spline_width, dtype)
-    return y
-
-
-def contract(
-    x: Tensor,
-    control_points: Tensor,
-    grad_y: Tensor,
-    spline_width: float,
-    dtype: torch.dtype,
-    precision: str,
-) -> Tensor:
-    """Return Σ_o gy s'(x), the gradient by x: (B, I)."""
-    grad: Tensor = _OPS.contract.default(x, control_points, grad_y, spline_width, dtype)
-    return grad
-
-
-def accumulate(
-    x: Tensor,
-    direction: Tensor | None,
-    grad_y: Tensor,
-    num_control_points: int,
-    spline_width: float,
-    dtype: torch.dtype,
-    precision: str,
-) -> Tensor:
-    """Return the gradient by the control points (I, K, O), or its derivative along v."""
-    grad: Tensor = _OPS.accumulate.default(
-        x, direction, grad_y, num_control_points, spline_width, dtype
-    )
-    return grad
-
-
-def vjp(
-    x: Tensor, control_points: Tensor, grad_y: Tensor, spline_width: float, precision: str
-) -> tuple[Tensor, Tensor]:
-    """Return both gradients, in the dtypes of x and of the control points."""
-    grads: tuple[Tensor, Tensor] = _OPS.vjp.default(x, control_points, grad_y, spline_width)
-    return grads
 
 
 def _interpolate(
@@ -74,6 +16,7 @@ def _interpolate(
     control_points: Tensor,
     spline_width: float,
     dtype: torch.dtype,
+    precision: str,
 ) -> Tensor:
     compute = _compute_dtype(x, direction, control_points)
     x, c = _as(x, compute), _contiguous(control_points, compute)
@@ -92,7 +35,12 @@ def _interpolate(
 
 
 def _contract(
-    x: Tensor, control_points: Tensor, grad_y: Tensor, spline_width: float, dtype: torch.dtype
+    x: Tensor,
+    control_points: Tensor,
+    grad_y: Tensor,
+    spline_width: float,
+    dtype: torch.dtype,
+    precision: str,
 ) -> Tensor:
     compute = _compute_dtype(x, control_points, grad_y)
     x, c, gy = _as(x, compute), _contiguous(control_points, compute), _contiguous(grad_y, compute)
@@ -118,6 +66,7 @@ def _accumulate(
     num_control_points: int,
     spline_width: float,
     dtype: torch.dtype,
+    precision: str,
 ) -> Tensor:
     compute = _compute_dtype(x, direction, grad_y)
     x, gy = _as(x, compute), _contiguous(grad_y, compute)
@@ -138,7 +87,7 @@ def _accumulate(
 
 
 def _vjp(
-    x: Tensor, control_points: Tensor, grad_y: Tensor, spline_width: float
+    x: Tensor, control_points: Tensor, grad_y: Tensor, spline_width: float, precision: str
 ) -> tuple[Tensor, Tensor]:
     compute = _compute_dtype(x, control_points, grad_y)
     wide_x, gy = _as(x, compute), _contiguous(grad_y, compute)
@@ -185,71 +134,10 @@ def _size(x: Tensor, control_points: Tensor, spline_width: float) -> native.Size
     return native.Size(x.shape[0], in_features, count, out_features, spline_width)
 
 
-def _fake_interpolate(
-    x: Tensor,
-    direction: Tensor | None,
-    control_points: Tensor,
-    spline_width: float,
-    dtype: torch.dtype,
-) -> Tensor:
-    return x.new_empty(x.shape[0], control_points.shape[2], dtype=dtype)
-
-
-def _fake_contract(
-    x: Tensor, control_points: Tensor, grad_y: Tensor, spline_width: float, dtype: torch.dtype
-) -> Tensor:
-    return x.new_empty(x.shape, dtype=dtype)
-
-
-def _fake_accumulate(
-    x: Tensor,
-    direction: Tensor | None,
-    grad_y: Tensor,
-    num_control_points: int,
-    spline_width: float,
-    dtype: torch.dtype,
-) -> Tensor:
-    return x.new_empty(x.shape[1], num_control_points, grad_y.shape[1], dtype=dtype)
-
-
-def _fake_vjp(
-    x: Tensor, control_points: Tensor, grad_y: Tensor, spline_width: float
-) -> tuple[Tensor, Tensor]:
-    return x.new_empty(x.shape), control_points.new_empty(control_points.shape)
-
-
-def _define(schema: str, kernel: Callable[..., object], fake: Callable[..., object]) -> None:
-    name = _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))  # type: ignore[no-untyped-call]
-    _LIBRARY.impl(name, kernel, "CPU")  # type: ignore[no-untyped-call]
-    torch.library.register_fake(f"kanditioned_cpu::{name}", fake, lib=_LIBRARY)
-
-
 _NAMES = {torch.float32: "float32", torch.float64: "float64"}
-_LIBRARY = torch.library.Library("kanditioned_cpu", "DEF")  # type: ignore[no-untyped-call]
-_OPS = torch.ops.kanditioned_cpu
-
-_define(
-    "interpolate(Tensor x, Tensor? direction, Tensor control_points, float spline_width, "
-    "ScalarType dtype) -> Tensor",
-    _interpolate,
-    _fake_interpolate,
-)
-_define(
-    "contract(Tensor x, Tensor control_points, Tensor grad_y, float spline_width, "
-    "ScalarType dtype) -> Tensor",
-    _contract,
-    _fake_contract,
-)
-_define(
-    "accumulate(Tensor x, Tensor? direction, Tensor grad_y, SymInt num_control_points, "
-    "float spline_width, ScalarType dtype) -> Tensor",
-    _accumulate,
-    _fake_accumulate,
-)
-_define(
-    "vjp(Tensor x, Tensor control_points, Tensor grad_y, float spline_width) -> (Tensor, Tensor)",
-    _vjp,
-    _fake_vjp,
-)
 native.share_threads_of_openmp()
-impl = Impl(interpolate, contract, accumulate, vjp)
+impl = operators(
+    "kanditioned_cpu",
+    "CPU",
+    {"interpolate": _interpolate, "contract": _contract, "accumulate": _accumulate, "vjp": _vjp},
+)
