@@ -13,12 +13,15 @@ from kanditioned_spec.costs import WORKS, Sizes, cheapest, predicted
 SIZES = Sizes(3, 5, 7, 11)
 
 
-def test_works_are_products_of_the_sizes():
+def test_works():
     amounts = {work: amount(*SIZES) for work, amount in WORKS.items()}
     assert amounts == {
         "call": 1, "features": 5, "inputs": 15, "outputs": 21, "edges": 105, "odd edges": 105,
-        "basis": 165, "products": 1155, "knots": 55, "control points": 385,
+        "looped edges": 0, "basis": 165, "far basis": 0, "products": 1155, "knots": 55,
+        "control points": 385,
     }  # fmt: skip
+    assert WORKS["looped edges"](3, 8, 7, 11) == 3 * 8 * 7
+    assert WORKS["far basis"](2**15, 8, 7, 11) == 2**15 * 8 * 11 - 2**19
 
 
 def test_a_time_is_a_sum_of_works():
@@ -52,6 +55,14 @@ def test_coefficients_are_found_again():
     assert {work: found.get(work, 0.0) for work in costs} == pytest.approx(costs, rel=0.01)
     for sizes, wanted in zip(drawn, seconds, strict=True):
         assert predicted(found, sizes) * 1e-9 == pytest.approx(wanted, rel=0.01)
+
+
+def test_a_work_that_no_size_has_is_free():
+    pytest.importorskip("scipy")
+    drawn = [Sizes(1, 2, 3, 4), Sizes(40, 3, 8, 5), Sizes(300, 7, 16, 9)]
+    found = tuning.fitted(drawn, [1e-5, 1e-4, 1e-3])
+    assert found.keys().isdisjoint({"far basis", "looped edges"})
+    assert predicted(found, drawn[1]) == pytest.approx(1e5, rel=0.1)
 
 
 def test_regret_is_over_the_fastest():

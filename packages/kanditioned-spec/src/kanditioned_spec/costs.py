@@ -37,13 +37,16 @@ WORKS: dict[str, Callable[[int, int, int, int], int]] = {
     "outputs": lambda b, i, o, k: b * o,
     "edges": lambda b, i, o, k: b * i * o,
     "odd edges": lambda b, i, o, k: b * i * (o % 16),
+    "looped edges": lambda b, i, o, k: b * i * o if i >= 8 else 0,
     "basis": lambda b, i, o, k: b * i * k,
+    "far basis": lambda b, i, o, k: max(0, b * i * k - 2**19),
     "products": lambda b, i, o, k: b * i * o * k,
     "knots": lambda b, i, o, k: i * k,
     "control points": lambda b, i, o, k: i * k * o,
 }
 """How much there is of each work: numbers read or written, or multiplied. Outputs beyond a multiple
-of 16 do not fill a vector."""
+of 16 do not fill a vector. A sum over fewer than eight features is no loop to PyTorch's compiler.
+What a basis has beyond 2 MiB of float32 is far from the processor."""
 
 Costs = Mapping[str, float]
 """Nanoseconds per unit of each work; what is left out is free."""

@@ -117,7 +117,8 @@ def fitted(sizes: Sequence[Sizes], seconds: Sequence[float]) -> dict[str, float]
     works = np.array([[work(*s) for work in WORKS.values()] for s in sizes], dtype=float)
     shares = works / nanoseconds[:, None]
     scale = shares.max(0)
-    shares /= scale
+    done = scale > 0  # by any of the sizes
+    shares = shares[:, done] / scale[done]
     start, _ = nnls(shares, np.ones(len(sizes)))
     solution = least_squares(
         lambda c: np.log(shares @ c),
@@ -127,11 +128,9 @@ def fitted(sizes: Sequence[Sizes], seconds: Sequence[float]) -> dict[str, float]
         loss="soft_l1",
         f_scale=0.2,
     )
-    return {
-        work: float(f"{value / unit:.3g}")
-        for work, value, unit in zip(WORKS, solution.x, scale, strict=True)
-        if value > LEAST
-    }
+    coefficients = np.zeros(len(WORKS))
+    coefficients[done] = np.where(solution.x > LEAST, solution.x, 0) / scale[done]
+    return {w: float(f"{c:.3g}") for w, c in zip(WORKS, coefficients, strict=True) if c > 0}
 
 
 def regrets(
