@@ -32,6 +32,7 @@ BACKENDS = (
     "kanditioned_jax.backend:dense",
     "kanditioned_jax.backend:lookup",
     "kanditioned_jax.backend:pallas",
+    "kanditioned_torch.backend:auto",
     "kanditioned_torch.backend:cpu",
     "kanditioned_torch.backend:dense",
     "kanditioned_torch.backend:embedding",

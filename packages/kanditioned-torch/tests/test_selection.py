@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 import torch
@@ -22,8 +24,8 @@ def test_the_table_has_an_answer_for_everything(
     sizes: Sizes, device_type: str, traced: bool
 ) -> None:
     chosen = selection.chosen(device_type, traced, sizes)
-    assert set(chosen) == {"interpolate", "contract", "accumulate"}
-    assert set(chosen.values()) <= set(IMPLS)
+    assert set(chosen) - {"vjp"} == {"interpolate", "contract", "accumulate"}
+    assert set(chosen.values()) <= {*IMPLS, *selection.NATIVE}
 
 
 def test_the_table_knows_works_only() -> None:
@@ -37,42 +39,63 @@ def test_the_table_knows_works_only() -> None:
 
 def test_many_control_points_are_looked_up_elsewhere() -> None:
     sizes = Sizes(1024, 256, 256, 32)
-    assert selection.chosen("cuda", False, sizes)["interpolate"] == "dense"
+    assert selection.chosen("mps", False, sizes)["interpolate"] == "dense"
     more = sizes._replace(num_control_points=33)
-    assert selection.chosen("cuda", False, more)["interpolate"] == "embedding"
+    assert selection.chosen("mps", False, more)["interpolate"] == "embedding"
 
 
-def test_auto_takes_a_native_implementation_where_installed(
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, dict[str, dict[str, float]]]]:
+    """Put a table for the CPU in place of the measured one, with no native package installed."""
+    dear, cheap = {"call": 2.0}, {"call": 1.0}
+    given = {
+        "interpolate": {"dense": {"edges": 1.0}, "strided": {"call": 10.0}, "cpu": dear},
+        "contract": {"dense": dear, "sparse_csr": cheap, "cpu": dear},
+        "accumulate": {"sorted": cheap, "dense": dear, "cpu": dear},
+        "vjp": {"cpu": {"edges": 0.5}},
+    }
+    monkeypatch.setattr(selection, "_LOADED", {})
+    monkeypatch.setitem(selection._TABLE, "cpu", {"eager": given, "compiled": given})
+    selection._fastest.cache_clear()
+    yield given
+    selection._fastest.cache_clear()
+
+
+def auto(batch: int) -> Impl:
+    return selection.implementation("auto", "cpu", Sizes(batch, 1, 1, 5))
+
+
+@pytest.mark.usefixtures("table")
+def test_auto_is_made_of_the_cheapest() -> None:
+    for batch, first in ((9, "dense"), (11, "strided")):
+        assert auto(batch).interpolate is IMPLS[first].interpolate
+        assert auto(batch).contract is IMPLS["sparse_csr"].contract
+        assert auto(batch).accumulate is IMPLS["sorted"].accumulate
+        assert auto(batch).vjp is None
+
+
+@pytest.mark.usefixtures("table")
+def test_auto_takes_a_native_implementation_where_installed_and_faster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    native = Impl(*(object() for _ in range(3)))  # type: ignore[arg-type]
-    module = type(sys)("native")
+    native = Impl(*(object() for _ in range(4)))  # type: ignore[arg-type]
+    module = ModuleType("native")
     module.impl = native  # type: ignore[attr-defined]
-    monkeypatch.setattr(selection, "_LOADED", {})
-    assert selection.implementation("auto", "cpu", SMALL) is not native
     monkeypatch.setattr(selection, "_LOADED", {"cpu": module})
-    assert selection.implementation("auto", "cpu", SMALL) is native
+    assert auto(1).interpolate is IMPLS["dense"].interpolate
+    assert auto(3).interpolate is native.interpolate
+    assert auto(3).contract is IMPLS["sparse_csr"].contract
+    assert auto(4).vjp is native.vjp  # no slower than the two apart
+    assert auto(5).vjp is None
     assert selection.implementation("cpu", "cpu", SMALL) is native
-    assert selection.implementation("auto", "cuda", SMALL) is not native
-    assert selection.implementation("dense", "cpu", SMALL) is IMPLS["dense"]
+    assert selection.implementation("auto", "cuda", SMALL).vjp is None
 
 
-def test_auto_is_made_of_the_cheapest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "_LOADED", {})
-    dear, cheap = {"call": 2.0}, {"call": 1.0}
-    table = {
-        "interpolate": {"dense": {"edges": 1.0}, "strided": {"call": 10.0}},
-        "contract": {"dense": dear, "sparse_csr": cheap},
-        "accumulate": {"sorted": cheap, "dense": dear},
-    }
-    monkeypatch.setitem(selection._TABLE, "cpu", {"eager": table, "compiled": table})
-    selection._fastest.cache_clear()
-    for batch, first in ((9, "dense"), (11, "strided")):
-        auto = selection.implementation("auto", "cpu", Sizes(batch, 1, 1, 5))
-        assert auto.interpolate is IMPLS[first].interpolate
-        assert auto.contract is IMPLS["sparse_csr"].contract
-        assert auto.accumulate is IMPLS["sorted"].accumulate
-    selection._fastest.cache_clear()
+def test_triton_is_always_the_faster_one_on_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "_LOADED", {"triton": ModuleType("native")})
+    for traced in (False, True):
+        assert set(selection.chosen("cuda", traced, LARGE).values()) == {"triton"}
+        assert "triton" not in selection.chosen("mps", traced, LARGE).values()
 
 
 def test_a_size_that_the_compiler_leaves_open(monkeypatch: pytest.MonkeyPatch) -> None:

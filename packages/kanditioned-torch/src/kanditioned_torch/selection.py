@@ -1,9 +1,10 @@
 """Which implementation runs: by name, or chosen by `auto` from a table made by measurement.
 
-`auto` takes the native implementation of the device where its package is installed. Otherwise it
-takes, for each of the three contractions, the stock implementation with the lowest predicted time
-at the sizes at hand. The table, `selection.json`, has what predicts it (`kanditioned_spec.costs`),
-per device kind and mode (eager or compiled). Regenerate it with `python -m kanditioned_torch.tune`.
+`auto` takes, for each of the three contractions, the implementation with the lowest predicted time
+at the sizes at hand, native ones among them where their packages are installed, and both gradients
+in one pass where that is predicted to be faster than the two apart. The table, `selection.json`,
+has what predicts it (`kanditioned_spec.costs`), per device kind and mode (eager or compiled).
+Regenerate it with `python -m kanditioned_torch.tune`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from types import ModuleType
 import torch
 
 from kanditioned_spec import validate
-from kanditioned_spec.costs import SYMBOLIC, Costs, Sizes, cheapest
+from kanditioned_spec.costs import SYMBOLIC, Costs, Sizes, cheapest, predicted
 
 from .impls import IMPLS, Impl
 from .tracing import is_traced
@@ -94,41 +95,57 @@ def check(where: str, impl: str) -> None:
 
 def implementation(impl: str, device_type: str, sizes: Sizes) -> Impl:
     """Return the implementation of a name in `IMPL_NAMES`, of which `auto` depends on the sizes."""
-    if impl == "auto":
-        impl = native_of(device_type) or impl
-    if impl in _LOADED:
-        native: Impl = _LOADED[impl].impl
-        return native
     if impl != "auto":
-        if impl not in IMPLS:
-            check("spline_forward", impl)
+        return named(impl)
+    traced = is_traced()
+    if traced:
+        sizes = Sizes(*(size if isinstance(size, int) else SYMBOLIC for size in sizes))
+    return _fastest(device_type, traced, sizes)
+
+
+def named(impl: str) -> Impl:
+    """Return the implementation of a name but `"auto"`.
+
+    Raises:
+        ValueError: It is not one of `IMPL_NAMES`.
+        ImportError: The package that provides it is missing or broken.
+    """
+    if impl in IMPLS:
         return IMPLS[impl]
-    known = Sizes(*(size if isinstance(size, int) else SYMBOLIC for size in sizes))
-    return _fastest(device_type, is_traced(), known)
+    check("spline_forward", impl)
+    native: Impl = _LOADED[impl].impl
+    return native
 
 
-@lru_cache
+@lru_cache(maxsize=4096)
 def _fastest(device_type: str, traced: bool, sizes: Sizes) -> Impl:
     names = chosen(device_type, traced, sizes)
-    return Impl(**{contraction: getattr(IMPLS[n], contraction) for contraction, n in names.items()})
-
-
-def native_of(device_type: str) -> str | None:
-    """Return the name of the installed native implementation for a device kind, if any."""
-    for name in _LOADED:
-        if NATIVE[name].device_type == device_type:
-            return name
-    return None
+    return Impl(**{contraction: getattr(named(n), contraction) for contraction, n in names.items()})
 
 
 def chosen(device_type: str, traced: bool, sizes: Sizes) -> dict[str, str]:
-    """Return the stock implementation that `auto` takes for each contraction."""
+    """Return the name of the implementation that `auto` takes for each contraction.
+
+    `"vjp"`, both gradients in one pass, is among them only where it is the faster way.
+    """
     table = _TABLE.get(device_type, _TABLE["other"])["compiled" if traced else "eager"]
-    return {contraction: cheapest(_usable(costs), sizes) for contraction, costs in table.items()}
+    usable = {
+        contraction: {name: costs for name, costs in each.items() if _usable(name, device_type)}
+        for contraction, each in table.items()
+    }
+    names = {contraction: cheapest(each, sizes) for contraction, each in usable.items() if each}
+
+    def time(contraction: str) -> float:
+        return predicted(usable[contraction][names[contraction]], sizes)
+
+    if "vjp" in names and time("vjp") > time("contract") + time("accumulate"):
+        del names["vjp"]
+    return names
 
 
-def _usable(candidates: dict[str, Costs]) -> dict[str, Costs]:
-    """Leave out `sparse_csr` where PyTorch was built without the library of its products."""
-    if torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
-        return candidates
-    return {name: costs for name, costs in candidates.items() if name != "sparse_csr"}
+def _usable(name: str, device_type: str) -> bool:
+    """Whether an implementation is installed, and its device or library there."""
+    if name in NATIVE:
+        return name in _LOADED and NATIVE[name].device_type == device_type
+    mkl: bool = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+    return name != "sparse_csr" or mkl

@@ -1,8 +1,8 @@
-"""Measure the stock implementations and write `selection.json`: `python -m kanditioned_torch.tune`.
+"""Measure the implementations and write `selection.json`: `python -m kanditioned_torch.tune`.
 
 Every contraction is timed at random sizes by each implementation that has its own, eager and
-compiled; `kanditioned_spec.tuning` makes coefficients of that. It needs SciPy and takes half an
-hour, most of it compilation.
+compiled; `kanditioned_spec.tuning` makes coefficients of that. It needs SciPy and the package of
+native kernels of the device, and takes an hour, most of it compilation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor
 from kanditioned_spec import tuning
 from kanditioned_spec.costs import Sizes
 
-from .impls import IMPLS
+from .selection import check, named
 
 CANDIDATES = {
     "interpolate": ("embedding", "strided", "embedding_bag", "sparse_csr", "dense"),
@@ -32,28 +32,45 @@ CANDIDATES = {
 OPAQUE = "sparse_csr"
 """Not for compiled programs: its operators are this package's own, which an exported program would
 then need to run."""
-COUNTS = {"eager": 200, "compiled": 60}
+COUNTS = {"eager": 200, "compiled": 150}
 """How many sizes."""
-KINDS = {"cpu": ("cpu", "cpu"), "cuda": ("other", "gpu")}
-"""Name in the table, and in `tuning`, of each device kind."""
+KINDS = {"cpu": ("cpu", "cpu", "cpu"), "cuda": ("other", "gpu", "triton")}
+"""Name in the table and in `tuning`, and the native implementation, of each device kind."""
 WIDTH = 4.0
 
 
-def runner(name: str, contraction: str, compiled: bool) -> Callable[[Tensor, Tensor, Tensor], None]:
-    """Return one contraction of one implementation as a function of x, control points and gy."""
-    impl = IMPLS[name]
+def candidates(contraction: str, device: str, compiled: bool) -> list[str]:
+    """Return the implementations that are measured."""
+    stock = [n for n in CANDIDATES.get(contraction, ()) if not (compiled and n == OPAQUE)]
+    return [*stock, KINDS[device][2]]
 
-    def run(x: Tensor, c: Tensor, gy: Tensor) -> Tensor:
+
+def runner(name: str, contraction: str, compiled: bool) -> Callable[[Tensor, Tensor, Tensor], None]:
+    """Return one contraction of one implementation as a function of x, control points and gy.
+
+    Both gradients in one pass are followed by an empty call, since apart they are two calls.
+    """
+    impl = named(name)
+
+    def run(x: Tensor, c: Tensor, gy: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        if contraction == "vjp":
+            assert impl.vjp is not None
+            return impl.vjp(x, c, gy, WIDTH, "highest")
         if contraction == "interpolate":
             return impl.interpolate(x, None, c, WIDTH, x.dtype, "highest")
         if contraction == "contract":
             return impl.contract(x, c, gy, WIDTH, x.dtype, "highest")
         return impl.accumulate(x, None, gy, c.shape[1], WIDTH, x.dtype, "highest")
 
-    evaluate = torch.compile(run) if compiled else run
+    def empty(x: Tensor, c: Tensor, gy: Tensor) -> Tensor:
+        return x.new_empty(())
+
+    evaluate, call = (torch.compile(f) if compiled else f for f in (run, empty))
 
     def waiting(x: Tensor, c: Tensor, gy: Tensor) -> None:
         evaluate(x, c, gy)
+        if contraction == "vjp":
+            call(x, c, gy)
         if x.is_cuda:
             torch.cuda.synchronize()
 
@@ -68,7 +85,7 @@ def measured(
     batch, inputs, outputs, count = sizes
     shapes = ((batch, inputs), (inputs, count, outputs), (batch, outputs))
     arguments = [torch.randn(shape, device=device) for shape in shapes]
-    names = [n for n in CANDIDATES[contraction] if not (compiled and n == OPAQUE)]
+    names = candidates(contraction, device, compiled)
     runs = {name: partial(runner(name, contraction, compiled), *arguments) for name in names}
     return tuning.medians(runs, clock)
 
@@ -92,7 +109,9 @@ def main() -> None:
     alone = given.device == "cpu" and given.threads == 1
     clock = time.process_time if alone else time.perf_counter
     table = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {}
-    part, kind = KINDS[given.device]
+    part, kind, native = KINDS[given.device]
+    check("tune", native)
+    contractions = [*CANDIDATES, "vjp"] if named(native).vjp else [*CANDIDATES]
     for mode in given.modes:
         drawn = tuning.sample(given.sizes or COUNTS[mode], kind, given.seed)
         found = {
@@ -101,7 +120,7 @@ def main() -> None:
                 drawn,
                 partial(measured, contraction, given.device, mode == "compiled", clock),
             )
-            for contraction in CANDIDATES
+            for contraction in contractions
         }
         table.setdefault(part, {})[mode] = found
         given.output.write_text(tuning.formatted(table) + "\n", encoding="utf-8")
