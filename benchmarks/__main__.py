@@ -21,6 +21,7 @@ def main() -> int:
         install(given.competitors)
         return 0
     torch.set_num_threads(given.threads)
+    os.environ["PJRT_NPROC"] = str(given.threads)  # of JAX, which is not imported yet
     module = "run" if given.verb == "verify" else given.verb
     status: int = importlib.import_module(f".{module}", __package__).run(given)
     return status
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         measured.add_argument("--only", nargs="+", help="words in the names of competitors")
         measured.add_argument("--eager", action="store_true", help="leave out torch.compile")
         measured.add_argument("--memory", action="store_true", help="measure peak memory as well")
+        measured.add_argument("--again", action="store_true", help="rows that exist as well")
     verbs.add_parser("report", parents=[shared], help="tables and plots from the results")
     return parser
 

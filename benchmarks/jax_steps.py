@@ -23,6 +23,8 @@ def step(layer: Any, framework: str, case: Case) -> Step:
         parameters,
     )
 
+    layer = parameters if framework == "jax" else layer  # of the dtype that is timed
+
     def inputs(seed: int) -> tuple[jax.Array, ...]:
         keys = jax.random.split(jax.random.key(seed))
         batch, in_features, out_features, _ = case.shape
@@ -54,6 +56,35 @@ def step(layer: Any, framework: str, case: Case) -> Step:
 def _evaluate(layer: Any, x: jax.Array) -> jax.Array:
     y: jax.Array = layer(x)
     return y
+
+
+def error(layer: Any, x: jax.Array, gy: jax.Array) -> float:
+    """Return the largest relative error of values in float32 and gradients of a Flax NNX module.
+
+    See `verify.their_error`.
+    """
+    evaluate, parameters = split(layer)
+    single = evaluate(parameters, x.astype(jnp.float32))
+    with jax.enable_x64(True):
+        double = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (parameters, x))
+        gy = jnp.asarray(gy, jnp.float64)
+
+        def value(leaves: list[jax.Array]) -> jax.Array:
+            return (evaluate(*jax.tree.unflatten(structure, leaves)) * gy).sum()
+
+        y = evaluate(*double)
+        errors = [float(abs(y - single).max() / abs(y).max())]
+        leaves, structure = jax.tree.flatten(double)
+        for number, gradient in enumerate(jax.grad(value)(leaves)):
+            direction = jax.random.normal(jax.random.key(number), gradient.shape, jnp.float64)
+            above, below = (
+                value([*leaves[:number], leaves[number] + step * direction, *leaves[number + 1 :]])
+                for step in (1e-7, -1e-7)
+            )
+            predicted, measured = (gradient * direction).sum(), (above - below) / 2e-7
+            size = jnp.linalg.norm(gradient) + abs(measured)
+            errors.append(float(abs(predicted - measured) / size))
+    return max(errors)
 
 
 def split(layer: Any) -> tuple[Callable[[Any, jax.Array], jax.Array], Any]:

@@ -7,8 +7,9 @@ import importlib.metadata
 import os
 import platform
 import statistics
+import subprocess
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,18 @@ import torch
 
 RATES = ("matmul_highest", "matmul_high", "matmul_bfloat16", "copy")
 """What `ceilings` measures: flop/s, and bytes/s read and written."""
-PACKAGES = ("torch", "jax", "triton", "numpy", "kanditioned-torch", "kanditioned-jax")
+PACKAGES = ("torch", "jax", "triton", "numpy", "kanditioned-spec")
 
 
 def description(device: str, threads: int) -> dict[str, Any]:
-    """Return what every row of results carries: date, device, threads, versions."""
+    """Return what every row of results carries: date, device, threads, versions, our commit."""
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
     return {
         "date": datetime.date.today().isoformat(),
         "device": name,
         "threads": threads,
         "load": round(os.getloadavg()[0], 1),
-        "versions": f"python {platform.python_version()}, "
-        + ", ".join(f"{name} {version}" for name in PACKAGES if (version := _version(name))),
+        "versions": _versions(),
     }
 
 
@@ -60,6 +60,33 @@ def _best(run: Callable[[], Any], device: str, clock: Callable[[], float]) -> fl
             torch.cuda.synchronize()
         seconds.append(clock() - start)
     return statistics.quantiles(seconds[2:], n=4)[0]
+
+
+@lru_cache
+def _versions() -> str:
+    numbers = [
+        ("python", platform.python_version()),
+        *((name, _version(name)) for name in PACKAGES),
+    ]
+    installed = ", ".join(f"{name} {version}" for name, version in numbers if version)
+    return f"{installed} at {commit}" if (commit := _commit()) else installed
+
+
+def _commit() -> str:
+    """Return the commit of this checkout, with a plus if it was changed; nothing without git."""
+
+    def git(*arguments: str) -> str:
+        folder = Path(__file__).parent.parent
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", ".", ":!benchmarks/results")
+        return git("rev-parse", "--short", "HEAD") + "+" * bool(changed)
+    except FileNotFoundError:
+        return ""
 
 
 def _version(package: str) -> str:

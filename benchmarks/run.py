@@ -60,9 +60,8 @@ def chosen(given: argparse.Namespace) -> list[Competitor]:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Measure what is missing, case by case; return the number of wrong layers of ours."""
-    timed = given.verb == "run"
-    table, wrong = Table(FOLDER / ("speed.csv" if timed else "verify.csv"), KEY), 0
+    """Measure what is missing, case by case; return the number of wrong rows of ours."""
+    table = Table(FOLDER / ("speed.csv" if given.verb == "run" else "verify.csv"), KEY)
     description = {**machine.description(given.device, given.threads), "clock": given.clock}
     limits = ceilings(given)
     for case in tqdm(list(cases(given)), unit="case"):
@@ -75,18 +74,21 @@ def run(given: argparse.Namespace) -> int:
             (competitor.label, variant): _row(case, competitor, variant, limits, description)
             for competitor, variant, _ in entries
         }
-        if all(row in table for row in blanks.values()):
+        if not given.again and all(row in table for row in blanks.values()):
             continue
         torch.compiler.reset()
-        measured = measure(case, entries, given)
-        for key, (status, error, timing) in measured.items():
-            wrong += status == "wrong" and any(c.ours and c.label == key[0] for c in COMPETITORS)
+        for key, (status, error, timing) in measure(case, entries, given).items():
+            if status == "absent":  # which may be another time
+                tqdm.write(f"{key[0]}: {error}")
+                continue
             row = {**blanks[key], "status": status, "error": error, **_figures(timing)}
             if given.memory and timing and timing.seconds and not key[1]:
                 row["peak_mib"] = _peak(key[0], case, given)
-            if row not in table:
+            if given.again or row not in table:
                 table.append(row)
-    return wrong
+    ours = {c.label for c in COMPETITORS if c.ours}
+    latest = {tuple(row[column] for column in KEY): row for row in table.rows}
+    return sum(r["status"] == "wrong" and r["competitor"] in ours for r in latest.values())
 
 
 Outcome = tuple[str, str, Timing | None]
@@ -106,8 +108,8 @@ def measure(
             continue
         try:
             step = build(competitor, case, given.competitors, **options)
-            status, error = _verified(step, competitor, case, variant)
-            timings[key] = warm_up(step)
+            timings[key] = warm_up(step)  # first of all, since its first call compiles
+            error, allowed = _error(step, competitor, case)
         except UnavailableError as reason:
             outcomes[key] = ("absent", str(reason), None)
         except Exception as reason:  # what a foreign layer raises is its result
@@ -115,8 +117,9 @@ def measure(
                 raise
             outcomes[key] = ("raises", f"{type(reason).__name__}: {reason}".splitlines()[0], None)
         else:
-            outcomes[key] = (status, error, timings[key])
-            if not (competitor.ours and status == "wrong"):
+            is_right = error <= allowed
+            outcomes[key] = ("ok" if is_right else "wrong", f"{error:.2g}", timings[key])
+            if is_right:
                 steps[key] = step
     if given.verb == "verify":
         return outcomes
@@ -126,15 +129,12 @@ def measure(
     return outcomes
 
 
-def _verified(step: Step, competitor: Competitor, case: Case, variant: str) -> tuple[str, str]:
-    """Return a status and the size of the error."""
-    if competitor.ours and variant in ("", "bspline"):
-        error, allowed = verify.our_error(step, case), 1.0
-    elif competitor.framework == "torch" and not competitor.compiled and not competitor.ours:
-        error, allowed = verify.their_error(step.layer, case), verify.LARGEST_ERROR
-    else:
-        return "ok", "not checked"
-    return ("ok" if error <= allowed else "wrong"), f"{error:.2g}"
+def _error(step: Step, competitor: Competitor, case: Case) -> tuple[float, float]:
+    """Return the error of values and gradients, and how large it may be."""
+    if competitor.ours:
+        return verify.our_error(step, case), 1.0
+    check = verify.their_error if competitor.framework == "torch" else verify.their_jax_error
+    return check(step, case), verify.LARGEST_ERROR
 
 
 def ceilings(given: argparse.Namespace) -> dict[str, float]:
@@ -180,7 +180,13 @@ def _figures(timing: Timing | None) -> dict[str, Any]:
 
 def _peak(label: str, case: Case, given: argparse.Namespace) -> str:
     competitor = next(c for c in COMPETITORS if c.label == label)
-    return f"{memory.peak_mib(competitor, case, given.competitors, given.threads):.2f}"
+    if case.device == "cuda" and competitor.framework != "torch":
+        return ""  # its allocator takes the device's memory in advance
+    try:
+        return f"{memory.peak_mib(competitor, case, given.competitors, given.threads):.2f}"
+    except RuntimeError as error:
+        tqdm.write(f"no peak memory of {error}")
+        return ""
 
 
 def _free_bytes(device: str) -> int:

@@ -61,13 +61,17 @@ def build(competitor: Competitor, case: Case, folder: Path, **options: Any) -> S
 
 
 def variants(competitor: Competitor, case: Case) -> list[tuple[str, dict[str, Any]]]:
-    """Return a name and options per variant: several in the mode with a penalty, else one."""
+    """Return a name and options per variant: several in the mode with a penalty, else one.
+
+    None where the case has no meaning: others have no such penalty, and JAX no autocast.
+    """
+    if case.precision == "autocast" and competitor.framework != "torch":
+        return []
     if case.mode != "train_penalty":
         return [("", {})]
-    named = competitor.ours and competitor.framework == "torch"
-    return (
-        [(name, {"parameterization": name, **given}) for name, given in PENALISED] if named else []
-    )
+    if not (competitor.ours and competitor.framework == "torch"):
+        return []
+    return [(name, {"parameterization": name, **given}) for name, given in PENALISED]
 
 
 def torch_step(layer: torch.nn.Module, case: Case, compiled: bool) -> Step:

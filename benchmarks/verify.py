@@ -1,14 +1,15 @@
 """Correctness before speed.
 
-Our own layers are compared with the NumPy reference at the very shape, precision and mode that is
-timed, within the a-priori bound of `kanditioned_spec.numerics`. A competitor is held to its own
-definition: its values in float32 to those in float64, its gradients to central differences of its
-values in float64.
+Our own layers are compared with the NumPy reference at the very shape, precision, mode and
+parameterization that is timed, within the a-priori bound of `kanditioned_spec.numerics`. A
+competitor is held to its own definition: its values in float32 to those in float64, its gradients
+to central differences of its values in float64.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,75 +33,112 @@ def our_error(step: Step, case: Case) -> float:
     """Return the largest error of values and gradients in units of the bound; 1 is allowed.
 
     Args:
-        step: A step of ours whose layer holds plain control points.
+        step: A step of ours.
         case: What it was built for.
     """
     inputs = step.inputs(0)
     x, gy = step.arrays(inputs)
-    theta = step.layer.theta
-    (c,) = step.arrays((theta,))
     got = step.arrays(step.run(*inputs))
     if case.mode == "train_penalty":
         del got[1]  # the penalty itself, of which the gradient is compared
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(x))[:SAMPLED_ROWS]
-    operands = _OPERANDS.get(case.precision)
+    rounds = case.precision != "high" or case.device == "cuda"  # a CPU has no TF32
+    operands = _OPERANDS.get(case.precision) if rounds else None
     storage = {"bfloat16": "bfloat16", "autocast": "bfloat16"}.get(case.precision, "float32")
     width, share = case.spline_width, numerics.position_share("float32", operands)
+    synthesis, c, error_of_c = _control_points(step)
 
     def excess(got: Array, want: Array, condition: Array, where: Any = True) -> float:
         allowed = numerics.tolerance(condition, want, storage, operands)
         return float(np.max(np.abs(got - want) / allowed, where=where, initial=0.0))
 
     y = reference.forward(x[rows], c, width)
-    errors = [excess(got[0][rows], y, numerics.forward_condition(x[rows], c, width, share))]
+    sizes = [numerics.forward_condition(x[rows], size, width, share) for size in (c, error_of_c)]
+    errors = [excess(got[0][rows], y, sum(sizes[1:], sizes[0]))]
     if case.mode != "inference":
         gx = reference.vjp(x[rows], c, width, gy[rows]).x
-        condition = numerics.vjp_condition(x[rows], c, width, gy[rows], share)
-        errors.append(excess(got[1][rows], gx, condition.x, _off_knots(x[rows], c, width)))
+        sizes = [
+            numerics.vjp_condition(x[rows], size, width, gy[rows], share).x
+            for size in (c, error_of_c)
+        ]
+        off = _off_knots(x[rows], c, width)
+        errors.append(excess(got[1][rows], gx, sum(sizes[1:], sizes[0]), off))
         some = rng.permutation(x.shape[1])[:SAMPLED_FEATURES]
         gc = reference.vjp(x[:, some], c[some], width, gy).control_points
-        gc_condition = numerics.vjp_condition(x[:, some], c[some], width, gy, share).control_points
+        condition = numerics.vjp_condition(x[:, some], c[some], width, gy, share).control_points
         if case.mode == "train_penalty":
-            bent, bent_condition = _penalty_gradient(c[some])
-            gc, gc_condition = gc + bent, gc_condition + bent_condition
-        errors.append(excess(got[2][some], gc, gc_condition))
+            bent, size = _penalty_gradient(c[some], np.abs(c[some]) + error_of_c[some])
+            gc, condition = gc + bent, condition + size
+        by_theta = _along_knots(synthesis.T, gc)
+        errors.append(excess(got[2][some], by_theta, _along_knots(np.abs(synthesis.T), condition)))
     return max(errors)
 
 
-def _penalty_gradient(control_points: Array) -> tuple[Array, Array]:
-    """Return 2 λ DᵀD c and its condition, both (I, K, O)."""
+def _control_points(step: Step) -> tuple[Array, Array, Array]:
+    """Return T (K, P), the layer's control points (I, K, O), and how large their rounding is."""
+    layer = step.layer
+    (theta,) = step.arrays((layer.theta,))
+    if getattr(layer, "parameterization", "bspline") == "bspline":
+        return np.eye(theta.shape[1]), theta, np.zeros_like(theta)
+    synthesis = layer.map.spec.matrix()
+    (c,) = step.arrays((layer.control_points(),))
+    return synthesis, c, _along_knots(np.abs(synthesis), np.abs(theta))
+
+
+def _along_knots(matrix: Array, values: Array) -> Array:
+    """Multiply the middle axis of values (I, K, O) by a matrix."""
+    product: Array = np.einsum("pk,iko->ipo", matrix, values)
+    return product
+
+
+def _penalty_gradient(control_points: Array, size: Array) -> tuple[Array, Array]:
+    """Return 2 λ DᵀD c, and its condition for control points of a size, both (I, K, O)."""
     d = second_difference_matrix(control_points.shape[1])
-    gradient: Array = 2 * SMOOTHING * np.einsum("kl,ilo->iko", d.T @ d, control_points)
-    size = np.abs(d).T @ np.abs(d)
-    condition: Array = 2 * SMOOTHING * np.einsum("kl,ilo->iko", size, np.abs(control_points))
-    return gradient, condition
+    gradient = 2 * SMOOTHING * _along_knots(d.T @ d, control_points)
+    return gradient, 2 * SMOOTHING * _along_knots(np.abs(d).T @ np.abs(d), size)
 
 
-def their_error(layer: torch.nn.Module, case: Case) -> float:
-    """Return the largest relative error of a competitor's values and gradients.
+def their_error(step: Step, case: Case) -> float:
+    """Return the largest relative error of the values and gradients of a PyTorch competitor.
 
     Gradients are taken along random directions of inputs and of every parameter.
     """
-    generator = torch.Generator(case.device).manual_seed(0)
-    made: dict[str, Any] = {"generator": generator, "device": case.device, "dtype": torch.float64}
-    x = torch.randn(64, case.shape.in_features * getattr(layer, "expansion", 1), **made)
-    double = copy.deepcopy(layer).double()
+    inputs = step.inputs(0)
+    x, gy = (tensor.detach()[:SAMPLED_ROWS].double() for tensor in inputs)
+    double = copy.deepcopy(step.layer).double()
     with torch.no_grad():
-        y, single = _first(double(x)), _first(layer.float()(x.float())).double()
-        gy = torch.randn(y.shape, **made)
-    errors = [float((y - single).abs().max() / y.abs().max())]
+        y, got = _first(double(x)), _first(copy.deepcopy(step.layer).float()(x.float()))
+    if case.precision == "highest":
+        got = _first(step.run(*inputs)).detach()[:SAMPLED_ROWS]  # what is timed
+    errors = [float((y - got).abs().max() / y.abs().max())]
     leaves = [x.requires_grad_(), *(p for p in double.parameters() if p.requires_grad)]
-    gradients = torch.autograd.grad((_first(double(x)) * gy).sum(), leaves)
+
+    def value() -> Any:
+        weighted: torch.Tensor = _first(double(leaves[0])) * gy
+        return weighted.sum()
+
+    generator = torch.Generator(case.device).manual_seed(0)
+    gradients = torch.autograd.grad(value(), leaves)
     for leaf, gradient in zip(leaves, gradients, strict=True):
-        direction = torch.randn(leaf.shape, **made)
+        direction = torch.randn(leaf.shape, generator=generator, device=leaf.device).double()
         predicted = (gradient * direction).sum()
-        measured = _difference(lambda: (_first(double(x)) * gy).sum(), leaf, direction)
+        measured = _difference(value, leaf, direction)
         errors.append(float((predicted - measured).abs() / (gradient.norm() + measured.abs())))
     return max(errors)
 
 
-def _difference(value: Any, leaf: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
+def their_jax_error(step: Step, case: Case) -> float:
+    """As `their_error`, of a JAX competitor."""
+    from . import jax_steps
+
+    x, gy = (array[:SAMPLED_ROWS] for array in step.inputs(0))
+    return jax_steps.error(step.layer, x, gy)
+
+
+def _difference(
+    value: Callable[[], Any], leaf: torch.Tensor, direction: torch.Tensor
+) -> torch.Tensor:
     """Return the central difference of `value` along a direction of one tensor."""
     step = 1e-7
     with torch.no_grad():
