@@ -43,9 +43,8 @@ BACKENDS = (
     "kanditioned_torch.backend:sparse_csr",
     "kanditioned_torch.backend:strided",
 )
-WITH_JAX = ("packages/kanditioned/tests", "packages/kanditioned-jax/tests")
+WITH_JAX = ("benchmarks/tests", "packages/kanditioned/tests", "packages/kanditioned-jax/tests")
 WITHOUT_JAX = (
-    "benchmarks/tests",
     "conformance/tests",
     "packages/kanditioned-cpu/tests",
     "packages/kanditioned-spec/tests",

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from kanditioned_spec.costs import Sizes
 
-from . import machine
+from . import machine, verify
 from .cases import SHAPES, Case, random_shapes
 from .competitors import OURS, Competitor
 from .environments import without_native_kernels
@@ -77,6 +77,7 @@ def compare(case: Case, competitors: list[Competitor], given: argparse.Namespace
     for competitor in tqdm(competitors, leave=False, desc=str(tuple(case.shape))):
         steps[competitor.label] = build(competitor, case, given.competitors)
         warm_up(steps[competitor.label])
+        verify.demand(steps[competitor.label], competitor, case)
     auto = competitors[0].label
     clock = CLOCKS[given.clock]
     first: dict[str, Timing] = {label: Timing(0.0, []) for label in steps}

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from kanditioned_spec.costs import Sizes
 
-from . import machine, memory
+from . import machine, memory, verify
 from .cases import Case
 from .competitors import FLOORS, OURS, RELEASED, Competitor
 from .environments import without_native_kernels
@@ -73,6 +73,8 @@ def compare(
     case = Case(shape, mode)
     steps = {c.label: build(c, case, given.competitors) for c in competitors}
     timings = {label: warm_up(step) for label, step in tqdm(steps.items(), leave=False)}
+    for competitor in competitors:
+        verify.demand(steps[competitor.label], competitor, case)
     progress = rounds(steps, timings, given.rounds, given.seconds, CLOCKS[given.clock])
     for _ in tqdm(progress, total=given.rounds, leave=False):
         pass
@@ -101,13 +103,14 @@ def run(given: argparse.Namespace) -> int:
     table = Table(FOLDER / "compare_cpu.csv", ())
     missed = 0
     for shape in [Sizes(*sizes) for sizes in given.shape] or targets:
-        target = targets[shape]
+        target = targets.get(shape, Target())
         for mode in ("train", "inference"):
             # apart, since 1.0.3 empties the caches and the allocator of what runs beside it
             beside_linear = compare(shape, mode, (AUTO[0], LINEAR), given)
             timings = compare(shape, mode, (*AUTO, *RELEASED), given)
-            for label, timing in (*beside_linear.items(), *timings.items()):
-                table.append(_row(shape, mode, label, timing, given))
+            for beside, measured in (("nn.Linear", beside_linear), ("1.0.3", timings)):
+                for label, timing in measured.items():
+                    table.append(_row(shape, mode, label, beside, timing, given))
             faster, multiple = ratio(timings), cost(beside_linear)
             least, most = getattr(target, mode), getattr(target, f"{mode}_cost")
             missed += (faster < least) + (multiple > most)
@@ -120,7 +123,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _memory(given: argparse.Namespace) -> int:
-    missed = 0
+    """Measure peak memory of training steps, a row each; return the number of missed targets."""
+    missed, table = 0, Table(FOLDER / "memory.csv", ())
     for shape, most in (NATIVE_MEMORY if given.native else STOCK_MEMORY).items():
         used = {
             c.label: memory.peak_mib(
@@ -128,23 +132,34 @@ def _memory(given: argparse.Namespace) -> int:
             )
             for c in (*AUTO, *RELEASED)
         }
+        for label, mib in used.items():
+            row = {**shape._asdict(), "mode": "train", "kernels": _kernels(given)}
+            row |= {"competitor": label, "peak_mib": f"{mib:.2f}"}
+            table.append({**row, **machine.description("cpu", given.threads)})
         listed = ", ".join(f"{label} {mib:.1f}" for label, mib in used.items())
         print(f"{tuple(shape)!s:24}train, peak MiB (at most {most}): {listed}", flush=True)
         missed += min(used[c.label] for c in AUTO) > most
     return missed
 
 
+def _kernels(given: argparse.Namespace) -> str:
+    return "with native kernels" if given.native else "stock operations"
+
+
 def _summary(timings: dict[str, Timing]) -> str:
     return "  ".join(f"{label} {t.percentile(50) * 1e3:.2f} ms" for label, t in timings.items())
 
 
-def _row(shape: Sizes, mode: str, label: str, timing: Timing, given: Any) -> dict[str, Any]:
+def _row(
+    shape: Sizes, mode: str, label: str, beside: str, timing: Timing, given: Any
+) -> dict[str, Any]:
     milliseconds = {f"p{p}_ms": round(timing.percentile(p) * 1e3, 4) for p in (20, 50, 80)}
     return {
         **shape._asdict(),
         "mode": mode,
-        "kernels": "with native kernels" if given.native else "stock operations",
+        "kernels": _kernels(given),
         "clock": given.clock,
+        "beside": beside,
         "competitor": label,
         "warm_up_s": round(timing.warm_up, 2),
         **milliseconds,

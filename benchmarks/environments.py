@@ -8,6 +8,7 @@ not on PyPI are looked for in the same folder under their repository's name.
 from __future__ import annotations
 
 import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,8 +29,11 @@ def install(folder: Path) -> None:
         target = folder / requirements[0]
         if target.exists():
             continue
-        command = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(target)]
+        unfinished = folder / f".{target.name}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        command = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(unfinished)]
         subprocess.run([*command, *requirements], check=True)
+        unfinished.rename(target)
 
 
 def without_native_kernels() -> None:

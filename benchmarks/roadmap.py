@@ -63,9 +63,7 @@ def measured(case: Case, compiled: bool, given: argparse.Namespace) -> dict[str,
         if competitor.name in {*PLAIN, *PLAIN.values()} and competitor.compiled == compiled:
             step = build(competitor, case, given.competitors)
             warm_up(step)
-            error = verify.our_error(step, case)
-            if error > 1:
-                raise RuntimeError(f"{competitor.label} is {error:.2g} times beyond its bound")
+            verify.demand(step, competitor, case)
             steps[competitor.name] = step
     timings = {name: Timing(0.0, []) for name in steps}
     list(rounds(steps, timings, given.rounds, given.seconds, CLOCKS[given.clock]))

@@ -109,7 +109,7 @@ def measure(
         try:
             step = build(competitor, case, given.competitors, **options)
             timings[key] = warm_up(step)  # first of all, since its first call compiles
-            error, allowed = _error(step, competitor, case)
+            error, allowed = verify.error(step, competitor, case)
         except UnavailableError as reason:
             outcomes[key] = ("absent", str(reason), None)
         except Exception as reason:  # what a foreign layer raises is its result
@@ -127,14 +127,6 @@ def measure(
     for _ in tqdm(progress, total=given.rounds, leave=False, desc="rounds"):
         pass
     return outcomes
-
-
-def _error(step: Step, competitor: Competitor, case: Case) -> tuple[float, float]:
-    """Return the error of values and gradients, and how large it may be."""
-    if competitor.ours:
-        return verify.our_error(step, case), 1.0
-    check = verify.their_error if competitor.framework == "torch" else verify.their_jax_error
-    return check(step, case), verify.LARGEST_ERROR
 
 
 def ceilings(given: argparse.Namespace) -> dict[str, float]:

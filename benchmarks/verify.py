@@ -20,6 +20,7 @@ from kanditioned_spec.grid import Array, locate, spacing
 from kanditioned_spec.penalty import second_difference_matrix
 
 from .cases import Case
+from .competitors import Competitor
 from .steps import SMOOTHING, Step
 
 SAMPLED_ROWS, SAMPLED_FEATURES = 32, 2
@@ -27,6 +28,25 @@ SAMPLED_ROWS, SAMPLED_FEATURES = 32, 2
 LARGEST_ERROR = 1e-3
 """What a competitor may be off, relative to the largest entry: far above rounding."""
 _OPERANDS = {"high": "tfloat32", "autocast": "bfloat16", "bfloat16": "bfloat16"}
+
+
+def error(step: Step, competitor: Competitor, case: Case) -> tuple[float, float]:
+    """Return the error of values and gradients of a layer, and how large it may be."""
+    if competitor.ours:
+        return our_error(step, case), 1.0
+    check = their_error if competitor.framework == "torch" else their_jax_error
+    return check(step, case), LARGEST_ERROR
+
+
+def demand(step: Step, competitor: Competitor, case: Case) -> None:
+    """Check a layer before it is timed.
+
+    Raises:
+        ArithmeticError: It is wrong.
+    """
+    size, allowed = error(step, competitor, case)
+    if size > allowed:
+        raise ArithmeticError(f"{competitor.label} is wrong at {case}: {size:.2g}, not {allowed:g}")
 
 
 def our_error(step: Step, case: Case) -> float:

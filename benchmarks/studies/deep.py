@@ -14,7 +14,7 @@ import argparse
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -69,6 +69,7 @@ SHAPES = {
 NAMES = ("bspline", "prefix_sum", "dct", "legendre", "demmler_reinsch")
 COUNTS = (17, 41, 129, 513)
 SMOOTHINGS = (1e-8, 1e-6, 1e-4)
+MOST_BEYOND = 2
 Make = Callable[[Any, float], torch.optim.Optimizer]
 OPTIMIZERS: dict[str, tuple[Make, tuple[float, ...]]] = {
     "adam": (lambda p, rate: torch.optim.Adam(p, rate), (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)),
@@ -175,18 +176,37 @@ def fit(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {"objective": f"{value:.4g}", **errors, "cpu_seconds": seconds}
 
 
-def rates(table: Table, cell: dict[str, Any]) -> tuple[float, ...]:
-    """Return the learning rates to run: all on the first seed, then the best of the first."""
+def rates(table: Table, cell: dict[str, Any]) -> Iterator[float]:
+    """Yield the learning rates to run: all on the first seed, then the best of the first.
+
+    On the first seed the list is continued, `MOST_BEYOND` times at most, while the best is at an
+    end of it; each rate must be in the table before the next is asked for.
+    """
     tried = OPTIMIZERS[cell["optimizer"]][1]
-    if cell["seed"] == 0 or len(tried) == 1:
-        return tried
+    if len(tried) == 1:
+        yield from tried
+    elif cell["seed"]:
+        yield best_rate(table, cell)
+    else:
+        yield from tried
+        for _ in range(MOST_BEYOND):
+            best = best_rate(table, cell)
+            if min(tried) < best < max(tried):
+                break
+            half_decades = round(2 * math.log10(best)) + (1 if best == max(tried) else -1)
+            tried = (*tried, float(f"{10 ** (half_decades / 2):.0e}"))
+            yield tried[-1]
+
+
+def best_rate(table: Table, cell: dict[str, Any]) -> float:
+    """Return the rate of the lowest validation error on the first seed."""
     first = {**cell, "seed": 0}
     errors = {
         float(row["learning_rate"]): float(row["validation"])
         for row in table.rows
         if all(row[column] == str(value) for column, value in first.items())
     }
-    return (min(errors, key=lambda rate: (math.isnan(errors[rate]), errors[rate])),)
+    return min(errors, key=lambda rate: (math.isnan(errors[rate]), errors[rate]))
 
 
 def main() -> None:

@@ -125,7 +125,7 @@ def run(given: argparse.Namespace) -> None:
         folds = (StratifiedKFold if classifies else KFold)(FOLDS, shuffle=True, random_state=0)
         for label, make in models(classifies, given.competitors).items():
             row: dict[str, Any] = {"data": name, "model": label}
-            if row in table or not all(word in label for word in given.only):
+            if row in table or (given.only and not any(word in label for word in given.only)):
                 continue
             start = time.process_time()
             with warnings.catch_warnings():
@@ -145,7 +145,7 @@ def main() -> None:
     """Run for the data sets on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.tabular")
     parser.add_argument("data", nargs="*", metavar="DATA")
-    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="in a model's name")
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="in names of models")
     parser.add_argument("--competitors", type=Path, default=DEFAULT_FOLDER, help="their folder")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()

@@ -116,7 +116,8 @@ def main() -> None:
     argparse.ArgumentParser(
         prog="python -m benchmarks.studies.thousand", description=__doc__
     ).parse_args()
-    table = Table(FOLDER / "thousand.csv", ("name", "iterations"))
+    key = ("name", "iterations", "learning_rate", "count", "smoothing")
+    table = Table(FOLDER / "thousand.csv", key)
     objective = Objective(COUNT, SMOOTHING, "uniform")
     paths = {n: path(objective, n, COUNT, SMOOTHING) for n in tqdm(NAMES, desc="thousand")}
     described = machine.description("cpu", 1)

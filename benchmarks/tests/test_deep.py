@@ -1,11 +1,15 @@
-"""Muon on the parameters of a layer."""
+"""Muon on the parameters of a layer, and which learning rates are tried."""
 
 from __future__ import annotations
+
+import math
+from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.studies.deep import OPTIMIZERS, MatrixMuon
+from benchmarks.results import Table
+from benchmarks.studies.deep import OPTIMIZERS, MatrixMuon, rates
 from kanditioned_torch import KANLayer
 
 
@@ -27,3 +31,20 @@ def test_a_step_is_that_of_the_matrix() -> None:
         assert optimizer.step(closure) == 7.0
         reference.param_groups[0]["lr"] = optimizer.param_groups[0]["lr"] = 0.05
     assert torch.equal(layer.theta.detach().flatten(0, 1), matrix.detach())
+
+
+@pytest.mark.parametrize(
+    ("best", "further"), [(1e-2, []), (0.1, [0.3]), (0.3, [0.3, 1.0]), (3e-4, [3e-4, 1e-4])]
+)
+def test_rates_go_on_where_the_best_is_at_an_end(
+    best: float, further: list[float], tmp_path: Path
+) -> None:
+    table = Table(tmp_path / "deep.csv", ())
+    first = {"optimizer": "adam", "seed": 0}
+    ran = []
+    for rate in rates(table, first):
+        ran.append(rate)
+        error = abs(math.log(rate / best))
+        table.append({**first, "learning_rate": rate, "validation": error})
+    assert ran == [1e-3, 3e-3, 1e-2, 3e-2, 0.1, *further]
+    assert list(rates(table, {**first, "seed": 3})) == [best]

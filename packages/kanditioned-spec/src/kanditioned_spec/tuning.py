@@ -38,6 +38,8 @@ MOST = {"cpu": (2**26, 2**24), "gpu": (2**33, 2**28)}
 HOPELESS, SECONDS, ROUNDS = 4.0, 0.3, (5, 50)
 """What takes so many times as long as the fastest is timed twice only. The others are timed for so
 many seconds together, at least and at most in so many rounds."""
+FOLDS = 5
+"""Of the cross-validation that says how good the choice is."""
 LEAST = 1e-5
 """The share of the time at any of the sizes below which a work is free."""
 
@@ -102,11 +104,10 @@ def measured_costs(
             seconds.setdefault(name, []).append(value)
         text = {name: f"{value:.2e}" for name, value in medians.items()}
         print(f"{contraction:24}{tuple(sizes)!s:24}", text, flush=True)
-    costs: dict[str, Costs] = {name: fitted(drawn, times) for name, times in seconds.items()}
-    ratios = regrets(costs, drawn, seconds)
+    ratios = held_out(drawn, seconds)
     within = statistics.mean(ratio <= 1.1 for ratio in ratios)
-    print(f"within 10 % of the best at {within:.0%}, worst {max(ratios):.2f}")
-    return costs
+    print(f"held out: within 10 % of the best at {within:.0%}, worst {max(ratios):.2f}")
+    return {name: fitted(drawn, times) for name, times in seconds.items()}
 
 
 def fitted(sizes: Sequence[Sizes], seconds: Sequence[float]) -> dict[str, float]:
@@ -141,6 +142,20 @@ def regrets(
         seconds[cheapest(candidates, s)][n] / min(times[n] for times in seconds.values())
         for n, s in enumerate(sizes)
     ]
+
+
+def held_out(sizes: Sequence[Sizes], seconds: Mapping[str, Sequence[float]]) -> list[float]:
+    """Return `regrets` at all sizes, with coefficients that have not seen them: `FOLDS` fits."""
+    ratios = []
+    for fold in range(FOLDS):
+        seen = [n for n in range(len(sizes)) if n % FOLDS != fold]
+        costs: dict[str, Costs] = {
+            name: fitted([sizes[n] for n in seen], [times[n] for n in seen])
+            for name, times in seconds.items()
+        }
+        left = {name: times[fold::FOLDS] for name, times in seconds.items()}
+        ratios += regrets(costs, sizes[fold::FOLDS], left)
+    return ratios
 
 
 def formatted(table: Mapping[str, Any], indent: str = "") -> str:
