@@ -39,8 +39,8 @@ LIMITS = {"dense": "--", "memory": ":"}
 COLOURS = [f"C{n}" for n in range(10)] + ["black", "gold"]
 """Of `PLOTTED`, the same in every plot."""
 UNITS = {"p50_ms": "milliseconds", "peak_mib": "peak memory of a step, MiB"}
-CHOOSING = ["framework", "execution", "kernels"]
-"""What `auto` chooses within, as `results/auto.csv` has it."""
+CHOOSING = ["framework", "execution", "kernels", "device", "threads"]
+"""What `auto` chooses within, and where, as `results/auto.csv` has it."""
 
 
 def run(given: argparse.Namespace) -> int:

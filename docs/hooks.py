@@ -7,7 +7,8 @@ A line `<!-- results -->` in a page becomes a folded table for each file of `ben
 each combination of the columns ROWS (`a,b,c`), a column for each combination of COLUMNS, words as
 they first come and numbers by size, in the cells the "smallest", the "median" or the "latest"
 VALUE (CHOICE), of rows in which WHERE (`column=value,…`, or `-`) is so; or, "validated", the median
-over seeds of each seed's row with the lowest validation error. What holds spaces is quoted.
+over seeds of each seed's row with the lowest validation error. What holds spaces is quoted. Where
+several devices were measured, they are rows of their own.
 `<!-- speedups FILE -->` says how many times faster than release 1.0.3 we are.
 """
 
@@ -105,6 +106,8 @@ def pivot(file: str, keys: str, columns: str, value: str, where: str, choice: st
     wanted = dict(pair.split("=") for pair in where.split(",")) if where != "-" else {}
     rows = [row for row in _read(path) if wanted.items() <= row.items()]
     names, across = keys.split(","), columns.split(",")
+    if len({row.get("device") for row in rows}) > 1:
+        names.insert(0, "device")
 
     def head(row: dict[str, str]) -> str:
         return " × ".join(row[name] for name in across)
@@ -124,9 +127,12 @@ def pivot(file: str, keys: str, columns: str, value: str, where: str, choice: st
 def speedups(file: str) -> str:
     """Return a row for each shape: the best median of release 1.0.3 divided by our best.
 
-    Of each competitor the latest row counts, and of those only wall time.
+    Of each competitor the latest row counts, of those measured beside that release on the last
+    device, and only wall time.
     """
-    rows = [row for row in _read(RESULTS / f"{file}.csv") if row["clock"] == "wall"]
+    rows = _read(RESULTS / f"{file}.csv")
+    wanted = {"clock": "wall", "beside": "1.0.3", "device": rows[-1]["device"]}
+    rows = [row for row in rows if wanted.items() <= row.items()]
     latest: dict[tuple[str, ...], dict[str, float]] = {}
     for row in rows:
         case = (*(row[name] for name in SHAPE), row["mode"], row["kernels"])

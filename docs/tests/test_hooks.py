@@ -8,15 +8,20 @@ from types import ModuleType
 
 import pytest
 
-HEADS = "batch,in_features,out_features,num_control_points,mode,kernels,clock,competitor,p50_ms"
+HEADS = (
+    "batch,in_features,out_features,num_control_points,mode,kernels,clock,device,beside,competitor,"
+    "p50_ms"
+)
 ROWS = (
-    "1,2,3,8,train,stock operations,wall,torch auto,9.0",  # measured again below
-    "1,2,3,8,train,stock operations,wall,torch auto,4.0",
-    '1,2,3,8,train,stock operations,wall,"torch auto, compiled",2.0',
-    "1,2,3,8,train,stock operations,wall,kanditioned 1.0.3 embedding,8.0",
-    "1,2,3,8,train,stock operations,wall,kanditioned 1.0.3 embedding_bag,5.0",
-    "1,2,3,8,train,stock operations,wall,nn.Linear,0.1",
-    "1,2,3,8,train,stock operations,cpu,torch auto,0.1",
+    "1,2,3,8,train,stock operations,wall,A,1.0.3,torch auto,0.1",
+    "1,2,3,8,train,stock operations,wall,B,1.0.3,torch auto,9.0",  # measured again below
+    "1,2,3,8,train,stock operations,wall,B,1.0.3,torch auto,4.0",
+    '1,2,3,8,train,stock operations,wall,B,1.0.3,"torch auto, compiled",2.0',
+    "1,2,3,8,train,stock operations,wall,B,1.0.3,kanditioned 1.0.3 embedding,8.0",
+    "1,2,3,8,train,stock operations,wall,B,1.0.3,kanditioned 1.0.3 embedding_bag,5.0",
+    "1,2,3,8,train,stock operations,wall,B,nn.Linear,nn.Linear,0.1",
+    "1,2,3,8,train,stock operations,wall,B,nn.Linear,torch auto,0.1",
+    "1,2,3,8,train,stock operations,cpu,B,1.0.3,torch auto,0.1",
 )
 
 
@@ -39,11 +44,13 @@ def test_speedups_compare_the_best_of_the_latest_rows(hooks: ModuleType) -> None
 
 
 def test_a_table_of_the_latest_rows(hooks: ModuleType) -> None:
-    where = '"clock=wall,kernels=stock operations,competitor=torch auto"'
-    page = hooks.on_page_markdown(
-        f"<!-- results speed mode batch,in_features p50_ms {where} latest -->"
-    )
+    where = '"clock=wall,beside=1.0.3,competitor=torch auto"'
+    directive = "<!-- results speed mode batch,in_features p50_ms {} latest -->"
+    page = hooks.on_page_markdown(directive.format(where.replace("clock", "device=B,clock")))
     assert page.splitlines()[:3] == ["| mode | 1 × 2 |", "| --- | --- |", "| train | 4 |"]
+    page = hooks.on_page_markdown(directive.format(where))
+    assert page.splitlines()[0] == "| device | mode | 1 × 2 |"
+    assert page.splitlines()[2:4] == ["| A | train | 0.1 |", "| B | train | 4 |"]
 
 
 def test_a_table_of_what_validation_chooses(hooks: ModuleType, tmp_path: Path) -> None:
