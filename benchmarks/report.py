@@ -78,11 +78,12 @@ def speed_table(group: pd.DataFrame) -> list[str]:
         shape = _shape(row)
         cells[_label(row), shape] = row["status"] + (f" ({row['error']})" if row["error"] else "")
     for shape, rows in timed.groupby(SIZES):
-        medians = {_label(row): float(row["p50_ms"]) for row in rows.to_dict("records")}
-        floor = medians.get(FLOOR)
-        for label, median in medians.items():
+        latest = {_label(row): row for row in rows.to_dict("records")}
+        floor = float(latest[FLOOR]["p50_ms"]) if FLOOR in latest else None
+        for label, row in latest.items():
+            median, mark = float(row["p50_ms"]), " wrong" * (row["status"] == "wrong")
             quotient = f" ({median / floor:.1f})" if floor else ""
-            cells[label, Sizes(*shape)] = f"{median:.3g}{quotient}"
+            cells[label, Sizes(*shape)] = f"{median:.3g}{quotient}{mark}"
     shapes = [s for s in dict.fromkeys(shape for _, shape in cells) if s not in _swept()]
     labels = list(dict.fromkeys(label for label, _ in cells))
     header = ["ms (÷ nn.Linear)", *("×".join(map(str, shape)) for shape in shapes)]

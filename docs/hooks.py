@@ -165,7 +165,10 @@ def _median(rows: Rows, value: str) -> str:
 
 
 def _latest(rows: Rows, value: str) -> str:
-    return _cell(rows[-1][value]) if rows else ""
+    """Return that of the last row, with a mark where its status is "wrong"."""
+    if not rows:
+        return ""
+    return _cell(rows[-1][value]) + r" \*" * (rows[-1].get("status") == "wrong")
 
 
 def _validated(rows: Rows, value: str) -> str:

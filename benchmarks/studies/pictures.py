@@ -57,6 +57,15 @@ def convergence(rows: pd.DataFrame) -> list[str]:
     return lines
 
 
+def durations(rows: pd.DataFrame) -> list[str]:
+    """Return milliseconds to the optimum, a column per optimizer."""
+    lines = ["## Milliseconds to within 1e-4 of the optimum", ""]
+    for density, group in rows.groupby("density"):
+        lines += [f"Inputs: {density}", ""]
+        lines += _pivot(group, ["count", "smoothing", "name"], "milliseconds", "optimizer")
+    return lines
+
+
 def functions(rows: pd.DataFrame) -> list[str]:
     """Return the test error where the validation error is lowest, median over seeds."""
     best = rows.loc[rows.groupby(CHOSEN_BY)["validation"].idxmin()]
@@ -69,7 +78,8 @@ def functions(rows: pd.DataFrame) -> list[str]:
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     lines = summary.reset_index()
     start = lines["warm_up"].map(lambda n: f", from {n} intervals" if n else "")
-    lines = lines.assign(label=lines["function"] + start)
+    rate = lines["schedule"] + " " + lines["learning_rate"].map("{:g}".format)
+    lines = lines.assign(label=lines["function"] + start + ", " + rate)
     _curves(axes, lines, "intervals", "median", "label")
     axes.set(xlabel="intervals G", ylabel="relative L2 error", title="[2, 8, 8, 1]")
     figure.savefig(PLOTS / "functions.png", dpi=130)
@@ -134,6 +144,7 @@ def thousand(rows: pd.DataFrame) -> list[str]:
 SECTIONS: dict[str, Callable[[pd.DataFrame], list[str]]] = {
     "conditions": conditions,
     "convergence": convergence,
+    "durations": durations,
     "thousand": thousand,
     "functions": functions,
     "slope": slope,

@@ -53,6 +53,13 @@ def test_a_table_of_the_latest_rows(hooks: ModuleType) -> None:
     assert page.splitlines()[2:4] == ["| A | train | 0.1 |", "| B | train | 4 |"]
 
 
+def test_what_is_wrong_is_marked(hooks: ModuleType, tmp_path: Path) -> None:
+    text = "\n".join(("name,status,p50_ms", "a,wrong,1", "a,ok,2", "b,ok,3", "b,wrong,4"))
+    (tmp_path / "speed.csv").write_text(text, encoding="utf-8")
+    page = hooks.on_page_markdown("<!-- results speed name name p50_ms - latest -->")
+    assert page.splitlines()[2:4] == ["| a | 2 |  |", r"| b |  | 4 \* |"]
+
+
 def test_a_table_of_what_validation_chooses(hooks: ModuleType, tmp_path: Path) -> None:
     rows = ("0,a,0.1,5", "0,a,0.2,1", "1,a,0.4,9", "1,a,0.3,7", "2,a,nan,0", "2,a,0.5,8")
     text = "\n".join(("seed,name,validation,test", *rows))
