@@ -169,6 +169,7 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure: `nox -s bench -- compare`; see benchmarks/README.md. By default `run`."""
     install(session, *EVERYTHING, "pandas", "psutil")
+    session.run("python", "-m", "benchmarks", "install")
     session.run("python", "-m", "benchmarks", *(session.posargs or ["run"]))
 
 

@@ -82,7 +82,8 @@ def evaluated(expression: str) -> Callable[[Tensor], Tensor]:
 
     def function(points: Tensor) -> Tensor:
         x, y = points.double().numpy().T
-        return torch.as_tensor(eval(expression, {**names, "x": x, "y": y})).to(points)[:, None]
+        values = eval(expression, {**names, "x": x, "y": y})
+        return torch.from_numpy(np.broadcast_to(values, x.shape).astype(float)).to(points)[:, None]
 
     return function
 
