@@ -112,7 +112,7 @@ class TestLayer:
     def test_in_the_workers_of_a_loader(self):
         data = _Evaluated()
         loader = torch.utils.data.DataLoader(
-            data, batch_size=None, num_workers=2, multiprocessing_context="fork"
+            data, batch_size=None, num_workers=1, multiprocessing_context="fork"
         )
         for got, index in zip(loader, range(len(data)), strict=True):
             assert torch.equal(got, data[index])
