@@ -106,7 +106,9 @@ def auto_table(rows: pd.DataFrame) -> tuple[list[str], int]:
         worst = group.loc[group["quotient"].idxmax()]
         within = f"{(group['quotient'] <= MARGIN).sum()} of {len(group)}"
         shape = "×".join(str(worst[size]) for size in SIZES)
-        body.append([*kind, within, f"{worst['quotient']:.2f}", shape, str(worst["best"])])
+        body.append(
+            [*map(str, kind), within, f"{worst['quotient']:.2f}", shape, str(worst["best"])]
+        )
     header = [*CHOOSING, "shapes", "mode", f"within {MARGIN:g}", "worst", "at", "best there"]
     return _markdown(header, body), int((latest["quotient"] > MARGIN).sum())
 
