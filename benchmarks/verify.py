@@ -73,17 +73,18 @@ def our_error(step: Step, case: Case) -> float:
         allowed = numerics.tolerance(condition, want, storage, operands)
         return float(np.max(np.abs(got - want) / allowed, where=where, initial=0.0))
 
+    def size_of_y(c: Array) -> Array:
+        return numerics.forward_condition(x[rows], c, width, share)
+
+    def size_of_gx(c: Array) -> Array:
+        return numerics.vjp_condition(x[rows], c, width, gy[rows], share).x
+
     y = reference.forward(x[rows], c, width)
-    sizes = [numerics.forward_condition(x[rows], size, width, share) for size in (c, error_of_c)]
-    errors = [excess(got[0][rows], y, sum(sizes[1:], sizes[0]))]
+    errors = [excess(got[0][rows], y, size_of_y(c) + size_of_y(error_of_c))]
     if case.mode != "inference":
-        gx = reference.vjp(x[rows], c, width, gy[rows]).x
-        sizes = [
-            numerics.vjp_condition(x[rows], size, width, gy[rows], share).x
-            for size in (c, error_of_c)
-        ]
-        off = _off_knots(x[rows], c, width)
-        errors.append(excess(got[1][rows], gx, sum(sizes[1:], sizes[0]), off))
+        gx, off = reference.vjp(x[rows], c, width, gy[rows]).x, _off_knots(x[rows], c, width)
+        condition = size_of_gx(c) + size_of_gx(error_of_c)
+        errors.append(excess(got[1][rows], gx, condition, off))
         some = rng.permutation(x.shape[1])[:SAMPLED_FEATURES]
         gc = reference.vjp(x[:, some], c[some], width, gy).control_points
         condition = numerics.vjp_condition(x[:, some], c[some], width, gy, share).control_points
