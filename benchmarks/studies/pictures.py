@@ -78,8 +78,8 @@ def functions(rows: pd.DataFrame) -> list[str]:
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     lines = summary.reset_index()
     start = lines["warm_up"].map(lambda n: f", from {n} intervals" if n else "")
-    rate = lines["schedule"] + " " + lines["learning_rate"].map("{:g}".format)
-    lines = lines.assign(label=lines["function"] + start + ", " + rate)
+    rate = ", rate " + lines["learning_rate"].map("{:g}".format) + " " + lines["schedule"]
+    lines = lines.assign(label=lines["function"] + start + rate)
     _curves(axes, lines, "intervals", "median", "label")
     axes.set(xlabel="intervals G", ylabel="relative L2 error", title="[2, 8, 8, 1]")
     figure.savefig(PLOTS / "functions.png", dpi=130)
