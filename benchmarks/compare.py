@@ -62,7 +62,7 @@ NATIVE = {
 }
 STOCK_MEMORY = {Sizes(1024, 256, 256, 32): 45.0}
 NATIVE_MEMORY = {Sizes(1024, 256, 256, 32): 12.0, Sizes(4096, 128, 128, 16): 12.0}
-"""MiB beyond its arguments and results that the training step may take."""
+"""MiB beyond its arguments, with its results, that the training step may take."""
 
 
 def compare(
