@@ -19,7 +19,7 @@ from kanditioned_spec.costs import Sizes
 from . import machine, verify
 from .cases import SHAPES, Case, random_shapes
 from .competitors import OURS, Competitor
-from .environments import without_native_kernels
+from .environments import kernels, without_native_kernels
 from .results import FOLDER, Table
 from .steps import Step, build
 from .timing import CLOCKS, Timing, quotient, rounds, warm_up
@@ -121,7 +121,7 @@ def _compared(compared: Verdict, given: argparse.Namespace) -> dict[str, Any]:
     return {
         "framework": given.framework,
         "execution": "compiled" if given.compiled or given.framework == "jax" else "eager",
-        "kernels": "with native kernels" if given.native else "stock operations",
+        "kernels": kernels(given.native),
         "quotient": round(compared.quotient, 3),
         "best": compared.best,
         "auto_ms": round(compared.auto_ms, 4),

@@ -18,7 +18,7 @@ from kanditioned_spec.costs import Sizes
 from . import machine, memory, verify
 from .cases import Case
 from .competitors import FLOORS, OURS, RELEASED, Competitor
-from .environments import without_native_kernels
+from .environments import kernels, without_native_kernels
 from .results import FOLDER, Table
 from .steps import build
 from .timing import CLOCKS, Timing, rounds, warm_up
@@ -133,17 +133,13 @@ def _memory(given: argparse.Namespace) -> int:
             for c in (*AUTO, *RELEASED)
         }
         for label, mib in used.items():
-            row = {**shape._asdict(), "mode": "train", "kernels": _kernels(given)}
+            row = {**shape._asdict(), "mode": "train", "kernels": kernels(given.native)}
             row |= {"competitor": label, "peak_mib": f"{mib:.2f}"}
             table.append({**row, **machine.description("cpu", given.threads)})
         listed = ", ".join(f"{label} {mib:.1f}" for label, mib in used.items())
         print(f"{tuple(shape)!s:24}train, peak MiB (at most {most}): {listed}", flush=True)
         missed += min(used[c.label] for c in AUTO) > most
     return missed
-
-
-def _kernels(given: argparse.Namespace) -> str:
-    return "with native kernels" if given.native else "stock operations"
 
 
 def _summary(timings: dict[str, Timing]) -> str:
@@ -157,7 +153,7 @@ def _row(
     return {
         **shape._asdict(),
         "mode": mode,
-        "kernels": _kernels(given),
+        "kernels": kernels(given.native),
         "clock": given.clock,
         "beside": beside,
         "competitor": label,

@@ -43,6 +43,11 @@ def without_native_kernels() -> None:
     sys.modules["kanditioned_cpu"] = None  # type: ignore[assignment]
 
 
+def kernels(native: bool) -> str:
+    """Return how results call runs with the native kernels, and runs without."""
+    return "with native kernels" if native else "stock operations"
+
+
 def load(competitor: Competitor, folder: Path) -> Any:
     """Import the class of a competitor.
 

@@ -154,11 +154,12 @@ def plot_roofline(group: pd.DataFrame, path: Path) -> None:
     balance. No dense method comes above 1; a lookup may.
     """
     listed = {shape for shapes in SHAPES.values() for shape in shapes}
-    rows = [row for row in _latest(group, "p50_ms") if _shape(row) in listed]
+    plotted = PLOTTED[1:]  # a linear layer has no K products per edge
+    rows = [r for r in _latest(group, "p50_ms") if _shape(r) in listed and _label(r) in plotted]
     if len({_shape(row) for row in rows}) < 3:
         return
     figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
-    for number, label in enumerate(PLOTTED[1:], 1):  # a linear layer has no K products per edge
+    for number, label in enumerate(plotted, 1):
         points = [
             (dense / float(row["memory_limit_ms"]), dense / float(row["p50_ms"]))
             for row in rows
@@ -180,7 +181,8 @@ def plot_roofline(group: pd.DataFrame, path: Path) -> None:
         ylabel="dense products per second, ÷ matmul rate",
     )  # fmt: skip
     first = rows[0]
-    axes.set_title(f"{first['mode']}; {first['device']}, {first['threads']} thread(s)", fontsize=10)
+    kind = f"{first['mode']}, {first['precision']}"
+    axes.set_title(f"{kind}; {first['device']}, {first['threads']} thread(s)", fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     _save(figure, path)

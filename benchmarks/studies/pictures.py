@@ -51,18 +51,20 @@ def convergence(rows: pd.DataFrame) -> list[str]:
     text = best["iterations"].map(lambda n: "never" if pd.isna(n) else f"{n:.0f}")
     best = best.assign(iterations=text)
     lines = ["## Iterations to within 1e-4 of the optimum, best learning rate", ""]
-    for density, group in best.groupby("density"):
-        lines += [f"Inputs: {density}", ""]
-        lines += _pivot(group, ["count", "smoothing", "name"], "iterations", "optimizer")
-    return lines
+    return lines + _by_density(best, "iterations")
 
 
 def durations(rows: pd.DataFrame) -> list[str]:
     """Return milliseconds to the optimum, a column per optimizer."""
     lines = ["## Milliseconds to within 1e-4 of the optimum", ""]
+    return lines + _by_density(rows, "milliseconds")
+
+
+def _by_density(rows: pd.DataFrame, value: str) -> list[str]:
+    lines: list[str] = []
     for density, group in rows.groupby("density"):
         lines += [f"Inputs: {density}", ""]
-        lines += _pivot(group, ["count", "smoothing", "name"], "milliseconds", "optimizer")
+        lines += _pivot(group, ["count", "smoothing", "name"], value, "optimizer")
     return lines
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from kanditioned_spec import tuning
 from kanditioned_spec.costs import Sizes
 
-from .selection import check, named
+from .selection import NATIVE, check, named
 
 CANDIDATES = {
     "interpolate": ("embedding", "strided", "embedding_bag", "sparse_csr", "dense"),
@@ -34,15 +34,20 @@ OPAQUE = "sparse_csr"
 then need to run."""
 COUNTS = {"eager": 200, "compiled": 150}
 """How many sizes."""
-KINDS = {"cpu": ("cpu", "cpu", "cpu"), "cuda": ("other", "gpu", "triton")}
-"""Name in the table and in `tuning`, and the native implementation, of each device kind."""
+KINDS = {"cpu": ("cpu", "cpu"), "cuda": ("other", "gpu")}
+"""Name in the table, and in `tuning`, of each device kind."""
 WIDTH = 4.0
+
+
+def native_of(device: str) -> str:
+    """Return the name of the native implementation of a device kind."""
+    return next(name for name, native in NATIVE.items() if native.device_type == device)
 
 
 def candidates(contraction: str, device: str, compiled: bool) -> list[str]:
     """Return the implementations that are measured."""
     stock = [n for n in CANDIDATES.get(contraction, ()) if not (compiled and n == OPAQUE)]
-    return [*stock, KINDS[device][2]]
+    return [*stock, native_of(device)]
 
 
 def runner(name: str, contraction: str, compiled: bool) -> Callable[[Tensor, Tensor, Tensor], None]:
@@ -109,7 +114,7 @@ def main() -> None:
     alone = given.device == "cpu" and given.threads == 1
     clock = time.process_time if alone else time.perf_counter
     table = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {}
-    part, kind, native = KINDS[given.device]
+    (part, kind), native = KINDS[given.device], native_of(given.device)
     check("tune", native)
     contractions = [*CANDIDATES, "vjp"] if named(native).vjp else [*CANDIDATES]
     for mode in given.modes:
