@@ -9,7 +9,6 @@ import pytest
 
 from kanditioned.demo import __main__ as demo
 from kanditioned.demo import pictures, recipe
-from kanditioned.demo.overview import overview
 from kanditioned.demo.tasks import TASKS, kan_size, mlp_width
 from kanditioned_spec import registry
 
@@ -63,9 +62,3 @@ def test_the_mlp_has_the_size_of_the_kan(task: Any) -> None:
     width = mlp_width(size, x.shape[1], outputs)
     of_mlp = width * (x.shape[1] + 1) + outputs * (width + 1)
     assert abs(of_mlp - size) <= (x.shape[1] + 1 + outputs) / 2
-
-
-def test_the_picture_of_the_readme_can_be_drawn(tmp_path: Path) -> None:
-    path = tmp_path / "overview.svg"
-    overview(str(path))
-    assert b"</svg>" in path.read_bytes()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kanditioned
 from kanditioned.plot import importance, plot_edges, plot_layer, plot_network
 from kanditioned_spec import reference
 from kanditioned_spec.grid import knots
@@ -70,22 +71,25 @@ def test_data_of_any_leading_shape_is_drawn_behind(points: Any) -> None:
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_layers_of_every_backend_are_drawn(backend: str, tmp_path: Path) -> None:
     pytest.importorskip(f"kanditioned_{backend}", reason=f"the {backend} backend is not installed")
-    from kanditioned import KANLayer
-
-    layer = KANLayer(2, 2, num_control_points=8, backend=backend, seed=0)
+    home = getattr(kanditioned, backend)
+    layer = home.KANLayer(2, 2, num_control_points=8, **SEEDED[backend])
     path = tmp_path / "layer.svg"
     assert len(plot_layer(layer, path=path).axes) == 4
     assert b"<svg" in path.read_bytes()
 
 
 BACKENDS = ("torch", "jax")
+SEEDED: dict[str, dict[str, Any]] = {"torch": {}, "jax": {"key": 0}}
 
 
 def network(backend: str, widths: list[int], **options: Any) -> Any:
     pytest.importorskip(f"kanditioned_{backend}", reason=f"the {backend} backend is not installed")
-    from kanditioned import KAN
+    if backend == "torch":
+        import torch
 
-    return KAN(widths, norm="none", num_control_points=8, backend=backend, seed=0, **options)
+        torch.manual_seed(0)
+    options |= SEEDED[backend]
+    return getattr(kanditioned, backend).KAN(widths, norm="none", num_control_points=8, **options)
 
 
 def curves(figure: Any) -> list[Any]:
@@ -160,9 +164,7 @@ class TestNetworks:
 
     def test_names_normalisation_and_a_file(self, tmp_path: Path) -> None:
         pytest.importorskip("kanditioned_torch")
-        from kanditioned import KAN
-
-        model, path = KAN([4, 3, 2], backend="torch", seed=0), tmp_path / "network.svg"
+        model, path = kanditioned.torch.KAN([4, 3, 2]), tmp_path / "network.svg"
         names = [f"{index}, a name that is longer than the room for it" for index in range(4)]
         x = np.random.default_rng(0).standard_normal((5, 20, 4))
         figure = plot_network(model, x, input_names=names, output_names="ab", path=path)

@@ -168,11 +168,10 @@ class KAN:
             A matplotlib `Figure`; no window is opened.
 
         Raises:
-            ImportError: The face is not installed: `pip install "kanditioned[plot]"`.
+            ImportError: The main package is not installed: `pip install "kanditioned[plot]"`.
         """
-        from kanditioned.plot import plot_network
-
-        return plot_network(self, data, **options)
+        plot = validate.installed("KAN.plot()", "kanditioned.plot", "kanditioned[plot]")
+        return plot.plot_network(self, data, **options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a checkpoint that every backend reads."""

@@ -280,11 +280,10 @@ class KANLayer:
             A matplotlib `Figure`; no window is opened.
 
         Raises:
-            ImportError: The face is not installed: `pip install "kanditioned[plot]"`.
+            ImportError: The main package is not installed: `pip install "kanditioned[plot]"`.
         """
-        from kanditioned.plot import plot_layer
-
-        return plot_layer(self, edges, **options)
+        plot = validate.installed("KANLayer.plot()", "kanditioned.plot", "kanditioned[plot]")
+        return plot.plot_layer(self, edges, **options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the layer to a checkpoint that every backend reads, see `checkpoint`."""

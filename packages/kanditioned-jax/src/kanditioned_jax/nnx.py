@@ -11,13 +11,16 @@ from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from jax.typing import ArrayLike, DTypeLike
 
 from kanditioned_spec import validate
 
 from . import kan, layer
 from .grid import compute_dtype
+
+validate.installed("kanditioned_jax.nnx", "flax", "kanditioned-jax[nnx]")
+
+from flax import nnx  # noqa: E402
 
 NORMS = ("layer", "batch", "none")
 

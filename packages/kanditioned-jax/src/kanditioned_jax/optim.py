@@ -68,13 +68,9 @@ def add_curvature_decay(
         ... )
         >>> state = optimizer.init(model)
     """
-    try:
-        import optax
-    except ImportError as error:
-        raise ImportError(
-            f"`add_curvature_decay()` must have optax installed, got {error}. "
-            "Install it: pip install optax"
-        ) from error
+    validate.installed("add_curvature_decay()", "optax", "kanditioned[jax]")
+    import optax
+
     where = "add_curvature_decay"
     validate.choice(where, "scaling", scaling, penalty.SCALINGS)
     if not isinstance(smoothness, jax.Array):  # of which a traced one has no value to check

@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from . import validate
 from .protocol import SPEC_VERSION, Backend
 
 ENTRY_POINT_GROUP = "kanditioned.backends"
@@ -98,8 +99,9 @@ def load(name: str) -> Backend:
         ValueError: The name is not known.
         BackendNotInstalledError: Its package is missing.
         ImportError: It implements another major version of the spec.
-        TypeError: The object is not a `Backend`.
+        TypeError: The name is not a string, or the object is not a `Backend`.
     """
+    _check_name(name)
     entry = Entry(name, name) if ":" in name else entries().get(name)
     if entry is None:
         known = ", ".join(entries())
@@ -122,6 +124,14 @@ def load(name: str) -> Backend:
             f"{SPEC_VERSION}. Upgrade the older of the two."
         )
     return backend
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        remedy = "`kanditioned backends` lists the names."
+        raise TypeError(
+            validate.message("load", "backend", "the name of a backend", repr(name), remedy)
+        )
 
 
 def _resolve(entry: Entry) -> Any:

@@ -10,10 +10,12 @@ A value of the wrong kind raises `TypeError`, a value outside its range `ValueEr
 
 from __future__ import annotations
 
+import importlib
 import math
 import operator
 from collections.abc import Iterable
 from numbers import Real
+from types import ModuleType
 from typing import Any
 
 
@@ -142,3 +144,24 @@ def floating(where: str, argument: str, is_floating: bool, dtype: object) -> Non
                 "Convert it, for example to float32; for category codes use an embedding.",
             )
         )
+
+
+def installed(where: str, module: str, requirement: str) -> ModuleType:
+    """Import a module that only `where` needs.
+
+    Args:
+        where: What needs it.
+        module: The name to import.
+        requirement: What to pip-install to get it.
+
+    Raises:
+        ImportError: It cannot be imported; the message says how to install it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ImportError(
+            f"`{where}` must have {package} installed, got {error}. "
+            f'Install it: pip install "{requirement}"'
+        ) from error

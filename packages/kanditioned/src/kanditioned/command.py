@@ -6,15 +6,13 @@ kanditioned backends    what is installed, its versions and devices, and what wo
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from importlib import metadata
 
 from kanditioned_spec import SPEC_VERSION, registry
 from kanditioned_spec.registry import BackendNotInstalledError, Entry
-
-PACKAGES = ("kanditioned-spec", "kanditioned-torch", "kanditioned-cpu", "kanditioned-triton",
-            "kanditioned-jax")  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +29,7 @@ def backends() -> str:
     """Describe every known backend, and the choice between them."""
     header = ("backend", "framework", "devices", "dtypes")
     rows = [header, *(_row(entry) for entry in registry.entries().values())]
-    packages = ", ".join(_version(package) for package in PACKAGES)
+    packages = ", ".join(map(_version, _distributions()))
     return f"{_table(rows)}\n\nspec {SPEC_VERSION}; {packages}\n{_choice()}"
 
 
@@ -43,6 +41,13 @@ def _row(entry: Entry) -> tuple[str, ...]:
     except ImportError as error:
         return entry.name, "cannot be imported", str(error.__cause__ or error), ""
     return entry.name, info.framework, ", ".join(info.devices), ", ".join(info.dtypes)
+
+
+def _distributions() -> list[str]:
+    """Return the names of our distributions, as this one requires them."""
+    required = metadata.requires("kanditioned") or []
+    found = (re.match(r"kanditioned-\w+", requirement) for requirement in required)
+    return list(dict.fromkeys(match[0] for match in found if match))
 
 
 def _version(package: str) -> str:

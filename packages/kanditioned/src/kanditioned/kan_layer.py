@@ -15,16 +15,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-
-import kanditioned_torch
 from kanditioned_spec import initializers, parameterization, validate
 from kanditioned_spec.grid import knots
-from kanditioned_torch import spline_forward
-from kanditioned_torch.parameterizations import map_of
 
+from .backends import package
 from .plot import plot_edges
+
+package("torch")  # says how to install it, where it is not
+
+import torch  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+import kanditioned_torch  # noqa: E402
+from kanditioned_torch import spline_forward  # noqa: E402
+from kanditioned_torch.parameterizations import map_of  # noqa: E402
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,3 +3,10 @@
 `python -m kanditioned.demo` runs it. `tasks` are the data sets and models, `comparison` the
 cross-validation and its table, `pictures` what has been learned, `recipe` a network step by step.
 """
+
+from __future__ import annotations
+
+from kanditioned_spec import validate
+
+for _module, _extra in ("sklearn", "sklearn"), ("tqdm", "sklearn"), ("matplotlib", "plot"):
+    validate.installed("kanditioned.demo", _module, f"kanditioned[{_extra}]")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kanditioned_spec import registry
+from kanditioned_spec import registry, validate
 
-from ..layers import KAN
+from .. import backends
 from ..plot import plot_network
 from ..plot.curves import to_numpy
 
@@ -37,18 +37,19 @@ def network() -> tuple[Figure, str]:
     x, x_test = (rng.uniform(-1, 1, (count, 2)).astype(np.float32) for count in (2000, 1000))
     y, y_test = target(x), target(x_test)
     name, _ = registry.selected()
-    arrays, train = TRAINING[name]
-    x, x_test, y = arrays(x), arrays(x_test), arrays(y)
+    framework = TRAINING[name]
+    x, x_test, y = map(framework.array, (x, x_test, y))
 
     def error(model: Any) -> str:
         ratio = np.mean((to_numpy(model(x_test)) - y_test) ** 2) / y_test.var()
         return f"error {100 * np.sqrt(ratio):.1f} % of the standard deviation"
 
-    model = KAN(WIDTHS, norm="none", num_control_points=COUNTS[0], parameterization="dct", seed=0)
+    options = {"num_control_points": COUNTS[0], "parameterization": "dct", **framework.seeded()}
+    model = backends.package(name).KAN(WIDTHS, norm="none", **options)
     model = model.fit_domain(x, keep="num_control_points")
     lines = ["exp(sin πx + y²) by a network [2, 5, 1], from coarse to fine"]
     for count in COUNTS:
-        model = train(model.refine(count), x, y)
+        model = framework.train(model.refine(count), x, y)
         lines.append(f"  {count:2} control points: {error(model)}")
     if hasattr(model, "prune"):
         model, edges, moved = model.prune(x, TOLERANCE)
@@ -62,6 +63,12 @@ def _torch_tensor(array: Any) -> Any:
     import torch
 
     return torch.from_numpy(array)
+
+
+def _torch_generator() -> dict[str, Any]:
+    import torch
+
+    return {"generator": torch.Generator().manual_seed(0)}
 
 
 def _by_torch(model: Any, x: Any, y: Any) -> Any:
@@ -84,10 +91,10 @@ def _by_torch(model: Any, x: Any, y: Any) -> Any:
 def _by_jax(model: Any, x: Any, y: Any) -> Any:
     """Do the same with optax."""
     import jax
-    import optax
 
     from kanditioned_jax import add_curvature_decay
 
+    optax = validate.installed("kanditioned.demo", "optax", "kanditioned[jax]")
     rate = optax.cosine_decay_schedule(0.02, STEPS)
     decay, scale = add_curvature_decay(SMOOTHNESS), optax.scale_by_learning_rate(rate)
     optimizer = optax.chain(optax.scale_by_adam(), decay, scale)
@@ -104,8 +111,21 @@ def _by_jax(model: Any, x: Any, y: Any) -> Any:
     return model
 
 
-TRAINING: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any, Any], Any]]] = {
-    "torch": (_torch_tensor, _by_torch),
-    "jax": (np.asarray, _by_jax),
+class Framework(NamedTuple):
+    """What the recipe does in the words of a framework.
+
+    Attributes:
+        array: Takes a NumPy array over.
+        seeded: Returns the option of `KAN` that decides its initial functions.
+        train: Trains a network on inputs and targets, and returns it.
+    """
+
+    array: Callable[[Any], Any]
+    seeded: Callable[[], dict[str, Any]]
+    train: Callable[[Any, Any, Any], Any]
+
+
+TRAINING = {
+    "torch": Framework(_torch_tensor, _torch_generator, _by_torch),
+    "jax": Framework(np.asarray, lambda: {"key": 0}, _by_jax),
 }
-"""For each backend, how it takes arrays and how it trains."""

@@ -6,7 +6,11 @@ loop, and `torch_model` and `jax_model` the network, its loss and its optimizer 
 
 from __future__ import annotations
 
-from .classifier import KANClassifier
-from .regressor import KANRegressor
+from kanditioned_spec import validate
+
+validate.installed("kanditioned.estimators", "sklearn", "kanditioned[sklearn]")
+
+from .classifier import KANClassifier  # noqa: E402
+from .regressor import KANRegressor  # noqa: E402
 
 __all__ = ["KANClassifier", "KANRegressor"]

@@ -10,14 +10,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.flatten_util import ravel_pytree
 
 from kanditioned_jax import KAN, KANLayer
-from kanditioned_spec import ResampleWarning
+from kanditioned_spec import ResampleWarning, validate
 
 from .training import Array, Network, Samples, Vector
 
+optax = validate.installed('fit with backend="jax"', "optax", "kanditioned[jax]")
 _ADAM = optax.scale_by_adam()
 
 

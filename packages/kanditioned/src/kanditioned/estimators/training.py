@@ -217,7 +217,8 @@ def _batches(samples: Samples, size: int, rng: np.random.RandomState) -> Iterato
 
 
 def _progress(schedule: Schedule) -> Any:
-    module = importlib.import_module("tqdm.auto" if schedule.progress else "tqdm")
+    bar = "tqdm.auto" if schedule.progress else "tqdm"
+    module = validate.installed('fit with solver="adam"', bar, "kanditioned[sklearn]")
     return module.tqdm(
         total=schedule.epochs, desc="fit", unit="epoch", disable=not schedule.progress
     )

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from kanditioned_spec import validate
 from kanditioned_spec.grid import knots
 
+from ..backends import packages
 from .curves import (
     Array,
     checked,
@@ -39,7 +40,6 @@ _BOX, _GAP = 0.58, 0.14
 """Inches: the side of a curve's box, and the space between two."""
 _NARROWEST, _WIDEST = 2.4, 14.0
 """Inches: limits on the width of the picture. Boxes shrink where they do not fit."""
-_FRAMEWORKS = ("kanditioned_torch", "kanditioned_jax")
 
 
 class _Layout(NamedTuple):
@@ -117,8 +117,8 @@ def plot_network(
         ImportError: matplotlib is not installed.
 
     Example:
-        >>> from kanditioned import KAN
-        >>> figure = plot_network(KAN([2, 3, 1], norm="none", seed=0))
+        >>> from kanditioned.torch import KAN
+        >>> figure = plot_network(KAN([2, 3, 1], norm="none"))
         >>> len(figure.axes[0].child_axes)
         9
     """
@@ -155,7 +155,7 @@ def _reaching(where: str, model: Any, data: Any, in_features: int) -> list[Array
     if x is None:
         return [None] * len(model.layers)
     homes = {kind.__module__.split(".")[0] for kind in type(model).__mro__}
-    package = next((name for name in _FRAMEWORKS if name in homes), None)
+    package = next((name for name in packages().values() if name in homes), None)
     if package is None:
         constraint, remedy = "a network of PyTorch or JAX", "Or draw it without data."
         got = type(model).__qualname__

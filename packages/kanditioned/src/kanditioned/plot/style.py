@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from kanditioned_spec import validate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,16 +49,9 @@ def figure(size: tuple[float, float]) -> Iterator[Figure]:
     Raises:
         ImportError: matplotlib is not installed.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            f"pictures need matplotlib, which cannot be imported ({error}). "
-            'Install it: pip install "kanditioned[plot]"'
-        ) from error
+    mpl = validate.installed("kanditioned.plot", "matplotlib", "kanditioned[plot]")
     with mpl.rc_context(STYLE):
-        yield Figure(figsize=size, layout="constrained")
+        yield import_module("matplotlib.figure").Figure(figsize=size, layout="constrained")
 
 
 def save(fig: Figure, path: str | os.PathLike[str] | None) -> None:

@@ -1,31 +1,29 @@
-"""The picture of the README: how an edge is evaluated, and what the choice of coordinates buys.
-
-`python -m kanditioned.demo.overview docs/images/overview.svg` draws it.
-"""
+"""The picture of the README: how an edge is evaluated, and what the choice of coordinates buys."""
 
 from __future__ import annotations
 
-import sys
+import os
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from kanditioned.demo.tasks import TASKS, kan
+from kanditioned.plot import MUTED, SEQUENCE, figure, save, values
 from kanditioned_spec import parameterization
 from kanditioned_spec.conditioning import joint_condition
 from kanditioned_spec.grid import knots
 from kanditioned_spec.parameterizations.demmler_reinsch import mass_matrix
 
-from ..plot import MUTED, SEQUENCE, figure, save, values
-from .tasks import TASKS, kan
-
+FILE = Path(__file__).parents[1] / "images" / "overview.svg"
 COUNTS = (4, 8, 16, 32, 64, 128, 256, 512)
 SMOOTHING = 1e-2
 NAMES = {"bspline": "B-spline", "prefix_sum": "prefix sum", "demmler_reinsch": "Demmler–Reinsch"}
 
 
-def overview(path: str) -> None:
+def overview(path: str | os.PathLike[str]) -> None:
     """Draw the picture."""
     with figure((7.2, 2.3)) as fig:
         lookup, condition, convergence = fig.subplots(1, 3)
@@ -93,4 +91,4 @@ def _convergence(panel: Any) -> None:
 
 
 if __name__ == "__main__":
-    overview(sys.argv[1])
+    overview(FILE)
