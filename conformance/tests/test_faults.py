@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import Phase
 
-from kanditioned_conformance import Subject, profiles
+from kanditioned_conformance import BackendUnderTest, profiles
 from kanditioned_conformance.faults import EQUIVALENTS, FAULTS, Fault, Plain
 from kanditioned_conformance.faults.__main__ import CHAPTERS_OF_MAPS, missed
 from kanditioned_conformance.faults.in_process import PROFILE, chapter_tests
@@ -33,15 +33,15 @@ def test_names_are_unique_and_more_than_thirty() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", TESTS)
 def test_plain_passes_every_chapter(name: str, dtype: str) -> None:
-    EXPLICIT[name].run(Subject("plain", Plain(), dtype))
+    EXPLICIT[name].run(BackendUnderTest("plain", Plain(), dtype))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("backend", RIGHT, ids=lambda backend: backend.__name__)
 def test_what_is_right_passes_under_any_seed(backend: type[Plain], seed: int) -> None:
-    subject = Subject(backend.__name__, backend(), DTYPES[seed % len(DTYPES)])
+    backend_under_test = BackendUnderTest(backend.__name__, backend(), DTYPES[seed % len(DTYPES)])
     for name in TESTS if backend is Plain else OF_LAYER:
-        SEEDED[seed][name].run(subject)
+        SEEDED[seed][name].run(backend_under_test)
 
 
 def test_equivalents_say_why() -> None:

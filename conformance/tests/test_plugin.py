@@ -12,7 +12,7 @@ import pytest
 
 from kanditioned_conformance.report import Report
 
-MODULE = ("-W", "error", "-m", "kanditioned_conformance.command")
+MODULE = ("-W", "error", "-m", "kanditioned_conformance.cli")
 
 BACKENDS = """
 import dataclasses
@@ -231,7 +231,7 @@ def test_reports_of_several_runs_make_one_page(tmp_path: Path) -> None:
         )
     reports = ("wrong.json", "minimal.json")
     for name in ("page.html", "page.md"):
-        command = (sys.executable, "-m", "kanditioned_conformance.page", name, *reports)
+        command = (sys.executable, "-m", "kanditioned_conformance.html", name, *reports)
         subprocess.run(command, cwd=tmp_path, check=True)
         rows = re.findall(r"<tr><th rowspan=1>.*", (tmp_path / name).read_text())
         assert [row.split("<")[2].partition(">")[2] for row in rows] == [

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from hypothesis.errors import Unsatisfiable
 
-from . import page, profiles
+from . import html, profiles
+from .backend_under_test import BackendUnderTest
 from .report import largest_ratios, refusals
 from .session import RECORD, Session
-from .subject import Subject
 from .tolerance import ConformanceError
 
 PACKAGE = __name__.rpartition(".")[0]
@@ -71,35 +71,39 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every chapter for every subject."""
+    """Run every chapter for every backend and dtype."""
     ours = metafunc.module.__name__.startswith(CHAPTERS)
-    if not ours or "subject" not in metafunc.fixturenames:
+    if not ours or "backend_under_test" not in metafunc.fixturenames:
         return
     if SESSION not in metafunc.config.stash:
         _begin(metafunc.config)
-    subjects = metafunc.config.stash[SESSION].subjects
-    metafunc.parametrize("subject", subjects, ids=[s.id for s in subjects], scope="session")
+    backends = metafunc.config.stash[SESSION].backends
+    metafunc.parametrize(
+        "backend_under_test", backends, ids=[s.id for s in backends], scope="session"
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep a subject's tests in one process of pytest-xdist, where they share what they compile.
+    """Keep the tests of a backend at one dtype in one process of pytest-xdist.
 
-    Unless there are fewer subjects than processes, or another `--dist` is asked for.
+    There they share what they compile.
+
+    Unless there are fewer backends than processes, or another `--dist` is asked for.
     """
     if SESSION not in config.stash or config.getoption("dist") != "load":
         return None
     session = config.stash[SESSION]
-    if len(session.subjects) < (config.getoption("numprocesses") or 1):
+    if len(session.backends) < (config.getoption("numprocesses") or 1):
         return None
     from xdist.scheduler import LoadScopeScheduling
 
-    class BySubject(LoadScopeScheduling):  # type: ignore[misc]
+    class ByBackend(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             place = session.place(nodeid)
-            return place.subject.id if place else nodeid
+            return place.backend_under_test.id if place else nodeid
 
-    return BySubject(config, log)
+    return ByBackend(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,7 +116,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         place = session.place(item.nodeid)
         for entry in session.xfails:
             if place and entry.matches(
-                place.chapter, place.test, place.parameters, place.subject.dtype
+                place.chapter, place.test, place.parameters, place.backend_under_test.dtype
             ):
                 item.add_marker(pytest.mark.xfail(reason=entry.reason, strict=True))
 
@@ -121,10 +125,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Print a failure as its message; skip a test for which every problem was refused."""
     callspec = getattr(pyfuncitem, "callspec", None)
-    subject = callspec.params.get("subject") if callspec else None
-    if not isinstance(subject, Subject):
+    backend_under_test = callspec.params.get("backend_under_test") if callspec else None
+    if not isinstance(backend_under_test, BackendUnderTest):
         return (yield)
-    record, began = subject.begin(), time.process_time()
+    record, began = backend_under_test.begin(), time.process_time()
     try:
         result = yield
     except Unsatisfiable:
@@ -156,7 +160,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if config.getoption("--kan-report"):
         run.report().write(config.getoption("--kan-report"))
     if config.getoption("--kan-html"):
-        page.write(run.report(), config.getoption("--kan-html"))
+        html.write(run.report(), config.getoption("--kan-html"))
     if _stale(session.config) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -168,7 +172,7 @@ def pytest_terminal_summary(
     run = config.stash.get(SESSION, None)
     if run is None:
         return
-    for name in dict.fromkeys(subject.name for subject in run.subjects):
+    for name in dict.fromkeys(backend_under_test.name for backend_under_test in run.backends):
         results = [result for result in run.results if result.backend == name]
         if not results:
             continue

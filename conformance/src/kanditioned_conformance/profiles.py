@@ -60,7 +60,7 @@ def load(profile: Profile, phases: tuple[Phase, ...] = tuple(Phase)) -> None:
         suppress_health_check=[
             HealthCheck.filter_too_much,  # a backend may refuse every problem: a skip
             HealthCheck.too_slow,  # likewise the backend's affair
-            HealthCheck.differing_executors,  # one test, many subjects, no state between them
+            HealthCheck.differing_executors,  # one test, many backends, no state between them
         ],
     )
     settings.load_profile(profile.settings_name)

@@ -1,7 +1,7 @@
 """What a run has found, as data: one `Result` per test, and what was tested.
 
 A report is written as JSON. Several reports, of backends that cannot share a process, are one page
-(`page`).
+(`html`).
 """
 
 from __future__ import annotations

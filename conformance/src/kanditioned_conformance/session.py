@@ -13,8 +13,8 @@ import pytest
 from kanditioned_spec import Backend, registry
 
 from . import chapters, profiles, xfails
+from .backend_under_test import BackendUnderTest
 from .report import Report, Result, environment
-from .subject import Subject
 
 CHAPTERS = {module.name for module in pkgutil.iter_modules(chapters.__path__)}
 RECORD = "kanditioned_conformance"
@@ -23,9 +23,9 @@ RECORD = "kanditioned_conformance"
 
 @dataclass(frozen=True)
 class Place:
-    """Which test of which subject a pytest node is."""
+    """Which test of which backend a pytest node is."""
 
-    subject: Subject
+    backend_under_test: BackendUnderTest
     chapter: str
     test: str
     parameters: str
@@ -38,7 +38,7 @@ class Session:
     Attributes:
         profile: How much it tries.
         device: Where.
-        subjects: Every backend at each of its dtypes.
+        backends: Every backend at each of its dtypes.
         seed: Of the random examples.
         date: Of the run.
         xfails: The expected failures.
@@ -47,7 +47,7 @@ class Session:
 
     profile: profiles.Profile
     device: str
-    subjects: list[Subject]
+    backends: list[BackendUnderTest]
     seed: str
     date: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
     xfails: list[xfails.Entry] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Session:
             profiles.PROFILES[config.getoption("--kan-profile")],
             device,
             [
-                Subject(name, backend, dtype, device)
+                BackendUnderTest(name, backend, dtype, device)
                 for name, backend in backends.items()
                 for dtype in dtypes or backend.info.dtypes
             ],
@@ -84,13 +84,13 @@ class Session:
             f"{self.date}",
         ]
         dtypes: dict[str, list[str]] = {}
-        for subject in self.subjects:
-            dtypes.setdefault(subject.name, []).append(subject.dtype)
-        for subject in self.subjects:
-            if listed := ", ".join(dtypes.pop(subject.name, ())):
-                info = subject.backend.info
+        for backend_under_test in self.backends:
+            dtypes.setdefault(backend_under_test.name, []).append(backend_under_test.dtype)
+        for backend_under_test in self.backends:
+            if listed := ", ".join(dtypes.pop(backend_under_test.name, ())):
+                info = backend_under_test.backend.info
                 where = f"{info.framework}, {self.device}, {listed}"
-                lines.append(f"backend {subject.name}: {info.name} on {where}")
+                lines.append(f"backend {backend_under_test.name}: {info.name} on {where}")
         return lines
 
     def report(self) -> Report:
@@ -106,12 +106,12 @@ class Session:
         test, _, bracket = rest.partition("[")
         stem = Path(path).stem
         identity = bracket.removesuffix("]")
-        fitting = [s for s in self.subjects if f"-{identity}-".find(f"-{s.id}-") >= 0]
+        fitting = [s for s in self.backends if f"-{identity}-".find(f"-{s.id}-") >= 0]
         if stem not in CHAPTERS or not fitting:
             return None
-        subject = max(fitting, key=lambda s: len(s.id))
-        parameters = f"-{identity}-".replace(f"-{subject.id}-", "-", 1).strip("-")
-        return Place(subject, stem.removeprefix("test_"), test, parameters)
+        backend_under_test = max(fitting, key=lambda s: len(s.id))
+        parameters = f"-{identity}-".replace(f"-{backend_under_test.id}-", "-", 1).strip("-")
+        return Place(backend_under_test, stem.removeprefix("test_"), test, parameters)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what came out of a test, here or in a worker of pytest-xdist."""
@@ -122,8 +122,8 @@ class Session:
         seen: Any = dict(report.user_properties).get(RECORD, ({}, {}))
         self.results.append(
             Result(
-                place.subject.name,
-                place.subject.dtype,
+                place.backend_under_test.name,
+                place.backend_under_test.dtype,
                 place.chapter,
                 place.test,
                 place.parameters,
@@ -135,7 +135,7 @@ class Session:
 
     def stale(self) -> list[str]:
         """Return the expected failures that are not so."""
-        dtypes = [subject.dtype for subject in self.subjects]
+        dtypes = [backend_under_test.dtype for backend_under_test in self.backends]
         found = ((entry, entry.stale(self.results)) for entry in self.xfails)
         return [f"{entry.address}: {why}" for entry, why in found if why and entry.in_scope(dtypes)]
 

@@ -1,7 +1,7 @@
 """What a test is run on: every shape of the table, chosen cases, and random ones.
 
-Nothing is filtered. A case's dtype and device are those of the subject it is run on, so one
-strategy serves all of them (`Case.on`).
+Nothing is filtered. A case's dtype and device are those of the backend under test, so one strategy
+serves all of them (`Case.on`).
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks import Check
 from ..checks.files import DAMAGES, check_damage, check_load, check_save, check_save_and_load
 from ..shapes import MAPS as SHAPES
 from ..strategies import MAPS, MapKind, map_id
-from ..subject import Subject
 
 CASE = Case(SHAPES[1])
 
@@ -19,13 +19,15 @@ class TestBits:
     """What one backend writes, every other reads, bit for bit."""
 
     @pytest.mark.parametrize("check", [check_save, check_load, check_save_and_load])
-    def test_between_backends(self, subject: Subject, kind: MapKind, check: Check) -> None:
-        subject.run(check, CASE.of(*kind))
+    def test_between_backends(
+        self, backend_under_test: BackendUnderTest, kind: MapKind, check: Check
+    ) -> None:
+        backend_under_test.run(check, CASE.of(*kind))
 
 
 class TestDamage:
     """A damaged, truncated or hostile file gives one clear error."""
 
     @pytest.mark.parametrize("damage", DAMAGES)
-    def test_is_refused(self, subject: Subject, damage: str) -> None:
-        subject.run(check_damage, CASE, damage=damage)
+    def test_is_refused(self, backend_under_test: BackendUnderTest, damage: str) -> None:
+        backend_under_test.run(check_damage, CASE, damage=damage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks import Check
 from ..checks.layer import (
@@ -14,7 +15,6 @@ from ..checks.layer import (
     check_second_derivatives,
 )
 from ..shapes import LAYERS
-from ..subject import Subject
 
 CASES = [Case(problem) for problem in LAYERS if problem.batch == 0]
 
@@ -24,9 +24,13 @@ class TestEmptyBatch:
     """x has shape (..., I) with any leading shape, an empty batch included."""
 
     @pytest.mark.parametrize("check", [check_forward, check_grad_x, check_feature_major])
-    def test_results_are_empty(self, subject: Subject, check: Check, case: Case) -> None:
-        subject.run(check, case)
+    def test_results_are_empty(
+        self, backend_under_test: BackendUnderTest, check: Check, case: Case
+    ) -> None:
+        backend_under_test.run(check, case)
 
     @pytest.mark.parametrize("check", [check_grad_control_points, check_second_derivatives])
-    def test_gradients_are_zero(self, subject: Subject, check: Check, case: Case) -> None:
-        subject.run(check, case)
+    def test_gradients_are_zero(
+        self, backend_under_test: BackendUnderTest, check: Check, case: Case
+    ) -> None:
+        backend_under_test.run(check, case)

@@ -8,9 +8,9 @@ import pytest
 
 from kanditioned_spec import Problem
 
+from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.construction import check_acceptance, check_refusal
-from ..subject import Subject
 
 CASE = Case(Problem(0, 2, 3, 32))
 REFUSED = [
@@ -42,9 +42,13 @@ class TestMessages:
     """Callable and argument, constraint, received value, what to do; `assert` checks no input."""
 
     @pytest.mark.parametrize(("argument", "value", "error"), REFUSED)
-    def test_bad_arguments(self, subject: Subject, argument: str, value: Any, error: str) -> None:
-        subject.run(check_refusal, CASE, argument=argument, value=value, error=error)
+    def test_bad_arguments(
+        self, backend_under_test: BackendUnderTest, argument: str, value: Any, error: str
+    ) -> None:
+        backend_under_test.run(check_refusal, CASE, argument=argument, value=value, error=error)
 
     @pytest.mark.parametrize(("argument", "value"), ACCEPTED)
-    def test_good_arguments(self, subject: Subject, argument: str, value: Any) -> None:
-        subject.run(check_acceptance, CASE, argument=argument, value=value)
+    def test_good_arguments(
+        self, backend_under_test: BackendUnderTest, argument: str, value: Any
+    ) -> None:
+        backend_under_test.run(check_acceptance, CASE, argument=argument, value=value)

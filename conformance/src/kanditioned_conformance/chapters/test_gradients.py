@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kanditioned_spec import Problem
 
+from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.layer import check_grad_control_points, check_grad_x
 from ..shapes import LONG_BATCH
 from ..strategies import drawn, layers
-from ..subject import Subject
 
 ENDS = Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -2.0), (1, 2.0)))
 ZERO = Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -0.0), (1, 1.0)))
@@ -18,28 +18,28 @@ class TestInputs:
     """Derivatives. ds/dx = (c_{l+1} − c_l)/h."""
 
     @drawn(layers("off_knots"))
-    def test_off_knots(self, subject: Subject, case: Case) -> None:
-        subject.run(check_grad_x, case)
+    def test_off_knots(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_grad_x, case)
 
-    def test_in_a_long_batch(self, subject: Subject) -> None:
-        subject.run(check_grad_x, Case(LONG_BATCH, 0, "off_knots"))
+    def test_in_a_long_batch(self, backend_under_test: BackendUnderTest) -> None:
+        backend_under_test.run(check_grad_x, Case(LONG_BATCH, 0, "off_knots"))
 
 
 class TestInputsOnKnots:
     """A knot belongs to the interval on its right (the last knot to the last interval)."""
 
     @drawn(layers("on_knots"), ENDS, ZERO)
-    def test_slope_on_the_right(self, subject: Subject, case: Case) -> None:
-        subject.run(check_grad_x, case)
+    def test_slope_on_the_right(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_grad_x, case)
 
 
 class TestControlPoints:
     """∂s/∂c_l = 1 − t; ∂s/∂c_{l+1} = t."""
 
     @drawn(layers())
-    def test_anywhere(self, subject: Subject, case: Case) -> None:
-        subject.run(check_grad_control_points, case)
+    def test_anywhere(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_grad_control_points, case)
 
     @drawn(layers("on_knots"), ENDS)
-    def test_on_knots(self, subject: Subject, case: Case) -> None:
-        subject.run(check_grad_control_points, case)
+    def test_on_knots(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_grad_control_points, case)

@@ -6,6 +6,7 @@ import pytest
 
 from kanditioned_spec import Problem
 
+from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.construction import (
     check_distribution,
@@ -14,7 +15,6 @@ from ..checks.construction import (
     check_seed,
 )
 from ..shapes import MAPS
-from ..subject import Subject
 
 LAYERS = [Case(problem) for problem in MAPS]
 SQUARE = [Case(Problem(0, n, n, count, width)) for n, count, width in [(1, 2, 4.0), (3, 6, 6.5)]]
@@ -27,30 +27,30 @@ class TestIdentity:
     """`identity` c_k = x_k on the diagonal (needs I = O), in input units."""
 
     @pytest.mark.parametrize("case", SQUARE)
-    def test_knots_on_the_diagonal(self, subject: Subject, case: Case) -> None:
-        subject.run(check_initial, case, init="identity")
+    def test_knots_on_the_diagonal(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_initial, case, init="identity")
 
 
 class TestZero:
     """`zero`."""
 
     @pytest.mark.parametrize("case", LAYERS)
-    def test_zeros(self, subject: Subject, case: Case) -> None:
-        subject.run(check_initial, case, init="zero")
+    def test_zeros(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_initial, case, init="zero")
 
 
 class TestRandomNormal:
     """`random_normal` linear functions, every output's slope vector of unit Euclidean norm."""
 
     @pytest.mark.parametrize("case", LAYERS)
-    def test_lines_of_unit_norm(self, subject: Subject, case: Case) -> None:
-        subject.run(check_random_normal, case)
+    def test_lines_of_unit_norm(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_random_normal, case)
 
-    def test_slopes_are_normal(self, subject: Subject) -> None:
+    def test_slopes_are_normal(self, backend_under_test: BackendUnderTest) -> None:
         """Linear functions whose slopes are standard normal."""
-        subject.run(check_distribution, MANY)
+        backend_under_test.run(check_distribution, MANY)
 
     @pytest.mark.parametrize("case", SEVERAL)
-    def test_seed(self, subject: Subject, case: Case) -> None:
+    def test_seed(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         """Deterministic from a seed or generator; the global random state is never touched."""
-        subject.run(check_seed, case)
+        backend_under_test.run(check_seed, case)

@@ -6,10 +6,10 @@ import numpy as np
 
 from kanditioned_spec import Problem
 
+from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.layer import check_forward, check_grad_control_points, check_grad_x
 from ..strategies import drawn, non_finite
-from ..subject import Subject
 
 NAN_FIRST = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", ((0, np.nan),))
 NAN_LAST = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", ((9, np.nan),))
@@ -24,29 +24,33 @@ class TestNaN:
     """
 
     @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST)
-    def test_value(self, subject: Subject, case: Case) -> None:
-        subject.run(check_forward, case)
+    def test_value(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_forward, case)
 
     @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST)
-    def test_gradient_of_inputs(self, subject: Subject, case: Case) -> None:
-        subject.run(check_grad_x, case)
+    def test_gradient_of_inputs(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_grad_x, case)
 
     @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST)
-    def test_gradient_of_control_points(self, subject: Subject, case: Case) -> None:
-        subject.run(check_grad_control_points, case)
+    def test_gradient_of_control_points(
+        self, backend_under_test: BackendUnderTest, case: Case
+    ) -> None:
+        backend_under_test.run(check_grad_control_points, case)
 
 
 class TestInfinity:
     """±inf follows IEEE arithmetic of the value formula, c_l + t·(c_{l+1} − c_l)."""
 
     @drawn(non_finite(np.inf, -np.inf), OPPOSITE)
-    def test_value(self, subject: Subject, case: Case) -> None:
-        subject.run(check_forward, case)
+    def test_value(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_forward, case)
 
     @drawn(non_finite(np.inf, -np.inf), OPPOSITE)
-    def test_gradient_of_inputs(self, subject: Subject, case: Case) -> None:
-        subject.run(check_grad_x, case)
+    def test_gradient_of_inputs(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_grad_x, case)
 
     @drawn(non_finite(np.inf, -np.inf), OPPOSITE)
-    def test_gradient_of_control_points(self, subject: Subject, case: Case) -> None:
-        subject.run(check_grad_control_points, case)
+    def test_gradient_of_control_points(
+        self, backend_under_test: BackendUnderTest, case: Case
+    ) -> None:
+        backend_under_test.run(check_grad_control_points, case)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.maps import (
     check_conditioning,
@@ -13,7 +14,6 @@ from ..checks.maps import (
     check_transpose,
 )
 from ..strategies import ENTRYWISE_MAPS, MAP_COUNT, MAPS, MapKind, drawn, map_id, maps
-from ..subject import Subject
 
 
 @pytest.mark.parametrize("kind", ENTRYWISE_MAPS, ids=map_id)
@@ -21,13 +21,17 @@ class TestMatrix:
     """Trainable parameters θ map linearly to control points along the knot axis, c = T θ."""
 
     @drawn(maps(MAP_COUNT))
-    def test_control_points(self, subject: Subject, kind: MapKind, case: Case) -> None:
-        subject.run(check_control_points, case.of(*kind))
+    def test_control_points(
+        self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
+    ) -> None:
+        backend_under_test.run(check_control_points, case.of(*kind))
 
     @drawn(maps(MAP_COUNT))
-    def test_transpose(self, subject: Subject, kind: MapKind, case: Case) -> None:
+    def test_transpose(
+        self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
+    ) -> None:
         """Each has `control_points(θ)`, its transpose (for gradients)."""
-        subject.run(check_transpose, case.of(*kind))
+        backend_under_test.run(check_transpose, case.of(*kind))
 
 
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)
@@ -35,9 +39,11 @@ class TestTranspose:
     """`control_points(θ)` and its transpose; two evaluation paths that agree (`transform=`)."""
 
     @drawn(maps())
-    def test_products(self, subject: Subject, kind: MapKind, case: Case) -> None:
+    def test_products(
+        self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
+    ) -> None:
         """⟨g, T θ⟩ = ⟨Tᵀ g, θ⟩."""
-        subject.run(check_products, case.of(*kind))
+        backend_under_test.run(check_products, case.of(*kind))
 
 
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)
@@ -45,8 +51,10 @@ class TestInverse:
     """`parameters_from(c)`: exact where T is square, least squares otherwise."""
 
     @drawn(maps(MAP_COUNT))
-    def test_parameters_from(self, subject: Subject, kind: MapKind, case: Case) -> None:
-        subject.run(check_inverse, case.of(*kind))
+    def test_parameters_from(
+        self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
+    ) -> None:
+        backend_under_test.run(check_inverse, case.of(*kind))
 
 
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)
@@ -57,5 +65,7 @@ class TestConditions:
     """
 
     @drawn(maps(MAP_COUNT))
-    def test_singular_values(self, subject: Subject, kind: MapKind, case: Case) -> None:
-        subject.run(check_conditioning, case.of(*kind))
+    def test_singular_values(
+        self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
+    ) -> None:
+        backend_under_test.run(check_conditioning, case.of(*kind))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.maps import check_penalty
 from ..strategies import MAPS, MapKind, drawn, map_id, maps
-from ..subject import Subject
 
 
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)
@@ -15,5 +15,7 @@ class TestPenalty:
     """R(c) = Σ_{i,o} ‖D c_{i,·,o}‖², computed in parameter space where that is exact."""
 
     @drawn(maps())
-    def test_from_parameters(self, subject: Subject, kind: MapKind, case: Case) -> None:
-        subject.run(check_penalty, case.of(*kind))
+    def test_from_parameters(
+        self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
+    ) -> None:
+        backend_under_test.run(check_penalty, case.of(*kind))

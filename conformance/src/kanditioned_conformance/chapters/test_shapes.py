@@ -6,6 +6,7 @@ from math import prod
 
 import pytest
 
+from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks import Check
 from ..checks.contract import check_layer_ownership, check_map_ownership
@@ -20,7 +21,6 @@ from ..checks.layer import (
 from ..shapes import FEATURE_MAJOR
 from ..shapes import LAYERS as SHAPES
 from ..strategies import MAPS, MapKind, drawn, layers, map_id, maps, strided
-from ..subject import Subject
 
 CHECKS = (check_forward, check_grad_x, check_grad_control_points, check_second_derivatives)
 LEADING = [(), (1, 1), (2, 8), (2, 2, 4), (0,), (2, 0)]
@@ -31,8 +31,10 @@ class TestStrides:
     """x has shape (..., I); y has shape (..., O). Any strides."""
 
     @drawn(strided())
-    def test_any_layout(self, subject: Subject, check: Check, case: Case) -> None:
-        subject.run(check, case)
+    def test_any_layout(
+        self, backend_under_test: BackendUnderTest, check: Check, case: Case
+    ) -> None:
+        backend_under_test.run(check, case)
 
 
 class TestLeadingShape:
@@ -41,28 +43,32 @@ class TestLeadingShape:
     @pytest.mark.parametrize(
         "shape", LEADING, ids=lambda shape: "x".join(map(str, shape)) or "none"
     )
-    def test_rows_keep_their_places(self, subject: Subject, shape: tuple[int, ...]) -> None:
+    def test_rows_keep_their_places(
+        self, backend_under_test: BackendUnderTest, shape: tuple[int, ...]
+    ) -> None:
         rows = prod(shape)
         problem = next(p for p in SHAPES if p.batch == rows)
-        subject.run(check_leading_shape, Case(problem, 0, "off_knots"), shape=shape)
+        backend_under_test.run(check_leading_shape, Case(problem, 0, "off_knots"), shape=shape)
 
 
 class TestFeatureMajor:
     """A feature-major variant takes (I, B) and gives (O, B). Any strides."""
 
     @drawn(strided(FEATURE_MAJOR))
-    def test_values_and_gradients(self, subject: Subject, case: Case) -> None:
-        subject.run(check_feature_major, case)
+    def test_values_and_gradients(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_feature_major, case)
 
 
 class TestOwnership:
     """A backend has NumPy in, NumPy out: what comes in is the caller's."""
 
     @drawn(layers("off_knots"))
-    def test_inputs_of_layers(self, subject: Subject, case: Case) -> None:
-        subject.run(check_layer_ownership, case)
+    def test_inputs_of_layers(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_layer_ownership, case)
 
     @pytest.mark.parametrize("kind", MAPS, ids=map_id)
     @drawn(maps())
-    def test_inputs_of_maps(self, subject: Subject, kind: MapKind, case: Case) -> None:
-        subject.run(check_map_ownership, case.of(*kind))
+    def test_inputs_of_maps(
+        self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
+    ) -> None:
+        backend_under_test.run(check_map_ownership, case.of(*kind))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.layer import check_forward
 from ..shapes import LONG_BATCH
 from ..strategies import drawn, layers
-from ..subject import Subject
 
 
 class TestValue:
     """Value. s(x) = c_l + t·(c_{l+1} − c_l); y[b, o] = Σ_i s_{i,o}(x[b, i])."""
 
     @drawn(layers())
-    def test_anywhere(self, subject: Subject, case: Case) -> None:
-        subject.run(check_forward, case)
+    def test_anywhere(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_forward, case)
 
-    def test_in_a_long_batch(self, subject: Subject) -> None:
-        subject.run(check_forward, Case(LONG_BATCH, 0, "off_knots"))
+    def test_in_a_long_batch(self, backend_under_test: BackendUnderTest) -> None:
+        backend_under_test.run(check_forward, Case(LONG_BATCH, 0, "off_knots"))

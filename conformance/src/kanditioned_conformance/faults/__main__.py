@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from hypothesis import Phase
 
-from ..subject import Subject
+from ..backend_under_test import BackendUnderTest
 from . import EQUIVALENTS, FAULTS, Equivalent, Fault, Plain
 from .in_process import PROFILE, ChapterTest, chapter_tests
 
@@ -28,7 +28,7 @@ CHAPTERS_OF_MAPS = (
 def missed(fault: type[Fault], test: ChapterTest) -> str:
     """Return why a fault does not count as killed, or nothing."""
     try:
-        test.run(Subject(fault.__name__, fault(), fault.dtype))
+        test.run(BackendUnderTest(fault.__name__, fault(), fault.dtype))
     except fault.raises:
         pass
     except Exception as error:
@@ -36,7 +36,7 @@ def missed(fault: type[Fault], test: ChapterTest) -> str:
     else:
         return "the test passes"
     try:
-        test.run(Subject("plain", Plain(), fault.dtype))
+        test.run(BackendUnderTest("plain", Plain(), fault.dtype))
     except Exception as error:
         return f"the backend that is right fails as well: {error}"
     return ""
@@ -47,7 +47,7 @@ def refused(equivalent: type[Equivalent], tests: Iterable[ChapterTest]) -> str:
     for test in tests:
         for dtype in ("float32", "bfloat16"):
             try:
-                test.run(Subject(equivalent.__name__, equivalent(), dtype))
+                test.run(BackendUnderTest(equivalent.__name__, equivalent(), dtype))
             except Exception as error:
                 return f"{test.name} at {dtype}: {error}"
     return ""

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import Phase, seed, settings
 
 from .. import chapters, profiles
-from ..subject import Subject
+from ..backend_under_test import BackendUnderTest
 
 PROFILE = profiles.Profile("in-process", 12, derandomize=True)
 EXPLICIT_AND_RANDOM = (Phase.explicit, Phase.generate)
@@ -32,12 +32,12 @@ class ChapterTest:
     method: str
     arguments: tuple[dict[str, Any], ...]
 
-    def run(self, subject: Subject) -> None:
+    def run(self, backend_under_test: BackendUnderTest) -> None:
         """Run it, as pytest would."""
         for arguments in self.arguments:
-            subject.begin()
-            getattr(self.owner(), self.method)(subject=subject, **arguments)
-            if not subject.record.ran:
+            backend_under_test.begin()
+            getattr(self.owner(), self.method)(backend_under_test=backend_under_test, **arguments)
+            if not backend_under_test.record.ran:
                 raise RuntimeError(f"{self.name} has checked nothing")
 
 

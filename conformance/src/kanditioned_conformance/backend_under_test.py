@@ -23,7 +23,7 @@ PATIENCE = 50
 
 @dataclass
 class Record:
-    """What one test has seen of a subject.
+    """What one test has seen of a backend.
 
     Attributes:
         ran: How many problems were checked.
@@ -42,7 +42,7 @@ class Record:
 
 
 @dataclass(eq=False, repr=False)
-class Subject:
+class BackendUnderTest:
     """A backend at one dtype on one device.
 
     Attributes:
@@ -60,7 +60,7 @@ class Subject:
     record: Record = field(default_factory=Record)
 
     def __repr__(self) -> str:
-        return f"Subject({self.name!r}, {self.dtype!r}, {self.device!r})"
+        return f"BackendUnderTest({self.name!r}, {self.dtype!r}, {self.device!r})"
 
     @property
     def id(self) -> str:

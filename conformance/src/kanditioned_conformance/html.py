@@ -1,6 +1,6 @@
 """The page: backend and dtype down, chapters across, and below it everything that did not pass.
 
-python -m kanditioned_conformance.page page.html report.json [report.json ...]
+python -m kanditioned_conformance.html page.html report.json [report.json ...]
 
 Where its name ends in `.md`, it is a page for a site made of Markdown.
 """
@@ -58,7 +58,7 @@ def markdown(report: Report) -> str:
     front = "---\nhide: [navigation, toc]\n---\n"
     written = (
         "Backend and dtype down, chapters of the spec across. Written by "
-        "`python -m kanditioned_conformance.page` from the reports (`--report`) of these runs:"
+        "`python -m kanditioned_conformance.html` from the reports (`--report`) of these runs:"
     )
     return f"{front}\n# {TITLE}\n\n{written}\n\n{_body(report)}"
 

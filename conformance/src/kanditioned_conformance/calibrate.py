@@ -1,6 +1,6 @@
 """Measure how large the bound's constant must be: what a backend's results would need.
 
-    python -m kanditioned_conformance.constant torch kanditioned_torch.backend:dense
+    python -m kanditioned_conformance.calibrate torch kanditioned_torch.backend:dense
 
 For each result, this prints the largest (|got - want| - eps(storage)/2 · |want|) / (eps(compute) ·
 condition) over random layers: `numerics.CONSTANT` must be above it, and how far says what is spare.
