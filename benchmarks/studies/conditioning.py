@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from kanditioned_spec import parameterization, tuning
 from kanditioned_spec.conditioning import joint_condition, penalty_condition
-from kanditioned_spec.grid import Array, locate
+from kanditioned_spec.grid import Array, Grid, locate
 from kanditioned_spec.parameterizations import Parameterization
 from kanditioned_spec.parameterizations.demmler_reinsch import mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
@@ -82,7 +82,7 @@ def conditions(given: argparse.Namespace) -> None:
 @lru_cache
 def mass(count: int, density: str) -> Array:
     """Return the mass matrix of an input density."""
-    return mass_matrix(count, density, WIDTH)
+    return mass_matrix(Grid(count, WIDTH), density)
 
 
 def target(x: Array) -> Array:

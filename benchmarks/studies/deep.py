@@ -22,6 +22,7 @@ from sklearn.datasets import make_friedman1
 from torch import Tensor
 from tqdm import tqdm
 
+from kanditioned_spec import Grid
 from kanditioned_spec.penalty import scaling_factor
 from kanditioned_spec.refinement import coarse_to_fine
 
@@ -111,7 +112,9 @@ def parameterize(built: Network, name: str, smoothing: float) -> None:
     for number, layer in enumerate(built.kan_layers()):
         options: dict[str, Any] = {}
         if name == "demmler_reinsch":
-            factor = scaling_factor("continuous", layer.num_control_points, layer.spline_width)
+            factor = scaling_factor(
+                "continuous", Grid(layer.num_control_points, layer.spline_width)
+            )
             options["smoothing"] = smoothing * factor
             options["density"] = "normal" if number else "uniform"
         layers.append(layer.reparameterize(name, **options))

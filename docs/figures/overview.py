@@ -14,7 +14,7 @@ from kanditioned.demo.tasks import TASKS, kan
 from kanditioned.plot import MUTED, SEQUENCE, figure, save, values
 from kanditioned_spec import parameterization
 from kanditioned_spec.conditioning import joint_condition
-from kanditioned_spec.grid import knots
+from kanditioned_spec.grid import Grid
 from kanditioned_spec.parameterizations.demmler_reinsch import mass_matrix
 
 FILE = Path(__file__).parents[1] / "images" / "overview.svg"
@@ -36,7 +36,7 @@ def overview(path: str | os.PathLike[str]) -> None:
 def _lookup(panel: Any) -> None:
     """Draw the hat functions, a spline, and the two control points that one input reads."""
     points = np.array([0.3, 1.15, 0.7, 1.35, 1.75, 1.1])
-    at = knots(len(points), 4.0)
+    at = Grid(len(points), 4.0).knots()
     x = np.array([0.62])
     for index in range(len(points)):
         hat = np.eye(len(points))[index]
@@ -63,7 +63,9 @@ def _condition(panel: Any) -> None:
                 {"smoothing": SMOOTHING, "density": "normal"} if name == "demmler_reinsch" else {}
             )
             p = parameterization(name, count, **options)
-            conditions.append(joint_condition(p, SMOOTHING, mass_matrix(count, "normal", 4.0)))
+            conditions.append(
+                joint_condition(p, SMOOTHING, mass_matrix(Grid(count, 4.0), "normal"))
+            )
         panel.plot(COUNTS, conditions, ".-", color=colour, label=label)
     panel.set(title="condition of data term + λ penalty", xlabel="control points K")
     panel.set(xscale="log", yscale="log", xticks=COUNTS[::2], xticklabels=COUNTS[::2])

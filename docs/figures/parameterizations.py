@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from style import COLOURS, MUTED, figure, save
 
-from kanditioned_spec import parameterization
+from kanditioned_spec import Grid, parameterization
 from kanditioned_spec.conditioning import joint_condition, penalty_condition
 from kanditioned_spec.parameterizations.dct import dct_matrix
 from kanditioned_spec.parameterizations.demmler_reinsch import mass_matrix
@@ -100,7 +100,7 @@ def scan_error() -> None:
 def _joint(name: str, count: int, smoothing: float) -> float:
     options = {"smoothing": smoothing, "density": "uniform"} if name == "demmler_reinsch" else {}
     p = parameterization(name, count, **options)
-    return joint_condition(p, smoothing, mass_matrix(count, "uniform", 4.0))
+    return joint_condition(p, smoothing, mass_matrix(Grid(count, 4.0), "uniform"))
 
 
 def _plain_dct_condition(count: int) -> float:

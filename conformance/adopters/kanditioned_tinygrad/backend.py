@@ -78,21 +78,17 @@ class TinygradBackend:
         return float(along_knots(curvature, tensor(problem, theta)).square().sum().item())
 
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> Any:
-        sizes = problem.in_features, problem.out_features, problem.num_control_points
-        return numpy(
-            tensor(problem, initializers.control_points(init, *sizes, problem.spline_width, seed))
-        )
+        sizes = problem.in_features, problem.out_features
+        c = initializers.control_points(init, *sizes, problem.grid, seed)
+        return numpy(tensor(problem, c))
 
     def refine(self, problem: Problem, control_points: Any, num_control_points: int) -> Any:
-        refinement.warn_unless_exact(problem.num_control_points, num_control_points)
-        matrix = refinement.refinement_matrix(problem.num_control_points, num_control_points)
-        return self._along_knots(problem, matrix, control_points)
+        fine = refinement.refine_grid("refine", problem.grid, num_control_points)
+        return self._along_knots(problem, fine.matrix, control_points)
 
     def widen(self, problem: Problem, control_points: Any, intervals: int) -> Any:
-        count = problem.num_control_points
-        matrix = refinement.widening_matrix(count, intervals)
-        width = refinement.widened(problem.spline_width, count, intervals)
-        return self._along_knots(problem, matrix, control_points), width
+        wide = refinement.widen_grid("widen", problem.grid, intervals)
+        return self._along_knots(problem, wide.matrix, control_points), wide.grid.spline_width
 
     def layer(self, **arguments: Any) -> KANLayer:
         return KANLayer(**arguments)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad import Tensor, dtypes
 
-from kanditioned_spec import PARAMETERIZATIONS, initializers, validate
+from kanditioned_spec import PARAMETERIZATIONS, Grid, initializers, validate
 from kanditioned_spec import parameterization as build
 
 from .functional import along_knots, spline_forward
@@ -41,14 +41,14 @@ class KANLayer:
         where = type(self).__name__
         inputs = validate.feature_count(where, "in_features", in_features)
         outputs = validate.feature_count(where, "out_features", out_features)
-        count = validate.num_control_points(where, num_control_points)
-        self.spline_width = validate.spline_width(where, spline_width)
+        grid = Grid.checked(where, num_control_points, spline_width)
+        self.spline_width = grid.spline_width
         validate.choice(where, "init", init, initializers.INITIALIZERS)
         validate.choice(where, "parameterization", parameterization, PARAMETERIZATIONS)
         if init == "identity":
             validate.square(where, inputs, outputs)
-        self.map = build(parameterization, count, **options)
-        c = initializers.control_points(init, inputs, outputs, count, self.spline_width, seed)
+        self.map = build(parameterization, grid.num_control_points, **options)
+        c = initializers.control_points(init, inputs, outputs, grid, seed)
         self.theta = Tensor(self.map.parameters_from(c), dtype=dtypes.float32)
 
     def control_points(self) -> Tensor:

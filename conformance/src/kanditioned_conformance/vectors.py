@@ -186,7 +186,7 @@ def of_construction() -> Iterator[Vector]:
     """Yield the vectors of initialisers, refinement and refused arguments."""
     p = Problem(0, 2, 2, 4, 6.5)
     for init in ("identity", "zero"):
-        c = initializers.control_points(init, 2, 2, 4, 6.5)
+        c = initializers.control_points(init, 2, 2, p.grid)
         at_ends = np.where(np.any(c, axis=1, keepdims=True), p.spline_width / 2, 0) + 0 * c
         arguments: dict[str, Any] = {"init": init, "seed": 0}
         results: Pairs = {"control_points": (c, at_ends)}
@@ -200,7 +200,7 @@ def of_construction() -> Iterator[Vector]:
         name, given = f"refine-{count}", {"control_points": c}
         yield Vector(name, "refinement", "refine", p, given, results, arguments)
     matrix = refinement.widening_matrix(4, 2)
-    width = refinement.widened(6.5, 4, 2)
+    width = p.grid.widened(2).spline_width
     results = {
         "widened": (matrix @ c, np.abs(matrix) @ np.abs(c)),
         "width": (width, width),

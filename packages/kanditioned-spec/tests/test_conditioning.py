@@ -19,7 +19,7 @@ from kanditioned_spec.conditioning import (
     penalty_condition,
     penalty_table,
 )
-from kanditioned_spec.grid import Array
+from kanditioned_spec.grid import Array, Grid
 from kanditioned_spec.parameterizations.dct import dct_matrix
 from kanditioned_spec.parameterizations.demmler_reinsch import mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
@@ -66,7 +66,7 @@ def test_control_points_themselves_are_badly_conditioned(count: int, condition: 
 
 @cache
 def mass_of(count: int, density: str) -> Array:
-    return mass_matrix(count, density, 4.0)
+    return mass_matrix(Grid(count, 4.0), density)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 32, 256, 1024])

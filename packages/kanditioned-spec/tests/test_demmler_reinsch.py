@@ -9,7 +9,7 @@ import pytest
 
 from kanditioned_spec import numerics, parameterization
 from kanditioned_spec.conditioning import joint_condition
-from kanditioned_spec.grid import Array, knots
+from kanditioned_spec.grid import Array, Grid
 from kanditioned_spec.parameterizations.demmler_reinsch import demmler_reinsch_modes, mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
 
@@ -23,7 +23,7 @@ every_setting = pytest.mark.parametrize(("count", "density", "width"), SETTINGS)
 
 def quadrature_of_hats(count: int, density: str, width: float) -> Array:
     """Integrate φ φᵀ over pieces of at most 1/2 with Gauss's rule, the tails to ±(w/2 + 12)."""
-    x = knots(count, width)
+    x = Grid(count, width).knots()
     ends = [x[0] - 12, *x, x[-1] + 12] if density == "normal" else list(x)
     edges = [ends[0]]
     for left, right in pairwise(ends):
@@ -48,7 +48,7 @@ def test_mass_matrix_is_the_integral_of_hats(count: int, density: str, width: fl
 
     The quadrature adds rounding of its own, some hundred terms' worth.
     """
-    mass = mass_matrix(count, density, width)
+    mass = mass_matrix(Grid(count, width), density)
     want = quadrature_of_hats(count, density, width)
     bound = numerics.CONSTANT * numerics.FORMATS["float64"].eps * (count**2 + 100)
     np.testing.assert_allclose(mass, want, rtol=0, atol=bound * want.max())
@@ -56,7 +56,7 @@ def test_mass_matrix_is_the_integral_of_hats(count: int, density: str, width: fl
 
 @every_setting
 def test_mass_matrix_has_total_mass_one(count: int, density: str, width: float) -> None:
-    mass = mass_matrix(count, density, width)
+    mass = mass_matrix(Grid(count, width), density)
     assert mass.sum() == pytest.approx(1, abs=1e-12)
     np.testing.assert_array_equal(mass, mass.T)
 
@@ -64,15 +64,15 @@ def test_mass_matrix_has_total_mass_one(count: int, density: str, width: float) 
 def test_normal_mass_is_the_second_moment_of_affine_functions() -> None:
     """The hats reproduce x, also beyond the domain, so xᵀMx = E[z²] = 1 at any width."""
     for width in (0.5, 2.0, 4.0, 8.0, 16.0):
-        x = knots(33, width)
-        mass = mass_matrix(33, "normal", width)
+        x = Grid(33, width).knots()
+        mass = mass_matrix(Grid(33, width), "normal")
         assert x @ mass @ x == pytest.approx(1, abs=1e-11)
         assert np.ones(33) @ mass @ x == pytest.approx(0, abs=1e-12)
 
 
 @every_setting
 def test_modes_solve_the_generalised_eigenproblem(count: int, density: str, width: float) -> None:
-    modes = demmler_reinsch_modes(count, density, width)
+    modes = demmler_reinsch_modes(Grid(count, width), density)
     v, mu, mass = modes
     d = second_difference_matrix(count)
     np.testing.assert_allclose(v.T @ mass @ v, np.eye(count), rtol=0, atol=1e-10)
@@ -84,7 +84,7 @@ def test_modes_solve_the_generalised_eigenproblem(count: int, density: str, widt
 
 @every_setting
 def test_modes_rise_from_the_two_affine_functions(count: int, density: str, width: float) -> None:
-    v, mu, _ = demmler_reinsch_modes(count, density, width)
+    v, mu, _ = demmler_reinsch_modes(Grid(count, width), density)
     assert mu[:2].tolist() == [0.0, 0.0]
     np.testing.assert_array_equal(v[:, 0], np.ones(count))
     linear = v[:, 1] / v[-1, 1]
@@ -99,14 +99,14 @@ def test_modes_are_unique_even_and_odd_in_turn_and_positive_at_the_right_end(
     count: int, density: str, width: float
 ) -> None:
     """Neither order nor sign may hang on rounding: a stored θ must mean one function."""
-    v, _, _ = demmler_reinsch_modes(count, density, width)
+    v, _, _ = demmler_reinsch_modes(Grid(count, width), density)
     parity = np.where(np.arange(count) % 2 == 0, 1.0, -1.0)
     np.testing.assert_allclose(v[::-1], v * parity, rtol=0, atol=1e-12 * np.abs(v).max())
     assert (v[-1] > 0).all()
 
 
 def test_modes_cannot_be_changed_by_a_caller() -> None:
-    for array in demmler_reinsch_modes(8, "uniform", 1.0):
+    for array in demmler_reinsch_modes(Grid(8, 1.0), "uniform"):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
 
@@ -128,7 +128,7 @@ def test_the_objective_is_conditioned_at_every_width_that_is_taken(
     p = parameterization(
         "demmler_reinsch", 256, smoothing=smoothing, density="normal", spline_width=width
     )
-    condition = joint_condition(p, smoothing, mass_matrix(256, "normal", width))
+    condition = joint_condition(p, smoothing, mass_matrix(Grid(256, width), "normal"))
     assert condition == pytest.approx(1, abs=1e-5)
     last = np.abs(p.matrix()[-1, 2:]) / np.abs(p.matrix()[:, 2:]).max(axis=0)
     assert last.min() > 1e-5  # the entry that fixes a mode's sign is far from rounding
@@ -144,5 +144,5 @@ def test_a_domain_that_inputs_do_not_reach_is_refused(width: float) -> None:
 def test_without_smoothing_modes_are_orthonormal_under_the_density() -> None:
     p = parameterization("demmler_reinsch", 16, density="normal")
     t = p.matrix()
-    gram = t.T @ mass_matrix(16, "normal", 4.0) @ t
+    gram = t.T @ mass_matrix(Grid(16, 4.0), "normal") @ t
     np.testing.assert_allclose(gram / gram[0, 0], np.eye(16), rtol=0, atol=1e-11)

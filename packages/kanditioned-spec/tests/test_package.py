@@ -16,6 +16,7 @@ import kanditioned_spec
 from kanditioned_spec import (
     PARAMETERIZATIONS,
     Backend,
+    Grid,
     Problem,
     initializers,
     reference,
@@ -99,7 +100,9 @@ def test_reference_backend_evaluates_as_the_reference_does() -> None:
 def test_reference_backend_initialises_and_refines_as_the_spec_does() -> None:
     problem = Problem(0, 2, 3, num_control_points=5, spline_width=2.0)
     c = backend.initial_control_points(problem, "random_normal", 7)
-    np.testing.assert_array_equal(c, initializers.control_points("random_normal", 2, 3, 5, 2.0, 7))
+    np.testing.assert_array_equal(
+        c, initializers.control_points("random_normal", 2, 3, Grid(5, 2.0), 7)
+    )
     np.testing.assert_array_equal(backend.refine(problem, c, 9), refinement.refine(c, 9))
     wide, width = backend.widen(problem, c, 1)
     assert width == 3.0
@@ -109,7 +112,7 @@ def test_reference_backend_initialises_and_refines_as_the_spec_does() -> None:
 def test_reference_layer_starts_as_it_is_told() -> None:
     layer = backend.layer(in_features=2, out_features=2, init="identity", parameterization="dct")
     c = layer.parameterization.control_points(layer.parameters)
-    want = initializers.control_points("identity", 2, 2, 32, 4.0)
+    want = initializers.control_points("identity", 2, 2, Grid(32, 4.0))
     np.testing.assert_allclose(c, want, atol=1e-12)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kanditioned_spec import PARAMETERIZATIONS, Parameterization, numerics, parameterization
-from kanditioned_spec.grid import Array, knots
+from kanditioned_spec.grid import Array, Grid
 from kanditioned_spec.parameterizations import BSpline, option_names
 from kanditioned_spec.penalty import second_difference_matrix, second_differences
 
@@ -88,7 +88,7 @@ def test_affine_coordinates_span_the_affine_functions_without_penalty(p: Paramet
         return
     k = p.num_control_points
     affine = p.matrix()[:, p.affine]
-    straight = np.stack([np.ones(k), knots(k, 2.0)], axis=1)
+    straight = np.stack([np.ones(k), Grid(k, 2.0).knots()], axis=1)
     both = np.concatenate([affine / np.linalg.norm(affine, axis=0), straight], axis=1)
     assert np.linalg.matrix_rank(affine, tol=1e-9) == 2
     assert np.linalg.matrix_rank(both, tol=1e-9) == 2
@@ -136,7 +136,7 @@ def test_truncated_polynomials_are_the_closest() -> None:
     p = parameterization("legendre", 12, degree=3)
     c = draw(12)
     left_over = c - p.control_points(p.parameters_from(c))
-    powers = np.vander(knots(12, 2.0), 4)
+    powers = np.vander(Grid(12, 2.0).knots(), 4)
     assert np.abs(powers.T @ left_over).max() <= slack(powers.T, c)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kanditioned_spec import penalty, refinement
-from kanditioned_spec.grid import knots, spacing
+from kanditioned_spec.grid import Grid
 
 
 def test_affine_functions_are_free() -> None:
@@ -36,10 +36,10 @@ def test_continuous_scaling_approximates_the_integral_of_squared_curvature(
     The midpoint rule and the difference quotient have errors of at most h²/12 and h²/6 of the
     width, with all derivatives of sin at most 1.
     """
-    h = spacing(count, width)
+    h = Grid(count, width).spacing
     end = (width - h) / 2
     got = penalty.penalty(
-        np.sin(knots(count, width))[:, None], scaling="continuous", spline_width=width
+        np.sin(Grid(count, width).knots())[:, None], scaling="continuous", spline_width=width
     )
     assert abs(got - (end - np.sin(2 * end) / 2)) <= (h**2 / 12 + h**2 / 6) * width
 
@@ -49,7 +49,9 @@ def test_continuous_scaling_keeps_its_value_when_a_smooth_function_is_sampled_fi
     width: float,
 ) -> None:
     coarse, fine = (
-        penalty.penalty(np.exp(knots(k, width))[:, None], scaling="continuous", spline_width=width)
+        penalty.penalty(
+            np.exp(Grid(k, width).knots())[:, None], scaling="continuous", spline_width=width
+        )
         for k in (513, 4097)
     )
     assert fine == pytest.approx(coarse, rel=4 / 512)  # the two end intervals are not counted
@@ -66,7 +68,7 @@ def test_inserted_knots_dilute_every_kink(scaling: str, power: int, times: int) 
 
 
 def test_scaling_factor_is_named() -> None:
-    assert penalty.scaling_factor("knots", 9, 4.0) == 1.0
-    assert penalty.scaling_factor("continuous", 9, 4.0) == 8.0
+    assert penalty.scaling_factor("knots", Grid(9, 4.0)) == 1.0
+    assert penalty.scaling_factor("continuous", Grid(9, 4.0)) == 8.0
     with pytest.raises(ValueError, match=r'`penalty\(scaling=.*"knots", "continuous", got \'h\''):
-        penalty.scaling_factor("h", 9, 4.0)
+        penalty.scaling_factor("h", Grid(9, 4.0))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from kanditioned_spec import numerics, reference
-from kanditioned_spec.grid import Array, knots, locate, spacing
+from kanditioned_spec.grid import Array, Grid
 
 
 class Data(NamedTuple):
@@ -47,7 +47,7 @@ def data_of(
     u = interval + rng.uniform(0.25, 0.75, size=interval.shape)
     c, direction = rng.normal(size=(2, in_features, count, out_features))
     return Data(
-        x=(u - (count - 1) / 2) * spacing(count, width),
+        x=(u - (count - 1) / 2) * Grid(count, width).spacing,
         c=c,
         width=width,
         gy=rng.normal(size=(*shape, out_features)),
@@ -83,7 +83,7 @@ def assert_equal_up_to_rounding(got: Array, want: Array, condition: Array, step:
 
 def test_forward_is_linear_interpolation_inside_the_domain(data: Data) -> None:
     x = np.clip(data.x, -data.width / 2, data.width / 2)
-    grid = knots(data.c.shape[1], data.width)
+    grid = Grid(data.c.shape[1], data.width).knots()
     want = np.zeros((*x.shape[:-1], data.c.shape[2]))
     for i in range(data.c.shape[0]):
         for o in range(data.c.shape[2]):
@@ -104,7 +104,7 @@ def test_forward_goes_on_in_a_straight_line_outside(distance: float) -> None:
 
 def test_forward_at_the_knots_is_the_control_points() -> None:
     c = np.arange(27.0).reshape(1, 9, 3) ** 2
-    np.testing.assert_array_equal(reference.forward(knots(9, 4.0)[:, None], c, 4.0), c[0])
+    np.testing.assert_array_equal(reference.forward(Grid(9, 4.0).knots()[:, None], c, 4.0), c[0])
 
 
 def test_slope_on_a_knot_is_the_one_on_its_right() -> None:
@@ -118,7 +118,7 @@ def test_vjp_is_the_derivative_of_forward(data: Data) -> None:
     x, c, width, gy, _, _ = data
     got = reference.vjp(x, c, width, gy)
     condition = numerics.forward_condition(x, c, width) * np.abs(gy)
-    step = 0.125 * spacing(c.shape[1], width)  # crosses no knot
+    step = 0.125 * Grid(c.shape[1], width).spacing  # crosses no knot
 
     by_x = central_difference(lambda x: reference.forward(x, c, width) * gy, x, step)
     assert_equal_up_to_rounding(got.x, by_x, condition, step)
@@ -147,7 +147,7 @@ def test_vjp_of_vjp_is_the_derivative_of_vjp(data: Data) -> None:
         gx, gc = numerics.vjp_condition(x, c, width, gy)
         return np.concatenate([(np.abs(v) * gx).ravel(), (np.abs(direction) * gc).ravel()])
 
-    step = 0.125 * spacing(c.shape[1], width)
+    step = 0.125 * Grid(c.shape[1], width).spacing
     by_x = central_difference(lambda x: scalar_terms(x, c, gy), x, step)
     assert_equal_up_to_rounding(got.x, by_x, condition(c, gy), step)
     by_c = central_difference(lambda c: scalar_terms(x, c, gy), c, 1.0)
@@ -261,7 +261,7 @@ def test_finite_differences_stay_within_their_intervals() -> None:
     """Guards the tests above: a step over a knot would make their comparison meaningless."""
     for shape in SHAPES:
         x, c, width, *_ = data_of(*shape)
-        step = 0.125 * spacing(c.shape[1], width)
-        intervals = [locate(x + s, c.shape[1], width).interval for s in (-step, 0, step)]
+        step = 0.125 * Grid(c.shape[1], width).spacing
+        intervals = [Grid(c.shape[1], width).locate(x + s).interval for s in (-step, 0, step)]
         np.testing.assert_array_equal(intervals[0], intervals[1])
         np.testing.assert_array_equal(intervals[2], intervals[1])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kanditioned_spec import penalty
+from kanditioned_spec import Grid, penalty
 from kanditioned_torch import KAN, KANLayer, param_groups, spline_forward
 from kanditioned_torch.optim import RATES, SMOOTHNESS
 
@@ -118,7 +118,7 @@ def best_fit(x: Tensor, y: Tensor, count: int, smoothness: float, scaling: str) 
     zero = torch.zeros(1, count, 1, dtype=torch.float64)
     hats = torch.func.jacrev(lambda c: spline_forward(x, c))(zero).reshape(len(x), count)
     differences = torch.eye(count, dtype=torch.float64).diff(n=2, dim=0)
-    factor = penalty.scaling_factor(scaling, count, 4.0)
+    factor = penalty.scaling_factor(scaling, Grid(count, 4.0))
     curvature = factor * differences.T @ differences
     normal = hats.T @ hats / len(x) + smoothness * curvature
     return hats @ torch.linalg.solve(normal, hats.T @ y / len(x))

@@ -30,9 +30,7 @@ def check_initial(backend: CompleteBackend, case: Case, init: str) -> Ratios:
     """Compare the control points of an initialiser that draws nothing."""
     p = case.problem
     got = backend.initial_control_points(p, init, case.seed)
-    want = initializers.control_points(
-        init, p.in_features, p.out_features, p.num_control_points, p.spline_width
-    )
+    want = initializers.control_points(init, p.in_features, p.out_features, p.grid)
     condition = np.where(np.any(want, axis=1, keepdims=True), p.spline_width / 2, 0)
     return compare("initial", p, got, want, np.broadcast_to(condition, want.shape))
 
@@ -42,7 +40,7 @@ def check_random_normal(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that functions are linear, through 0, and that each output's slopes have norm 1."""
     p = case.problem
     got, slopes = _random_slopes(backend, case)
-    line = initializers.from_slopes(slopes, p.num_control_points, p.spline_width)
+    line = initializers.from_slopes(slopes, p.grid)
     # The slopes were read off the end points, which were themselves rounded.
     condition = np.abs(slopes)[:, None, :] * p.spline_width / 2 + 0 * line
     bound = 2 * numerics.tolerance(condition, condition, p.dtype)
@@ -107,7 +105,7 @@ def check_widen(backend: CompleteBackend, case: Case, intervals: int) -> Ratios:
     p, (_, c) = case.problem, case.parameter_arrays()
     got, width = backend.widen(p, c, intervals)
     matrix = refinement.widening_matrix(p.num_control_points, intervals)
-    wanted = refinement.widened(p.spline_width, p.num_control_points, intervals)
+    wanted = p.grid.widened(intervals).spline_width
     in_double = replace(p, dtype="float64")
     return compare("widen", p, got, matrix @ c, np.abs(matrix) @ np.abs(c)) | compare(
         "widened width", in_double, width, wanted, wanted

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from kanditioned_spec import Parameterization, Problem, numerics
-from kanditioned_spec.grid import Array
+from kanditioned_spec.grid import Array, Grid
 from kanditioned_spec.parameterizations.demmler_reinsch import DemmlerReinsch, mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
 from kanditioned_spec.protocol import CompleteBackend
@@ -108,5 +108,5 @@ def _objective(spec: Parameterization) -> Array:
     if not isinstance(spec, DemmlerReinsch):
         return bent
     o = spec.options
-    mass = mass_matrix(spec.num_control_points, o["density"], o["spline_width"])
+    mass = mass_matrix(Grid(spec.num_control_points, o["spline_width"]), o["density"])
     return np.vstack([np.linalg.cholesky(mass).T, np.sqrt(o["smoothing"]) * bent])

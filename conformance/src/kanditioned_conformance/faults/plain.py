@@ -14,11 +14,12 @@ from kanditioned_spec import (
     PARAMETERIZATIONS,
     SPEC_VERSION,
     BackendInfo,
+    Grid,
     Problem,
     refinement,
 )
-from kanditioned_spec.backend import KANLayer
 from kanditioned_spec.backend import backend as reference
+from kanditioned_spec.backend import new_layer
 
 from ..cases import map_of, rounded
 
@@ -145,7 +146,7 @@ class Plain:
         return self.stored(problem, matrix.astype(c.dtype) @ c), width
 
     def layer(self, **arguments: Any) -> object:
-        return KANLayer(**arguments)
+        return new_layer(**arguments)
 
     def save(self, problem: Problem, theta: Floats, path: Any) -> None:
         reference.save(problem, theta, path)
@@ -232,7 +233,7 @@ class Plain:
         return refinement.refinement_matrix(problem.num_control_points, count)
 
     def widened(self, width: float, count: int, intervals: int) -> float:
-        return refinement.widened(width, count, intervals)
+        return Grid(count, width).widened(intervals).spline_width
 
     def bend(self, problem: Problem, theta: Floats) -> Floats:
         spec = map_of(problem)

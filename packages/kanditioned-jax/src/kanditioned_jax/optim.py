@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
-from kanditioned_spec import penalty, validate
+from kanditioned_spec import Grid, penalty, validate
 from kanditioned_spec.parameterizations import curvature_coordinates
 
 from .config import Config
@@ -113,7 +113,7 @@ def curvature_rates(config: Config, dtype: DTypeLike, scaling: str = "continuous
         ValueError: The parameterization has no curvature coordinates.
     """
     spec = config.spec
-    factor = penalty.scaling_factor(scaling, config.num_control_points, config.spline_width)
+    factor = penalty.scaling_factor(scaling, Grid(config.num_control_points, config.spline_width))
     coordinates = curvature_coordinates("add_curvature_decay", "params", spec)
     gains = curvature(spec, jnp.ones((1, spec.num_parameters, 1), dtype))
     rates = jnp.zeros((spec.num_parameters, 1), dtype)

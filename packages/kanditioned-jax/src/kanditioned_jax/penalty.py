@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 
-from kanditioned_spec import Parameterization
+from kanditioned_spec import Grid, Parameterization
 from kanditioned_spec.penalty import SCALINGS, scaling_factor
 
 from .parameterizations import curvature
@@ -23,5 +23,5 @@ def penalty(
         scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain.
         spline_width: Width of the domain in input units, for `"continuous"`.
     """
-    factor = scaling_factor(scaling, spec.num_control_points, spline_width)
+    factor = scaling_factor(scaling, Grid(spec.num_control_points, spline_width))
     return (curvature(spec, theta) ** 2).sum() * factor

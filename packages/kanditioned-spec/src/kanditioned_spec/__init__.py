@@ -10,6 +10,7 @@ and `registry` (what a backend is and how it is found), `checkpoint` (file schem
 from __future__ import annotations
 
 from . import checkpoint, initializers, numerics, penalty, reference, refinement, registry
+from .grid import Grid
 from .parameterizations import PARAMETERIZATIONS, Parameterization, parameterization
 from .protocol import SPEC_VERSION, Backend, BackendInfo, Problem
 from .refinement import ResampleWarning
@@ -21,6 +22,7 @@ __all__ = [
     "Backend",
     "BackendInfo",
     "BackendNotInstalledError",
+    "Grid",
     "Parameterization",
     "Problem",
     "ResampleWarning",

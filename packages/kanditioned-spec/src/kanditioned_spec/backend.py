@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import checkpoint, initializers, reference, refinement, validate
+from .grid import Array, Grid
 from .parameterizations import PARAMETERIZATIONS, Parameterization
 from .parameterizations import parameterization as build
 from .protocol import SPEC_VERSION, BackendInfo, NumpyArray, Problem
@@ -79,8 +80,7 @@ class ReferenceBackend:
             init,
             problem.in_features,
             problem.out_features,
-            problem.num_control_points,
-            problem.spline_width,
+            Grid(problem.num_control_points, problem.spline_width),
             seed,
         )
 
@@ -94,8 +94,8 @@ class ReferenceBackend:
     ) -> tuple[NumpyArray, float]:
         return refinement.widen(control_points, problem.spline_width, intervals)
 
-    def layer(self, **arguments: Any) -> KANLayer:
-        return KANLayer(**arguments)
+    def layer(self, **arguments: Any) -> NewLayer:
+        return new_layer(**arguments)
 
     def save(self, problem: Problem, theta: NumpyArray, path: str | os.PathLike[str]) -> None:
         layer = checkpoint.Layer.of(checkpoint.LayerConfig.of(problem), theta)
@@ -106,39 +106,35 @@ class ReferenceBackend:
         return layer.config.problem(batch=0), layer.values
 
 
-class KANLayer:
-    """The arguments of a layer, checked in the order and with the messages of every backend.
+class NewLayer(NamedTuple):
+    """A layer as it is made: the map from parameters to control points, and θ, shape (I, P, O)."""
 
-    Attributes:
-        parameterization: The map from parameters to control points.
-        parameters: Initial θ, shape (I, P, O).
-    """
+    parameterization: Parameterization
+    parameters: Array
 
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        init: str = "random_normal",
-        num_control_points: int = 32,
-        spline_width: float = 4.0,
-        parameterization: str = "bspline",
-        **options: Any,
-    ) -> None:
-        where = type(self).__name__
-        features = (
-            validate.feature_count(where, "in_features", in_features),
-            validate.feature_count(where, "out_features", out_features),
-        )
-        count = validate.num_control_points(where, num_control_points)
-        width = validate.spline_width(where, spline_width)
-        validate.choice(where, "init", init, initializers.INITIALIZERS)
-        validate.choice(where, "parameterization", parameterization, PARAMETERIZATIONS)
-        if init == "identity":
-            validate.square(where, *features)
-        self.parameterization = build(parameterization, count, **options)
-        self.parameters = self.parameterization.parameters_from(
-            initializers.control_points(init, *features, count, width)
-        )
+
+def new_layer(
+    in_features: int,
+    out_features: int,
+    init: str = "random_normal",
+    num_control_points: int = 32,
+    spline_width: float = 4.0,
+    parameterization: str = "bspline",
+    **options: Any,
+) -> NewLayer:
+    """Check the arguments of `KANLayer`, in the order and with the messages of every backend."""
+    where = "KANLayer"
+    features = (
+        validate.feature_count(where, "in_features", in_features),
+        validate.feature_count(where, "out_features", out_features),
+    )
+    grid = Grid.checked(where, num_control_points, spline_width)
+    validate.choice(where, "init", init, initializers.INITIALIZERS)
+    validate.choice(where, "parameterization", parameterization, PARAMETERIZATIONS)
+    if init == "identity":
+        validate.square(where, *features)
+    spec = build(parameterization, grid.num_control_points, **options)
+    return NewLayer(spec, spec.parameters_from(initializers.control_points(init, *features, grid)))
 
 
 def _map_of(problem: Problem) -> Parameterization:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grid import Array
+from .grid import Array, Grid
 from .parameterizations import DemmlerReinsch, Parameterization, parameterization
 from .parameterizations.demmler_reinsch import mass_matrix
 from .penalty import second_difference_matrix
@@ -62,7 +62,7 @@ def penalty_table(counts: tuple[int, ...]) -> str:
 
 def joint_table(counts: tuple[int, ...], smoothings: tuple[float, ...], density: str) -> str:
     """Return a table of joint conditions, `demmler_reinsch` beside the others, per λ and K."""
-    masses = {k: mass_matrix(k, density, 4.0) for k in counts}
+    masses = {k: mass_matrix(Grid(k, 4.0), density) for k in counts}
     rows = []
     for smoothing in smoothings:
         for name in ("bspline", "prefix_sum", "dct", "legendre", "demmler_reinsch"):

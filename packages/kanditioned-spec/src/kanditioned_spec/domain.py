@@ -7,13 +7,12 @@ with the data, do not depend on their order, and need no guess of their range.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-from . import validate
-from .grid import spacing
+from . import refinement, validate
+from .grid import Grid
+from .refinement import GridChange
 
 KEEP = ("spacing", "num_control_points")
 """What of a grid stays when its domain is fitted to data."""
@@ -62,16 +61,38 @@ class Magnitudes:
         return float(end.clip(limits.tiny, limits.max))
 
 
+def fit_grid(
+    grid: Grid, reach: float, keep: str, control_points: npt.ArrayLike, dtype: str
+) -> GridChange:
+    """Go to a domain that holds [-reach, reach].
+
+    Args:
+        grid: The old grid.
+        reach: In input units, > 0.
+        keep: One of `KEEP`. `"spacing"` is exact; `"num_control_points"` is so where the functions
+            are lines.
+        control_points: Shape (I, K, O), to see whether the functions change.
+        dtype: The name of the dtype that they are stored in.
+
+    Warns:
+        ResampleWarning: `keep="num_control_points"`, and the functions change.
+    """
+    fitted = grid.fitted(reach, keep)
+    if keep == "spacing":
+        more = (fitted.num_control_points - grid.num_control_points) // 2
+        return GridChange(fitted, refinement.widening_matrix(grid.num_control_points, more))
+    widths = grid.spline_width, fitted.spline_width
+    c = np.asarray(control_points, np.float64)
+    refinement.warn_if_resampling_changes(c, dtype, *widths)
+    return GridChange(fitted, refinement.resampling_matrix(grid.num_control_points, *widths))
+
+
 def checked_coverage(where: str, coverage: float) -> float:
     """Return a share of the data: a number in (0, 1]."""
-    constraint, remedy = "a number in (0, 1]", "It is the share of the data within the domain."
-    share = validate.finite_real(where, "coverage", coverage, constraint, remedy)
-    if share > 1:
-        raise ValueError(validate.message(where, "coverage", constraint, share, remedy))
-    return share
+    return validate.coverage(where, coverage)
 
 
 def missing_intervals(reach: float, num_control_points: int, spline_width: float) -> int:
     """Return how many knot spacings each end of the domain lacks to hold [-reach, reach]."""
-    beyond = (reach - spline_width / 2) / spacing(num_control_points, spline_width)
-    return max(0, math.ceil(beyond))
+    fitted = Grid(num_control_points, spline_width).fitted(reach, "spacing")
+    return (fitted.num_control_points - num_control_points) // 2

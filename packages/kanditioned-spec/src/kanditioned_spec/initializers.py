@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import validate
-from .grid import Array, knots
+from .grid import Array, Grid
 
 INITIALIZERS = ("random_normal", "identity", "zero")
 
@@ -22,14 +22,16 @@ def control_points(
     init: str,
     in_features: int,
     out_features: int,
-    num_control_points: int,
-    spline_width: float,
+    grid: Grid,
     rng: np.random.Generator | int | None = None,
 ) -> Array:
     """Return initial control points, shape (I, K, O).
 
     Args:
         init: One of `INITIALIZERS`.
+        in_features: I.
+        out_features: O.
+        grid: Where the knots are.
         rng: Source of `random_normal`: a generator, or a seed for a new one. The global random
             state is never touched.
 
@@ -37,7 +39,7 @@ def control_points(
         ValueError: Unknown `init`, or `identity` with I != O.
 
     Example:
-        >>> control_points("identity", 1, 1, 5, spline_width=4.0).ravel()
+        >>> control_points("identity", 1, 1, Grid(5, 4.0)).ravel()
         array([-2., -1.,  0.,  1.,  2.])
     """
     where = "initializers.control_points"
@@ -50,9 +52,9 @@ def control_points(
     else:
         slopes = np.random.default_rng(rng).standard_normal((in_features, out_features))
         slopes /= np.linalg.norm(slopes, axis=0)
-    return from_slopes(slopes, num_control_points, spline_width)
+    return from_slopes(slopes, grid)
 
 
-def from_slopes(slopes: Array, num_control_points: int, spline_width: float) -> Array:
+def from_slopes(slopes: Array, grid: Grid) -> Array:
     """Return the control points (I, K, O) of the linear functions with slopes (I, O)."""
-    return slopes[:, None, :] * knots(num_control_points, spline_width)[:, None]
+    return slopes[:, None, :] * grid.knots()[:, None]

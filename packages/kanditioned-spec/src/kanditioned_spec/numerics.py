@@ -17,12 +17,13 @@ with the quotient of the two, `position_share`.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .grid import Array, locate, spacing
+from .grid import Array, Grid
 from .reference import Gradients, SecondOrderGradients
 
 CONSTANT = 4.0
@@ -79,13 +80,14 @@ def forward_condition(
     """
     x = np.asarray(x, dtype=np.float64)
     c = np.asarray(control_points, dtype=np.float64)
+    grid = Grid(c.shape[1], spline_width)
     condition = np.zeros((*x.shape[:-1], c.shape[2]))
     for i in range(c.shape[0]):
-        interval, fraction = locate(x[..., i], c.shape[1], spline_width)
+        interval, fraction = grid.locate(x[..., i])
         left, right = c[i, interval], c[i, interval + 1]
         condition += np.abs(left)
         condition += np.abs(fraction)[..., None] * (np.abs(left) + np.abs(right))
-        moved = share * _position_condition(x[..., i], c.shape[1], spline_width)
+        moved = share * _position_condition(x[..., i], grid)
         condition += moved[..., None] * np.abs(right - left)
     return condition
 
@@ -97,11 +99,12 @@ def jvp_condition(
     x = np.asarray(x, dtype=np.float64)
     v = np.abs(np.asarray(tangent_x, dtype=np.float64))
     c = np.abs(np.asarray(control_points, dtype=np.float64))
+    grid = Grid(c.shape[1], spline_width)
     condition = np.zeros((*x.shape[:-1], c.shape[2]))
     for i in range(c.shape[0]):
-        interval, _ = locate(x[..., i], c.shape[1], spline_width)
+        interval, _ = grid.locate(x[..., i])
         condition += v[..., i, None] * (c[i, interval] + c[i, interval + 1])
-    return condition / spacing(c.shape[1], spline_width)
+    return condition / grid.spacing
 
 
 def vjp_condition(
@@ -122,14 +125,15 @@ def vjp_condition(
     c = np.asarray(control_points, dtype=np.float64)
     gy = np.abs(np.asarray(grad_y, dtype=np.float64))
     in_features, count, out_features = c.shape
-    flat_x, flat_gy = x.reshape(-1, in_features), gy.reshape(-1, out_features)
+    grid, batch = Grid(count, spline_width), math.prod(x.shape[:-1])
+    flat_x, flat_gy = x.reshape(batch, in_features), gy.reshape(batch, out_features)
     gx = np.zeros(flat_x.shape)
     gc = np.zeros((in_features, count + 2, out_features))  # one knot of margin at both ends
     for i in range(in_features):
-        interval, fraction = locate(flat_x[:, i], count, spline_width)
+        interval, fraction = grid.locate(flat_x[:, i])
         magnitude = np.abs(c[i, interval]) + np.abs(c[i, interval + 1])
-        gx[:, i] = (flat_gy * magnitude).sum(-1) / spacing(count, spline_width)
-        moved = share * _position_condition(flat_x[:, i], count, spline_width)
+        gx[:, i] = (flat_gy * magnitude).sum(-1) / grid.spacing
+        moved = share * _position_condition(flat_x[:, i], grid)
         outside = np.zeros_like(fraction)
         weights = (outside, 1 + np.abs(fraction), np.abs(fraction), outside)
         for offset, weight in enumerate(weights):
@@ -152,11 +156,12 @@ def vjp_of_vjp_condition(
     v = np.abs(np.asarray(cotangent_x, dtype=np.float64))
     direction = np.asarray(cotangent_control_points, dtype=np.float64)
     in_features, count, out_features = direction.shape
+    grid = Grid(count, spline_width)
     gc = np.zeros(direction.shape)
-    flat_gy = gy.reshape(-1, out_features)
+    flat_gy = gy.reshape(math.prod(gy.shape[:-1]), out_features)
     for i in range(in_features):
-        interval, _ = locate(x[..., i].reshape(-1), count, spline_width)
-        pushed = v[..., i].reshape(-1, 1) * flat_gy / spacing(count, spline_width)
+        interval, _ = grid.locate(x[..., i].reshape(-1))
+        pushed = v[..., i].reshape(-1, 1) * flat_gy / grid.spacing
         np.add.at(gc[i], interval, pushed)
         np.add.at(gc[i], interval + 1, pushed)
     return SecondOrderGradients(
@@ -167,5 +172,5 @@ def vjp_of_vjp_condition(
     )
 
 
-def _position_condition(x: Array, num_control_points: int, spline_width: float) -> Array:
-    return np.abs(x) / spacing(num_control_points, spline_width) + (num_control_points - 1) / 2
+def _position_condition(x: Array, grid: Grid) -> Array:
+    return np.abs(x) / grid.spacing + (grid.num_control_points - 1) / 2

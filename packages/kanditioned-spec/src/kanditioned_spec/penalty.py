@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import validate
-from .grid import Array, spacing
+from .grid import Array, Grid
 
 SCALINGS = ("knots", "continuous")
 
@@ -28,7 +28,7 @@ def second_difference_matrix(count: int) -> Array:
     return second_differences(np.eye(count))
 
 
-def scaling_factor(scaling: str, num_control_points: int, spline_width: float) -> float:
+def scaling_factor(scaling: str, grid: Grid) -> float:
     """Return what ‖D c‖² is multiplied by: 1 for `"knots"`, h⁻³ for `"continuous"`.
 
     Raises:
@@ -37,7 +37,7 @@ def scaling_factor(scaling: str, num_control_points: int, spline_width: float) -
     validate.choice("penalty", "scaling", scaling, SCALINGS)
     if scaling == "knots":
         return 1.0
-    return 1 / spacing(num_control_points, spline_width) ** 3
+    return 1 / grid.spacing**3
 
 
 def penalty(
@@ -53,5 +53,5 @@ def penalty(
             needs `spline_width` in input units.
     """
     c = np.asarray(control_points, dtype=np.float64)
-    factor = scaling_factor(scaling, c.shape[-2], spline_width)
+    factor = scaling_factor(scaling, Grid(c.shape[-2], spline_width))
     return float((second_differences(c) ** 2).sum() * factor)

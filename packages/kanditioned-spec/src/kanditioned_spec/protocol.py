@@ -17,6 +17,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from .grid import Grid
+
 NumpyArray = npt.NDArray[np.floating[Any]]
 
 SPEC_VERSION = "2.0"
@@ -75,6 +77,11 @@ class Problem:
     device: str = "cpu"
     parameterization: str = "bspline"
     options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def grid(self) -> Grid:
+        """Where the knots are."""
+        return Grid(self.num_control_points, self.spline_width)
 
 
 @runtime_checkable

@@ -20,13 +20,14 @@ Shapes: x (..., I), control_points (I, K, O), y and grad_y (..., O), with any le
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import validate
-from .grid import Array, locate, spacing
+from .grid import Array, Grid
 
 
 class Gradients(NamedTuple):
@@ -69,10 +70,11 @@ def forward(x: npt.ArrayLike, control_points: npt.ArrayLike, spline_width: float
         array([1. , 2.5, 7. ])
     """
     x, c = _arguments("forward", x, control_points)
+    grid = Grid(c.shape[1], spline_width)
     y = np.zeros((*x.shape[:-1], c.shape[2]))
     with np.errstate(invalid="ignore"):  # inf · 0 is NaN by the formula
         for i in range(c.shape[0]):
-            interval, fraction = locate(x[..., i], c.shape[1], spline_width)
+            interval, fraction = grid.locate(x[..., i])
             left, right = c[i, interval], c[i, interval + 1]
             y += left + fraction[..., None] * (right - left)
     return y
@@ -87,9 +89,10 @@ def jvp(
     """
     x, c = _arguments("jvp", x, control_points)
     v = _of_shape("jvp", "tangent_x", tangent_x, x.shape)
+    grid = Grid(c.shape[1], spline_width)
     tangent_y = np.zeros((*x.shape[:-1], c.shape[2]))
     for i in range(c.shape[0]):
-        tangent_y += v[..., i, None] * _slope(x[..., i], c[i], spline_width)
+        tangent_y += v[..., i, None] * _slope(x[..., i], c[i], grid)
     return tangent_y
 
 
@@ -108,10 +111,11 @@ def vjp(
     """
     x, c = _arguments("vjp", x, control_points)
     gy = _of_shape("vjp", "grad_y", grad_y, (*x.shape[:-1], c.shape[2]))
+    grid = Grid(c.shape[1], spline_width)
     gx = np.zeros(x.shape)
     for i in range(c.shape[0]):
-        gx[..., i] = (gy * _slope(x[..., i], c[i], spline_width)).sum(-1)
-    return Gradients(gx, _grad_control_points(x, gy, c.shape, spline_width))
+        gx[..., i] = (gy * _slope(x[..., i], c[i], grid)).sum(-1)
+    return Gradients(gx, _grad_control_points(x, gy, grid))
 
 
 def vjp_of_vjp(
@@ -141,38 +145,33 @@ def vjp_of_vjp(
     direction = _of_shape(where, "cotangent_control_points", cotangent_control_points, c.shape)
     return SecondOrderGradients(
         x=vjp(x, direction, spline_width, gy).x,
-        control_points=_grad_control_points(x, gy, c.shape, spline_width, weight=v),
+        control_points=_grad_control_points(x, gy, Grid(c.shape[1], spline_width), weight=v),
         grad_y=jvp(x, c, spline_width, v) + forward(x, direction, spline_width),
     )
 
 
-def _slope(x: Array, c: Array, spline_width: float) -> Array:
+def _slope(x: Array, c: Array, grid: Grid) -> Array:
     """Return s'(x) of one feature's edges, shape (..., O), for control points (K, O)."""
-    interval, _ = locate(x, c.shape[0], spline_width)
-    slope = (c[interval + 1] - c[interval]) / spacing(c.shape[0], spline_width)
+    interval, _ = grid.locate(x)
+    slope = (c[interval + 1] - c[interval]) / grid.spacing
     return np.where(np.isnan(x)[..., None], np.nan, slope)
 
 
-def _grad_control_points(
-    x: Array,
-    gy: Array,
-    shape: tuple[int, ...],
-    spline_width: float,
-    weight: Array | None = None,
-) -> Array:
+def _grad_control_points(x: Array, gy: Array, grid: Grid, weight: Array | None = None) -> Array:
     """Accumulate gy onto the two control points of every sample.
 
     The weights are (1 - t, t), or their derivative (-v/h, v/h) along a direction `weight` = v.
     """
-    gc = np.zeros(shape)
-    flat_gy = gy.reshape(-1, shape[2])
+    in_features, out_features = x.shape[-1], gy.shape[-1]
+    gc = np.zeros((in_features, grid.num_control_points, out_features))
+    flat_gy = gy.reshape(math.prod(gy.shape[:-1]), out_features)
     with np.errstate(invalid="ignore"):
-        for i in range(shape[0]):
-            interval, fraction = locate(x[..., i].reshape(-1), shape[1], spline_width)
+        for i in range(in_features):
+            interval, fraction = grid.locate(x[..., i].reshape(-1))
             if weight is None:
                 left, right = 1 - fraction, fraction
             else:
-                right = weight[..., i].reshape(-1) / spacing(shape[1], spline_width)
+                right = weight[..., i].reshape(-1) / grid.spacing
                 right = np.where(np.isnan(fraction), np.nan, right)
                 left = -right
             np.add.at(gc[i], interval, left[:, None] * flat_gy)
@@ -183,17 +182,7 @@ def _grad_control_points(
 def _arguments(where: str, x: npt.ArrayLike, control_points: npt.ArrayLike) -> tuple[Array, Array]:
     x = np.asarray(x, dtype=np.float64)
     c = np.asarray(control_points, dtype=np.float64)
-    if c.ndim != 3:
-        raise ValueError(
-            validate.message(
-                where,
-                "control_points",
-                "of shape (in_features, num_control_points, out_features)",
-                f"shape {c.shape}",
-                "Stack the control points of all edges into one three-dimensional array.",
-            )
-        )
-    validate.num_control_points(where, c.shape[1])
+    validate.control_points(where, c.shape)
     validate.last_dimension(where, "x", x.shape, c.shape[0])
     return x, c
 

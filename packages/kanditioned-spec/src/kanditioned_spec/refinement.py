@@ -8,13 +8,13 @@ their corners.
 
 from __future__ import annotations
 
-import warnings
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import numerics, validate
-from .grid import Array, knots, locate
+from .grid import Array, Grid
 
 
 class ResampleWarning(UserWarning):
@@ -61,6 +61,47 @@ def coarse_to_fine(num_control_points: int, coarsest: int = 5) -> list[int]:
     return counts
 
 
+class GridChange(NamedTuple):
+    """Another grid for the same functions.
+
+    Attributes:
+        grid: It.
+        matrix: Shape (K', K), evaluates the old spline at the new knots: c' = matrix @ c.
+    """
+
+    grid: Grid
+    matrix: Array
+
+
+def refine_grid(where: str, grid: Grid, num_control_points: int) -> GridChange:
+    """Go to another number of control points.
+
+    Args:
+        where: The callable that the number is an argument of.
+        grid: The old grid.
+        num_control_points: K' >= 2. Exact for K' = m (K - 1) + 1.
+
+    Warns:
+        ResampleWarning: K' is of another form, so the functions change between the new knots.
+    """
+    count = validate.num_control_points(where, num_control_points)
+    warn_unless_exact(grid.num_control_points, count)
+    return GridChange(grid.refined(count), refinement_matrix(grid.num_control_points, count))
+
+
+def widen_grid(where: str, grid: Grid, intervals: int) -> GridChange:
+    """Extend the domain by whole intervals at both ends, along the extrapolated lines.
+
+    Args:
+        where: The callable that the number is an argument of.
+        grid: The old grid.
+        intervals: How many to add at each end, >= 0.
+    """
+    remedy = "Each end of the domain grows by this many knot spacings."
+    steps = validate.integer(where, "intervals", intervals, 0, remedy)
+    return GridChange(grid.widened(steps), widening_matrix(grid.num_control_points, steps))
+
+
 def refine(control_points: npt.ArrayLike, num_control_points: int) -> Array:
     """Return control points (..., K', O) of the same functions on another number of knots.
 
@@ -72,21 +113,19 @@ def refine(control_points: npt.ArrayLike, num_control_points: int) -> Array:
         ResampleWarning: K' is of another form, so the functions change between the new knots.
     """
     c = np.asarray(control_points, dtype=np.float64)
-    count = validate.num_control_points("refine", num_control_points)
-    warn_unless_exact(c.shape[-2], count)
-    return np.asarray(refinement_matrix(c.shape[-2], count) @ c, dtype=np.float64)
+    matrix = refine_grid("refine", Grid(c.shape[-2], 1.0), num_control_points).matrix
+    return np.asarray(matrix @ c, dtype=np.float64)
 
 
-def warn_unless_exact(old_count: int, new_count: int, stacklevel: int = 3) -> None:
+def warn_unless_exact(old_count: int, new_count: int) -> None:
     """Warn that going from `old_count` to `new_count` knots resamples, if it does."""
     if is_exact(old_count, new_count):
         return
     nearest = round((new_count - 1) / (old_count - 1)) or 1
-    warnings.warn(
+    validate.warn(
         f"refine: {new_count} control points do not contain the {old_count} old knots, so the "
         f"functions were resampled. {nearest * (old_count - 1) + 1} would keep them exactly.",
         ResampleWarning,
-        stacklevel=stacklevel,
     )
 
 
@@ -104,16 +143,14 @@ def widen(
         The new control points (..., K + 2 intervals, O) and the new width.
     """
     c = np.asarray(control_points, dtype=np.float64)
-    remedy = "Each end of the domain grows by this many knot spacings."
-    steps = validate.integer("widen", "intervals", intervals, 0, remedy)
-    validate.spline_width("widen", spline_width)
-    count = c.shape[-2]
-    return np.asarray(widening_matrix(count, steps) @ c), widened(spline_width, count, steps)
+    grid = Grid(c.shape[-2], validate.spline_width("widen", spline_width))
+    wide = widen_grid("widen", grid, intervals)
+    return np.asarray(wide.matrix @ c, dtype=np.float64), wide.grid.spline_width
 
 
 def widened(spline_width: float, num_control_points: int, intervals: int) -> float:
     """Return the width after `widen`: the spacing stays."""
-    return spline_width * (num_control_points - 1 + 2 * intervals) / (num_control_points - 1)
+    return Grid(num_control_points, spline_width).widened(intervals).spline_width
 
 
 def widening_matrix(count: int, intervals: int) -> Array:
@@ -129,7 +166,7 @@ def widening_matrix(count: int, intervals: int) -> Array:
 
 def resampling_matrix(count: int, old_width: float, new_width: float) -> Array:
     """Return the matrix (K, K) that evaluates splines of one width at the knots of another."""
-    interval, fraction = locate(knots(count, new_width), count, old_width)
+    interval, fraction = Grid(count, old_width).locate(Grid(count, new_width).knots())
     matrix = np.zeros((count, count))
     rows = np.arange(count)
     matrix[rows, interval] = 1 - fraction
@@ -138,7 +175,7 @@ def resampling_matrix(count: int, old_width: float, new_width: float) -> Array:
 
 
 def warn_if_resampling_changes(
-    control_points: Array, dtype: str, old_width: float, new_width: float, stacklevel: int = 4
+    control_points: Array, dtype: str, old_width: float, new_width: float
 ) -> None:
     """Warn if the knots of a new width cannot hold the functions on the old ones.
 
@@ -149,7 +186,6 @@ def warn_if_resampling_changes(
         dtype: The name of the dtype that they were stored in.
         old_width: Their width of the domain in input units.
         new_width: The new one.
-        stacklevel: As in `warnings.warn`, of the caller's caller's caller by default.
 
     Warns:
         ResampleWarning: The functions change.
@@ -161,10 +197,9 @@ def warn_if_resampling_changes(
     rounding = numerics.CONSTANT * eps * (abs(back) @ (abs(there) @ abs(c)) + abs(c))
     change = abs(back @ (there @ c) - c)
     if (change > rounding).any():
-        warnings.warn(
+        validate.warn(
             f"fit_domain: the new knots do not contain the old ones, so the functions were "
             f"resampled, and changed by up to {change.max():.2g} at the old knots. "
             f'keep="spacing" would keep them exactly.',
             ResampleWarning,
-            stacklevel=stacklevel,
         )

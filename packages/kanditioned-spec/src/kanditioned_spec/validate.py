@@ -13,7 +13,9 @@ from __future__ import annotations
 import importlib
 import math
 import operator
-from collections.abc import Iterable
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from types import ModuleType
 from typing import Any
@@ -22,6 +24,17 @@ from typing import Any
 def message(where: str, argument: str, constraint: str, got: Any, remedy: str) -> str:
     """Compose an error message in the agreed form."""
     return f"`{where}({argument}=...)` must be {constraint}, got {got}. {remedy}"
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Warn at the line that called into these packages, however deep in them this is.
+
+    (`warnings.warn(skip_file_prefixes=...)` says the same, from Python 3.12 on.)
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("kanditioned"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=level)
 
 
 def integer(where: str, argument: str, value: Any, minimum: int, remedy: str) -> int:
@@ -94,6 +107,73 @@ def spline_width(where: str, value: Any) -> float:
     """Return a domain width in input units: a finite number > 0."""
     remedy = "It is the width of the domain [-spline_width/2, spline_width/2] in input units."
     return finite_real(where, "spline_width", value, "a finite number > 0", remedy)
+
+
+def control_points(where: str, shape: Sequence[int]) -> None:
+    """Check that control points have shape (I, K, O) with K >= 2.
+
+    Raises:
+        ValueError: They have not.
+    """
+    if len(shape) != 3:
+        constraint = "of shape (in_features, num_control_points, out_features)"
+        remedy = "Stack the control points of all edges into one three-dimensional array."
+        got = f"shape {tuple(shape)}"
+        raise ValueError(message(where, "control_points", constraint, got, remedy))
+    num_control_points(where, shape[1])
+
+
+def widths(where: str, value: Any) -> tuple[int, ...]:
+    """Return the numbers of features of a network, before, between and after its layers.
+
+    Raises:
+        ValueError: They are not a list or tuple of at least two.
+    """
+    if not isinstance(value, (list, tuple)) or len(value) < 2:
+        constraint = "a list or tuple of at least two numbers of features"
+        remedy = "For example [4, 16, 1]: four inputs, sixteen hidden features, one output."
+        raise ValueError(message(where, "widths", constraint, repr(value), remedy))
+    return tuple(feature_count(where, "widths", width) for width in value)
+
+
+def norm(where: str, value: Any, widths: Sequence[int], valid: Sequence[str]) -> str:
+    """Return what stands before each layer of a network, one of the `valid` names.
+
+    Raises:
+        ValueError: It is not, or it is `"layer"` and a layer has one or two inputs.
+    """
+    name = choice(where, "norm", value, valid)
+    few = [width for width in widths[:-1] if width < 3]
+    if name == "layer" and few:
+        others = " or ".join(f'"{other}"' for other in valid if other != name)
+        constraint = f"{others} before a layer of one or two features"
+        remedy = "Normalising over so few features leaves at most their order."
+        raise ValueError(message(where, "norm", constraint, f'"{name}" with {few[0]}', remedy))
+    return name
+
+
+def dropout(where: str, value: Any) -> float:
+    """Return a probability of dropping a hidden feature: a number in [0, 1)."""
+    constraint, remedy = "a number in [0, 1)", "It is the share of hidden features to drop."
+    probability = finite_real(where, "dropout", value, constraint, remedy, zero=True)
+    if probability >= 1:
+        raise ValueError(message(where, "dropout", constraint, probability, remedy))
+    return probability
+
+
+def coverage(where: str, value: Any) -> float:
+    """Return a share of the data that has to be in the domain: a number in (0, 1]."""
+    constraint, remedy = "a number in (0, 1]", "It is the share of the data within the domain."
+    share = finite_real(where, "coverage", value, constraint, remedy)
+    if share > 1:
+        raise ValueError(message(where, "coverage", constraint, share, remedy))
+    return share
+
+
+def tolerance(where: str, value: Any) -> float:
+    """Return how far an output may move: a finite number >= 0."""
+    remedy = "It is how far an output may move, in its own units."
+    return finite_real(where, "tolerance", value, "a finite number >= 0", remedy, zero=True)
 
 
 def square(where: str, in_features: int, out_features: int) -> None:

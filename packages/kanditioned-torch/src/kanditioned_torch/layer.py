@@ -18,7 +18,7 @@ from kanditioned_spec import (
 )
 from kanditioned_spec import penalty as spec_penalty
 from kanditioned_spec.domain import KEEP, checked_coverage
-from kanditioned_spec.grid import knots
+from kanditioned_spec.grid import Grid, knots
 from kanditioned_spec.parameterizations import option_names
 
 from . import refinement, selection
@@ -196,7 +196,9 @@ class KANLayer(Edges, nn.Module):
             scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain,
                 whose weight keeps its meaning when the layer is refined.
         """
-        factor = spec_penalty.scaling_factor(scaling, self.num_control_points, self.spline_width)
+        factor = spec_penalty.scaling_factor(
+            scaling, Grid(self.num_control_points, self.spline_width)
+        )
         with without_autocast(self.theta.device.type):
             theta = local_part(self.theta)
             penalty = self.map.curvature(theta.to(compute_dtype(theta.dtype))).square().sum()

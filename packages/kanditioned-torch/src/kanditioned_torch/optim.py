@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from kanditioned_spec import penalty, validate
+from kanditioned_spec import Grid, penalty, validate
 from kanditioned_spec.parameterizations import curvature_coordinates
 
 from .distributed import local_part
@@ -98,7 +98,7 @@ def param_groups(
 def _rates(layer: KANLayer, scaling: str) -> Tensor:
     """Return 2 g² of every parameter of an edge, shape (P, 1), zero for the affine ones."""
     spec = layer.map.spec
-    factor = penalty.scaling_factor(scaling, layer.num_control_points, layer.spline_width)
+    factor = penalty.scaling_factor(scaling, Grid(layer.num_control_points, layer.spline_width))
     coordinates = curvature_coordinates("param_groups", "model", spec)
     theta = local_part(layer.theta.detach())
     ones = theta.new_ones((1, spec.num_parameters, 1), dtype=compute_dtype(theta.dtype))

@@ -41,7 +41,7 @@ def refined(layer: Layer, num_control_points: int) -> Layer:
     """Return `layer` on another number of control points."""
     where = f"{type(layer).__name__}.refine"
     count = validate.num_control_points(where, num_control_points)
-    refinement.warn_unless_exact(layer.num_control_points, count, stacklevel=4)
+    refinement.warn_unless_exact(layer.num_control_points, count)
     matrix = refinement.refinement_matrix(layer.num_control_points, count)
     return _resampled(layer, matrix, layer.spline_width)
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import validate
-from ..grid import Array, knots
+from ..grid import Array, Grid
 from ..penalty import second_difference_matrix
 from .base import Parameterization
 
@@ -81,7 +81,7 @@ class DemmlerReinsch(Parameterization):
     @property
     def _modes(self) -> Modes:
         width = self.spline_width if self.density == "normal" else 1.0
-        return demmler_reinsch_modes(self.num_control_points, self.density, width)
+        return demmler_reinsch_modes(Grid(self.num_control_points, width), self.density)
 
     @property
     def _gains(self) -> Array:
@@ -107,7 +107,7 @@ class Modes(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def demmler_reinsch_modes(count: int, density: str, spline_width: float) -> Modes:
+def demmler_reinsch_modes(grid: Grid, density: str) -> Modes:
     """Solve the generalised eigenproblem of (DᵀD, M).
 
     Raises:
@@ -130,11 +130,12 @@ def demmler_reinsch_modes(count: int, density: str, spline_width: float) -> Mode
         inputs and widths from 0.5 to 16, K up to 1024, it is never below 1e-5 of the largest (for
         uniform ones 5e-3), whereas the largest may be tied with one of opposite sign.
     """
-    mass = mass_matrix(count, density, spline_width)
+    count, spline_width = grid
+    mass = mass_matrix(grid, density)
     weights = np.diag(mass)
     if not weights.min() > np.finfo(np.float64).eps * weights.max():
         raise _out_of_reach(spline_width)
-    x = knots(count, spline_width)
+    x = grid.knots()
     vectors, roots = np.ones((count, count)), np.zeros(count)
     vectors[:, 1] = x / np.sqrt(x @ mass @ x)
     for parity, basis in enumerate(_parity_bases(count)):
@@ -185,18 +186,19 @@ def _out_of_reach(spline_width: float) -> ValueError:
     )
 
 
-def mass_matrix(count: int, density: str, spline_width: float) -> Array:
+def mass_matrix(grid: Grid, density: str) -> Array:
     """Return M = E[φ φᵀ] (K, K) for an input density of total mass one.
 
     On one interval the hats are 1 - t and t, so each interval adds the 2 × 2 matrix of the moments
     of t there. The first and the last interval include the tails outside the domain, where the
     spline extrapolates.
     """
+    count = grid.num_control_points
     if density == "uniform":
         m0 = np.full(count - 1, 1 / (count - 1))
         m1, m2 = m0 / 2, m0 / 3
     else:
-        m0, m1, m2 = _normal_moments(knots(count, spline_width))
+        m0, m1, m2 = _normal_moments(grid.knots())
     diagonal = np.zeros(count)
     diagonal[:-1] += m0 - 2 * m1 + m2
     diagonal[1:] += m2

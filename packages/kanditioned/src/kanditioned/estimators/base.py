@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from kanditioned_spec import penalty, validate
+from kanditioned_spec import Grid, penalty, validate
 from kanditioned_spec.refinement import coarse_to_fine
 
 from ..plot import plot_edges, plot_network
@@ -205,7 +205,7 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         if name == "demmler_reinsch":
             share = 1 / max(outputs, 2)
             half = {"squared": 1 / outputs}.get(loss, share * (1 - share) / 2)
-            factor = penalty.scaling_factor("continuous", count, self.spline_width)
+            factor = penalty.scaling_factor("continuous", Grid(count, self.spline_width))
             options["smoothing"] = self.smoothing * factor / half
             options["density"] = "normal"
         return options

@@ -1,0 +1,142 @@
+"""The edges of a layer one by one: their values, their functions, how much each matters.
+
+An edge matters by how much its output varies: the standard deviation over the inputs. For a linear
+spline that follows from where the inputs lie in each interval, the moments Σ 1, Σ t and Σ t² of
+the fraction t, so no array of B·I·O numbers is made.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import validate
+from .grid import Array, Grid
+
+
+class Spread(NamedTuple):
+    """Mean and standard deviation of the output of every edge, each (I, O)."""
+
+    mean: Array
+    std: Array
+
+
+class Moments:
+    """Where inputs lie in each interval: count, Σ t and Σ t², each (I, K - 1), in float64.
+
+    Args:
+        in_features: I.
+        grid: Where the knots are.
+
+    Example:
+        >>> grid = Grid(3, 2.0)
+        >>> moments = Moments.uniform(1, grid)
+        >>> slope_of_one = np.array([-1.0, 0.0, 1.0]).reshape(1, 3, 1)
+        >>> float(moments.spread(slope_of_one).std[0, 0]) == (1 / 3) ** 0.5
+        True
+    """
+
+    def __init__(self, in_features: int, grid: Grid) -> None:
+        self.grid = grid
+        self.sums = np.zeros((3, in_features, grid.num_control_points - 1))
+
+    @classmethod
+    def uniform(cls, in_features: int, grid: Grid) -> Moments:
+        """Return the moments of inputs that are spread evenly over the domain."""
+        moments = cls(in_features, grid)
+        moments.sums += np.array([1, 1 / 2, 1 / 3])[:, None, None]
+        return moments
+
+    def add(self, x: npt.ArrayLike) -> None:
+        """Take in the inputs `x` of shape (B, I), one after the other in their order."""
+        interval, t = self.grid.locate(x)
+        intervals = self.grid.num_control_points - 1
+        place = (interval + intervals * np.arange(interval.shape[1])).reshape(-1)
+        for total, values in zip(self.sums, (np.ones_like(t), t, t * t), strict=True):
+            np.add.at(total.reshape(-1), place, values.reshape(-1))
+
+    def spread(self, control_points: npt.ArrayLike) -> Spread:
+        """Return mean and standard deviation of every edge with control points (I, K, O).
+
+        Numerics:
+            Extrapolation included. NaN in a feature makes its edges NaN.
+        """
+        c = np.asarray(control_points, np.float64)
+        left, slope = c[:, :-1], np.diff(c, axis=1)
+        count, t, tt = self.sums[..., None]
+        number = count.sum(1)
+        with np.errstate(invalid="ignore"):  # infinite inputs give inf - inf
+            mean = (count * left + t * slope).sum(1) / number
+            left = left - mean[:, None]
+            variance = (count * left**2 + 2 * t * left * slope + tt * slope**2).sum(1) / number
+        return Spread(mean, np.sqrt(variance.clip(min=0)))
+
+
+def to_numpy(
+    where: str,
+    control_points: npt.ArrayLike,
+    grid: Grid,
+    in_feature: int | None = None,
+    out_feature: int | None = None,
+) -> tuple[Array, Array]:
+    """Return knots and values, with which `numpy.interp` evaluates an edge in the domain.
+
+    Args:
+        where: The callable that the features are arguments of, for errors.
+        control_points: Shape (I, K, O).
+        grid: Where the knots are.
+        in_feature: i. By default all.
+        out_feature: o. By default all.
+
+    Returns:
+        The knots (K,), and the values at them in float64: (I, K, O), without the axes of the
+        features that are given.
+
+    Raises:
+        TypeError: A feature is not an integer.
+        ValueError: The layer has no such feature.
+    """
+    values = np.asarray(control_points, np.float64)
+    i = _feature(where, "in_feature", in_feature, values.shape[0])
+    o = _feature(where, "out_feature", out_feature, values.shape[2])
+    return grid.knots(), values[i, :, o].copy()
+
+
+def to_scipy(
+    where: str,
+    control_points: npt.ArrayLike,
+    grid: Grid,
+    in_feature: int | None = None,
+    out_feature: int | None = None,
+) -> Any:
+    """Return an edge as a `scipy.interpolate.BSpline` of degree 1, as `to_numpy` takes it.
+
+    It goes on in straight lines beyond the domain, as the layer does, and has SciPy's derivatives,
+    integrals and roots. Of several edges, x of shape (...) gives (..., I, O).
+
+    Raises:
+        ImportError: SciPy is not installed.
+    """
+    try:
+        interpolate = import_module("scipy.interpolate")
+    except ImportError as error:
+        raise ImportError(
+            f"`{where}()` must have SciPy installed, got {error}. "
+            "Install it: pip install scipy, or use to_numpy()."
+        ) from error
+    at, values = to_numpy(where, control_points, grid, in_feature, out_feature)
+    axis = 0 if in_feature is not None else 1
+    return interpolate.BSpline(np.pad(at, 1, mode="edge"), np.moveaxis(values, axis, 0), 1)
+
+
+def _feature(where: str, argument: str, value: int | None, count: int) -> int | slice:
+    if value is None:
+        return slice(None)
+    remedy = f"Features are numbered from 0 to {count - 1}."
+    index = validate.integer(where, argument, value, 0, remedy)
+    if index >= count:
+        raise ValueError(validate.message(where, argument, f"below {count}", index, remedy))
+    return index
