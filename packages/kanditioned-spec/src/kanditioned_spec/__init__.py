@@ -1,10 +1,12 @@
 """What a kanditioned KAN layer computes.
 
 The modules are the dictionary that every backend shares: `grid` (where x falls), `reference`
-(forward and derivatives), `parameterizations`, `penalty`, `initializers`, `refinement`, `domain`
-(how wide it must be for data), `numerics` (error bounds), `validate` (argument checks), `protocol`
-and `registry` (what a backend is and how it is found), `checkpoint` (file schema), `conditioning`
-(condition numbers), `costs` and `tuning` (how long an implementation takes, for `impl="auto"`).
+(forward and derivatives), `network` (a stack of layers), `parameterizations`, `penalty`,
+`initializers`, `refinement`, `domain` (how wide it must be for data), `edges` (what each edge
+contributes), `numerics` (error bounds), `validate` (argument checks), `protocol` and `registry`
+(what a backend is and how it is found), `checkpoint` (the files of layers and networks),
+`conditioning` (condition numbers), `costs` and `tuning` (how long an implementation takes, for
+`impl="auto"`).
 """
 
 from __future__ import annotations

@@ -19,8 +19,7 @@ A name is dotted words, as in `blocks.0.layer`; layers keep the document's order
 SHA-256 over the document in UTF-8 and then, for each other tensor in the order of its key, the line
 `\nKEY DTYPE SHAPE\n` (such as `layers/a F32 2x32x8`) and its little-endian bytes.
 
-A stack of layers is written as layers `layers.0`, `layers.1`, … with the metadata that the model
-needs to be built again.
+A network is such a checkpoint with names and metadata of its own: see `network`.
 
 NumPy has no bfloat16: such an array holds its bits as `uint16`, which stands for nothing else here
 (arrays of `ml_dtypes.bfloat16` are taken as well).
@@ -30,6 +29,7 @@ from __future__ import annotations
 
 from .encoding import FORMAT_VERSION, MAX_HEADER_BYTES
 from .files import read, write
+from .network import BatchStatistics, Network, float_values, read_network, write_network
 from .schema import (
     LAYER_DTYPES,
     MAX_CONTROL_POINTS,
@@ -46,12 +46,17 @@ __all__ = [
     "LAYER_DTYPES",
     "MAX_CONTROL_POINTS",
     "MAX_HEADER_BYTES",
+    "BatchStatistics",
     "Checkpoint",
     "CheckpointError",
     "Layer",
     "LayerConfig",
+    "Network",
     "bfloat16_bits",
     "bfloat16_values",
+    "float_values",
     "read",
+    "read_network",
     "write",
+    "write_network",
 ]

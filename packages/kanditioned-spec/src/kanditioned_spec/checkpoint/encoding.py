@@ -130,7 +130,7 @@ def _read_text(file: BinaryIO) -> str:
     length = int.from_bytes(file.read(8), "little")
     if not 0 < length <= min(size - 8, MAX_HEADER_BYTES):
         raise ValueError(f"its header cannot have {length} bytes in a file of {size}")
-    header = _parse(file.read(length).decode())
+    header = parse(file.read(length).decode())
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
     if not isinstance(metadata, dict) or list(metadata) != [DOCUMENT]:
         raise ValueError("its metadata is not a kanditioned document")
@@ -142,7 +142,7 @@ def _read_text(file: BinaryIO) -> str:
 
 def _parse_document(text: str) -> dict[str, Any]:
     """Parse the document and check its version, its keys and the kinds of their values."""
-    document = _parse(text)
+    document = parse(text)
     version = document.get("format_version") if isinstance(document, dict) else None
     if type(version) is not int or version < 1:
         raise ValueError("its document has no format version")
@@ -186,7 +186,12 @@ def _checksum(text: str, arrays: Mapping[str, StoredArray]) -> bytes:
     return digest.digest()
 
 
-def _parse(text: str) -> Any:
+def parse(text: str) -> Any:
+    """Parse JSON without keys that occur twice and without NaN and infinities.
+
+    Raises:
+        ValueError, RecursionError: It is not such; the message is a clause about the file.
+    """
     return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
 
 

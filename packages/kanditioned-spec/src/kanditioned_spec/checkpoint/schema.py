@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import validate
+from ..grid import Array, Grid
 from ..parameterizations import Parameterization, parameterization
 from ..protocol import Problem
 
@@ -97,6 +98,11 @@ class LayerConfig:
         )
 
     @property
+    def grid(self) -> Grid:
+        """Where the knots are."""
+        return Grid(self.num_control_points, self.spline_width)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Shape (I, P, O) of the parameters."""
         return self.in_features, self.map().num_parameters, self.out_features
@@ -134,6 +140,10 @@ class Layer:
         """The parameters as floating-point numbers: bfloat16 as float32, others as they are."""
         bits = self.parameters
         return bfloat16_values(bits) if self.config.dtype == "bfloat16" else bits
+
+    def control_points(self) -> Array:
+        """Return T θ, shape (I, K, O), in float64."""
+        return self.config.map().control_points(self.values)
 
 
 @dataclass(frozen=True, eq=False)
