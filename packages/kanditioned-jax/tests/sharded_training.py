@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from kanditioned_jax import KANLayer, spline_forward
+from kanditioned_jax import KAN, KANLayer, spline_forward
 
 CASES = {
     "batch": (P(("data", "model")), P()),
@@ -55,6 +55,28 @@ def named_sharding(impl, x_spec, c_spec):
     assert_equal(got, want)
     found = set(re.findall(COLLECTIVES, compiled.as_text()))
     return f"devices={len(got[1].theta.devices())} {' '.join(sorted(found))}"
+
+
+def training_step(impl, rows):
+    """Return what the devices tell each other in a step on a batch that is divided over all."""
+    model = KAN([8, 16, 1], impl=impl, residual=True, key=0)
+    x = jnp.asarray(np.random.default_rng(0).standard_normal((rows, 8)), jnp.float32)
+    gradient = jax.grad(lambda model, x: (model(x) ** 2).mean() + 1e-3 * model.penalty())
+
+    def update(model, x):
+        return jax.tree.map(lambda p, g: p - 0.1 * g, model, gradient(model, x))
+
+    mesh = mesh_with(AxisType.Auto)
+    placed = [
+        jax.device_put(model, NamedSharding(mesh, P())),
+        jax.device_put(x, NamedSharding(mesh, P(("data", "model")))),
+    ]
+    compiled = jax.jit(update).lower(*placed).compile()
+    assert_equal(compiled(*placed), jax.jit(update)(model, x))
+    entry, loops = re.search(r"^ENTRY .*?^}", compiled.as_text(), re.M | re.S), compiled.as_text()
+    found = re.findall(COLLECTIVES, entry[0])
+    assert len(re.findall(COLLECTIVES, loops)) == len(found), "a loop talks in every turn"
+    return f"tensors={len(jax.tree.leaves(model))} {' '.join(found)}"
 
 
 def mapped(x_spec, c_spec, check_vma):
@@ -116,6 +138,9 @@ def explicit_axes():
 
 
 if __name__ == "__main__":
+    for impl in ("auto", "lookup", "dense"):
+        print(f"step {impl}: {training_step(impl, 4096)}")
+    print(f"step pallas: {training_step('pallas', 512)}")
     for case, specs in CASES.items():
         for impl in ("lookup", "dense"):
             print(f"named_sharding {impl} {case}: {named_sharding(impl, *specs)}")

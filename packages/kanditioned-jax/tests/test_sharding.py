@@ -27,6 +27,13 @@ def report():
     return dict(line.split(": ") for line in done.stdout.splitlines())
 
 
+@pytest.mark.parametrize("impl", ["auto", "lookup", "dense", "pallas"])
+def test_a_step_sums_once_per_parameter_tensor_and_outside_of_loops(report, impl):
+    tensors, *collectives = report[f"step {impl}"].split()
+    assert set(collectives) == {"all-reduce"}
+    assert len(collectives) <= int(tensors.removeprefix("tensors="))
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("impl", ["lookup", "dense"])
 def test_control_points_are_not_gathered(report, impl, case):

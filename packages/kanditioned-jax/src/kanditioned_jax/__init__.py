@@ -1,6 +1,6 @@
 """Fast, well-conditioned Kolmogorov-Arnold layers for JAX.
 
-Start at `layer.KANLayer`. `functional.spline_forward` is the layer as a function, `autodiff` its
+Start at `layer.KANLayer`. `functional.spline_forward` is the layer as a function, `derivatives` its
 derivatives, `impls` the ways to evaluate them and `selection` which of them runs. `optim`
 smooths by weight decay under optax, which it imports when it is used; `nnx` has the layers as Flax
 NNX modules and is imported on its own.

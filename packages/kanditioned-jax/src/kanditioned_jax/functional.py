@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from kanditioned_spec import validate
 
-from . import autodiff, selection
+from . import derivatives, selection
 from .grid import compute_dtype
 
 
@@ -62,20 +62,20 @@ def spline_forward(
     where = "spline_forward"
     x, c = jnp.asarray(x), jnp.asarray(control_points)
     _check(x, c, feature_major)
-    setting = autodiff.Setting(
+    config = derivatives.SplineConfig(
         c.shape[1],
         validate.spline_width(where, spline_width),
         selection.check(where, impl),
         selection.check_precision(where, precision),
     )
-    evaluate = partial(_evaluate, setting=setting, feature_major=feature_major)
+    evaluate = partial(_evaluate, config=config, feature_major=feature_major)
     if AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types:
         evaluate = jax.sharding.auto_axes(evaluate, out_sharding=_sharding(x, c, feature_major))
     return evaluate(x, c)
 
 
 def _evaluate(
-    x: jax.Array, control_points: jax.Array, setting: autodiff.Setting, feature_major: bool
+    x: jax.Array, control_points: jax.Array, config: derivatives.SplineConfig, feature_major: bool
 ) -> jax.Array:
     in_features, count, out_features = control_points.shape
     storage = jnp.promote_types(x.dtype, control_points.dtype)
@@ -84,7 +84,7 @@ def _evaluate(
     rows, c = _alike(batch_major.astype(compute), control_points.astype(compute))
     table = c.reshape(1, in_features * count, out_features)
     rows = rows.reshape(1, -1, in_features)
-    y = autodiff.contraction("grad_y", rows, {"control_points": table}, setting)
+    y = derivatives.contraction("grad_y", rows, {"control_points": table}, config)
     y = y.astype(storage).reshape(*batch_major.shape[:-1], out_features)
     return y.T if feature_major else y
 

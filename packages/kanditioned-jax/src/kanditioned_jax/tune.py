@@ -19,7 +19,7 @@ import jax
 from kanditioned_spec import tuning
 from kanditioned_spec.costs import Sizes
 
-from .autodiff import ROLES, Setting, contraction
+from .derivatives import ROLES, SplineConfig, contraction
 
 OUTPUTS = {"interpolate": "grad_y", "contract": "direction", "accumulate": "control_points"}
 """What each contraction returns."""
@@ -54,7 +54,7 @@ def measured(output: str, impls: tuple[str, ...], sizes: Sizes) -> dict[str, flo
 def runner(output: str, sizes: Sizes, impl: str) -> Callable[[], Any]:
     """Compile a contraction on random arrays."""
     batch, inputs, outputs, count = sizes
-    setting = Setting(count, 4.0, impl, "highest")
+    config = SplineConfig(count, 4.0, impl, "highest")
     shapes = {"control_points": (1, inputs * count, outputs), "grad_y": (1, batch, outputs)}
     keys = jax.random.split(jax.random.key(0), 3)
     x = jax.random.normal(keys[0], (1, batch, inputs))
@@ -64,7 +64,7 @@ def runner(output: str, sizes: Sizes, impl: str) -> Callable[[], Any]:
         if role != output
     }
     compiled = (
-        jax.jit(contraction, static_argnums=(0, 3)).lower(output, x, operands, setting).compile()
+        jax.jit(contraction, static_argnums=(0, 3)).lower(output, x, operands, config).compile()
     )
     return lambda: compiled(x, operands).block_until_ready()
 

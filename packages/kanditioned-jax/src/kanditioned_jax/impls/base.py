@@ -13,7 +13,7 @@ contracted over all but one argument:
     accumulate    ∂F/∂c     (affine - w) gy onto c_l, w gy onto c_{l+1}  (I, K, O)
 
 Each is a derivative of the others, so these three suffice for derivatives of any order
-(`autodiff`), and an implementation is never differentiated itself.
+(`derivatives`), and an implementation is never differentiated itself.
 """
 
 from __future__ import annotations

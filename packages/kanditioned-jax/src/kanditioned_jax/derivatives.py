@@ -23,16 +23,16 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Primitive
+from jax.extend.core import ClosedJaxpr, Primitive
 from jax.interpreters import ad, batching, mlir
 
 from kanditioned_spec.costs import Sizes
 
-from . import selection
+from . import partitioning, selection
 from .impls.base import Target
 
 ROLES = ("direction", "control_points", "grad_y")
@@ -40,7 +40,7 @@ Operands = dict[str, jax.Array]
 
 
 @dataclass(frozen=True)
-class Setting:
+class SplineConfig:
     """What is the same for the layer and all its derivatives.
 
     Attributes:
@@ -56,7 +56,27 @@ class Setting:
     precision: str | None = None
 
 
-def contraction(output: str, x: jax.Array, operands: Operands, setting: Setting) -> jax.Array:
+class Form(NamedTuple):
+    """The static parameter of the primitive.
+
+    Attributes:
+        output: The role that is left open.
+        roles: Those of the operands behind x.
+        config: Grid and implementation.
+        divided: See `partitioning.marker`. JAX looks for it in tuples, hence a named one.
+    """
+
+    output: str
+    roles: tuple[str, ...]
+    config: SplineConfig
+    divided: ClosedJaxpr | None
+
+    def operands(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Return the values by their roles."""
+        return dict(zip(self.roles, values, strict=True))
+
+
+def contraction(output: str, x: jax.Array, operands: Operands, config: SplineConfig) -> jax.Array:
     """Contract the form over all roles but `output`.
 
     Args:
@@ -65,35 +85,33 @@ def contraction(output: str, x: jax.Array, operands: Operands, setting: Setting)
         x: Shape (N, B, I).
         operands: The other roles. Without `"direction"`, F is the layer's, else its derivative
             along it.
-        setting: The grid and the implementation.
+        config: The grid and the implementation.
     """
     roles = tuple(role for role in ROLES if role in operands)
+    form = Form(output, roles, config, partitioning.marker())
     values = (operands[role] for role in roles)
-    result: jax.Array = _contraction_p.bind(  # type: ignore[no-untyped-call]
-        x, *values, output=output, roles=roles, setting=setting
-    )
+    result: jax.Array = _contraction_p.bind(x, *values, form=form)  # type: ignore[no-untyped-call]
     return result
 
 
-def _abstract(x: Any, *values: Any, output: str, roles: tuple[str, ...], setting: Setting) -> Any:
+def _abstract(x: Any, *values: Any, form: Form) -> Any:
     groups, batch, in_features = x.shape
-    outputs = _out_features(roles, values)
-    rows = {"grad_y": batch, "control_points": in_features * setting.num_control_points}
-    shape = x.shape if output == "direction" else (groups, rows[output], outputs)
+    outputs = _out_features(form, values)
+    rows = {"grad_y": batch, "control_points": in_features * form.config.num_control_points}
+    shape = x.shape if form.output == "direction" else (groups, rows[form.output], outputs)
     return x.update(shape=shape, weak_type=False)
 
 
-def _out_features(roles: tuple[str, ...], values: Sequence[Any]) -> Any:
+def _out_features(form: Form, values: Sequence[Any]) -> Any:
     """Return O, of control points (N, I K, O) or of gy (N, B, O)."""
-    return next(v.shape[2] for role, v in zip(roles, values, strict=True) if role != "direction")
+    return next(v.shape[2] for role, v in form.operands(values).items() if role != "direction")
 
 
-def _jvp(
-    primals: Any, tangents: Any, *, output: str, roles: tuple[str, ...], setting: Setting
-) -> tuple[Any, Any]:
+def _jvp(primals: Any, tangents: Any, *, form: Form) -> tuple[Any, Any]:
     x, *values = primals
-    operands = dict(zip(roles, values, strict=True))
-    result = contraction(output, x, operands, setting)
+    output, roles, config, _ = form
+    operands = form.operands(values)
+    result = contraction(output, x, operands, config)
     replaced = [
         operands | {role: tangent}
         for role, tangent in zip(roles, tangents[1:], strict=True)
@@ -103,39 +121,35 @@ def _jvp(
         replaced.append(operands | {"direction": tangents[0]})
     if not replaced:
         return result, ad.Zero(jax.typeof(result).to_tangent_aval())
-    terms = (contraction(output, x, changed, setting) for changed in replaced)
+    terms = (contraction(output, x, changed, config) for changed in replaced)
     return result, reduce(operator.add, terms)
 
 
-def _transpose(
-    cotangent: Any, x: Any, *values: Any, output: str, roles: tuple[str, ...], setting: Setting
-) -> list[Any]:
+def _transpose(cotangent: Any, x: Any, *values: Any, form: Form) -> list[Any]:
     wanted = [type(value) is ad.UndefinedPrimal for value in values]
     if type(cotangent) is ad.Zero:
         return [None] * (1 + len(values))
-    known = {role: v for role, v, no in zip(roles, values, wanted, strict=True) if not no}
-    (role,) = (role for role, yes in zip(roles, wanted, strict=True) if yes)
-    result = contraction(role, x, known | {output: cotangent}, setting)
+    known = {role: v for role, v, no in zip(form.roles, values, wanted, strict=True) if not no}
+    (role,) = (role for role, yes in zip(form.roles, wanted, strict=True) if yes)
+    result = contraction(role, x, known | {form.output: cotangent}, form.config)
     return [None, *(result if yes else None for yes in wanted)]
 
 
-def _batch(
-    arguments: Any, dims: Any, *, output: str, roles: tuple[str, ...], setting: Setting
-) -> tuple[jax.Array, int]:
-    names = ("x", *roles)
+def _batch(arguments: Any, dims: Any, *, form: Form) -> tuple[jax.Array, int]:
+    names = ("x", *form.roles)
     mapped = {name for name, dim in zip(names, dims, strict=True) if dim is not None}
     size = next(a.shape[d] for a, d in zip(arguments, dims, strict=True) if d is not None)
-    if "control_points" in roles and "control_points" not in mapped:
-        axis, folded = 1, set(names) - {"control_points"}
-    elif mapped <= {"control_points", "grad_y"} and output != "direction":
-        axis, folded = 2, set(names) & {"control_points", "grad_y"}
+    if "control_points" in names and "control_points" not in mapped:
+        axis, folded = 1, set(names) - {"control_points"}  # shared splines: more rows of x
+    elif mapped <= {"control_points", "grad_y"} and form.output != "direction":
+        axis, folded = 2, set(names) & {"control_points", "grad_y"}  # shared x: more outputs
     else:
-        axis, folded = 0, set(names)
+        axis, folded = 0, set(names)  # nothing is shared: more groups
     values = {
         name: _fold(argument, dim, size, axis) if name in folded else argument
         for name, argument, dim in zip(names, arguments, dims, strict=True)
     }
-    result = contraction(output, values.pop("x"), values, setting)
+    result = contraction(form.output, values.pop("x"), values, form.config)
     shape = result.shape
     split = result.reshape(*shape[:axis], size, shape[axis] // size, *shape[axis + 1 :])
     return split, axis
@@ -151,22 +165,23 @@ def _fold(argument: jax.Array, dim: int | None, size: int, axis: int) -> jax.Arr
     return argument.reshape(*shape[:axis], size * shape[axis + 1], *shape[axis + 2 :])
 
 
-def _evaluate(
-    x: jax.Array,
-    *values: jax.Array,
-    output: str,
-    roles: tuple[str, ...],
-    setting: Setting,
-    on_cpu: bool,
-) -> jax.Array:
+def _lower(context: Any, *values: Any, form: Form, on_cpu: bool) -> Any:
+    names = ("x", *form.roles, form.output)
+    evaluate = partial(_evaluate, form=form, on_cpu=on_cpu)
+    count = form.config.num_control_points
+    return partitioning.lower(context, evaluate, names, count, *values)
+
+
+def _evaluate(x: jax.Array, *values: jax.Array, form: Form, on_cpu: bool) -> jax.Array:
     """Evaluate a contraction by the chosen implementation."""
-    count, width = setting.num_control_points, setting.spline_width
-    sizes = Sizes(x.shape[1], x.shape[2], _out_features(roles, values), count)
-    impl = selection.implementation(setting.impl, on_cpu, sizes)
-    target = Target(on_cpu, setting.precision)
+    output, _, config, _ = form
+    count, width = config.num_control_points, config.spline_width
+    sizes = Sizes(x.shape[1], x.shape[2], _out_features(form, values), count)
+    impl = selection.implementation(config.impl, on_cpu, sizes)
+    target = Target(on_cpu, config.precision)
 
     def group(x: jax.Array, *values: jax.Array) -> jax.Array:
-        operands = dict(zip(roles, values, strict=True))
+        operands = form.operands(values)
         direction = operands.get("direction")
         if output == "control_points":
             grad = impl.accumulate(x, direction, operands["grad_y"], count, width, target)
@@ -178,8 +193,7 @@ def _evaluate(
         return impl.contract(x, c, operands["grad_y"], width, target)
 
     if any(0 in array.shape for array in (x, *values)):
-        types = map(jax.typeof, (x, *values))
-        result = _abstract(*types, output=output, roles=roles, setting=setting)
+        result = _abstract(*map(jax.typeof, (x, *values)), form=form)
         return jnp.zeros(result.shape, result.dtype)
     if x.shape[0] == 1:
         return group(x[0], *(value[0] for value in values))[None]
@@ -188,15 +202,11 @@ def _evaluate(
 
 _contraction_p = Primitive("kanditioned_contraction")
 _contraction_p.def_impl(  # type: ignore[no-untyped-call]
-    jax.jit(_contraction_p.bind, static_argnames=("output", "roles", "setting"))
+    jax.jit(_contraction_p.bind, static_argnames="form")
 )
 _contraction_p.def_abstract_eval(_abstract)  # type: ignore[no-untyped-call]
 ad.primitive_jvps[_contraction_p] = _jvp
 ad.primitive_transposes[_contraction_p] = _transpose
 batching.primitive_batchers[_contraction_p] = _batch
 for _platform, _on_cpu in (("cpu", True), (None, False)):
-    mlir.register_lowering(
-        _contraction_p,
-        mlir.lower_fun(partial(_evaluate, on_cpu=_on_cpu), multiple_results=False),
-        platform=_platform,
-    )
+    mlir.register_lowering(_contraction_p, partial(_lower, on_cpu=_on_cpu), platform=_platform)
