@@ -1,18 +1,19 @@
 """What a kanditioned KAN layer computes.
 
-The modules are the dictionary that every backend shares: `grid` (where x falls), `reference`
-(forward and derivatives), `network` (a stack of layers), `parameterizations`, `penalty`,
-`initializers`, `refinement`, `domain` (how wide it must be for data), `edges` (what each edge
-contributes), `numerics` (error bounds), `validate` (argument checks), `protocol` and `registry`
-(what a backend is and how it is found), `checkpoint` (the files of layers and networks),
-`conditioning` (condition numbers), `costs` and `tuning` (how long an implementation takes, for
-`impl="auto"`).
+The modules are the dictionary that every backend shares: `grid` (where x falls), `input_map`
+(what may stand before a layer), `reference` (forward and derivatives), `network` (a stack of
+layers), `parameterizations`, `penalty`, `initializers`, `refinement`, `domain` (how wide it must be
+for data), `edges` (what each edge contributes), `numerics` (error bounds), `validate` (argument
+checks), `protocol` and `registry` (what a backend is and how it is found), `checkpoint` (the files
+of layers and networks), `conditioning` (condition numbers), `costs` and `tuning` (how long an
+implementation takes, for `impl="auto"`).
 """
 
 from __future__ import annotations
 
 from . import checkpoint, initializers, numerics, penalty, reference, refinement, registry
 from .grid import Grid
+from .input_map import InputMap
 from .parameterizations import PARAMETERIZATIONS, Parameterization, parameterization
 from .protocol import SPEC_VERSION, Backend, BackendInfo, Problem
 from .refinement import ResampleWarning
@@ -25,6 +26,7 @@ __all__ = [
     "BackendInfo",
     "BackendNotInstalledError",
     "Grid",
+    "InputMap",
     "Parameterization",
     "Problem",
     "ResampleWarning",

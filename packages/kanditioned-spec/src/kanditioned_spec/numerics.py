@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .grid import Array, Grid
+from .input_map import InputMap
 from .reference import Gradients, SecondOrderGradients
 
 CONSTANT = 4.0
@@ -170,6 +171,20 @@ def vjp_of_vjp_condition(
         grad_y=jvp_condition(x, control_points, spline_width, v)
         + forward_condition(x, direction, spline_width, share),
     )
+
+
+def input_map_condition(x: npt.ArrayLike, input_map: InputMap) -> Array:
+    """Return |v_j| + |s_j (x - p_j)|, of the shape (..., I) of x, for `x` as it was stored.
+
+    Each of the operations subtract, multiply and add rounds a number of at most this size once. The
+    offset p_j itself is not rounded to the dtype of the layer, else |s_j p_j| would belong here.
+    Next to a breakpoint the piece on the other side gives the same value, so that its condition
+    holds as well.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    j, i = input_map.pieces(x), np.arange(input_map.in_features)
+    risen = input_map.slopes[i, j] * (x - input_map.breakpoints[i, j])
+    return np.abs(input_map.images[i, j]) + np.abs(risen)
 
 
 def _position_condition(x: Array, grid: Grid) -> Array:
