@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanditioned_conformance import Case
-from kanditioned_conformance.cases import finite, is_dyadic, near_knot, rounded
+from kanditioned_conformance.cases import finite, is_dyadic, near_knot
 from kanditioned_conformance.faults.plain import DTYPES
 from kanditioned_conformance.strategies import layers
 from kanditioned_spec import Problem
 from kanditioned_spec.grid import locate, position
+from kanditioned_spec.rounding import rounded
 
 dtypes = st.sampled_from(DTYPES)
 

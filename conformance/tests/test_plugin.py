@@ -135,14 +135,37 @@ def test_refused_problems_are_reported(tmp_path: Path, profile: str) -> None:
     assert run.code == 0, run.output
     assert run.count("passed") == 2
     assert run.count("skipped") == 12
-    assert re.search(r"\d+ problems refused: more than 5 control points", run.output)
+    assert re.search(r"\d+ of \d+ problems refused: more than 5 control points", run.output)
 
 
 def test_a_backend_that_refuses_everything_passes_nothing(tmp_path: Path) -> None:
     run = Run(tmp_path, "-rs", "--backend", "adopter:nothing", "--dtype", "float32")
+    assert run.code == 1
     assert run.count("passed") == run.count("failed") == 0
     assert run.count("skipped") > 100
     assert "it is Monday" in run.output
+    assert "NO SUCCESS: no test of adopter:nothing at float32 ran" in run.output
+
+
+def test_a_backend_that_refuses_most_is_no_success_unless_it_says_so(tmp_path: Path) -> None:
+    few = ("--backend", "adopter:few_knots", "--dtype", "float32")
+    run = Run(tmp_path, *few)
+    assert run.code == 1
+    assert re.search(r"NO SUCCESS: adopter:few_knots at float32 has taken \d+ of", run.output)
+    assert Run(tmp_path, *few, "--min-run", "0.2").code == 0
+
+
+def test_skips_are_strict_in_both_directions(tmp_path: Path) -> None:
+    minimal = ("--backend", "adopter:minimal", "--dtype", "float32", "--skips", "skips.txt")
+    skips = tmp_path / "skips.txt"
+    skips.write_text("values::TestValue::test_anywhere # no values\n")
+    run = Run(tmp_path, *minimal)
+    assert run.code == 1
+    assert "expected to be skipped: values::TestValue::test_anywhere: values::" in run.output
+    unlisted = set(re.findall(r"NO SUCCESS: (.+) is skipped, and the file", run.output))
+    skips.write_text("".join(f"{address} # not offered\n" for address in unlisted))
+    again = Run(tmp_path, *minimal)
+    assert again.code == 0, again.output
 
 
 def test_what_is_not_offered_is_skipped_and_shown(tmp_path: Path) -> None:
@@ -156,22 +179,23 @@ def test_what_is_not_offered_is_skipped_and_shown(tmp_path: Path) -> None:
     assert "it does not offer layer" in (tmp_path / "page.html").read_text()
 
 
-def test_undeclared_parameterizations_and_dtypes_are_skipped(tmp_path: Path) -> None:
+def test_undeclared_parameterizations_are_skipped(tmp_path: Path) -> None:
     run = Run(
-        tmp_path, "--backend", "adopter:bspline_only", "--dtype", "float32", "--dtype", "float8",
-        "-k", "TestPenalty",
-    )  # fmt: skip
-    assert (run.count("passed"), run.count("failed")) == (1, 0)
-    assert run.count("skipped") == 19
+        tmp_path, "--backend", "adopter:bspline_only", "--dtype", "float32", "-k", "TestPenalty"
+    )
+    assert (run.code, run.count("passed"), run.count("skipped")) == (0, 1, 9)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--backend", "no_such"), "must be one of"),
-        (("--backend", "no_such_module:backend"), "cannot be imported"),
+        (("--backend", "no_such_module:backend"), "there is no module"),
         (("--device", "abacus"), "has no device 'abacus'"),
+        (("--dtype", "float8"), "has no dtype 'float8' here, only float64"),
+        (("--spec", "1.0"), "`--spec` must be 2.0, the edition that this kit judges by"),
         (("--xfails", "no_such_file"), "No such file"),
+        (("--skips", "no_such_file"), "No such file"),
     ],
 )
 def test_usage_errors(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -1,24 +1,36 @@
-"""What is being tested: a backend at one dtype on one device, and what a test has seen of it."""
+"""A backend at one dtype on one device, and what the current test has seen of it."""
 
 from __future__ import annotations
 
+import unittest
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 import hypothesis
 import pytest
+from hypothesis.errors import UnsatisfiedAssumption
 
 from kanditioned_spec import Backend, Problem
-from kanditioned_spec.protocol import offers
 
 from .cases import Case
 from .checks import NEEDS, Check
+from .checks.base import Needs
 from .reproduce import command
 from .tolerance import ConformanceError, Ratios
 
 PATIENCE = 50
 """After so many refusals, and no problem taken, a test is given up."""
+
+EVASIONS = (
+    pytest.skip.Exception,
+    pytest.xfail.Exception,
+    pytest.exit.Exception,
+    unittest.SkipTest,
+    UnsatisfiedAssumption,
+    SystemExit,
+)
+"""What an adapter may raise that a test runner takes for something else than a failure."""
 
 
 @dataclass
@@ -29,11 +41,13 @@ class Record:
         ran: How many problems were checked.
         ratios: The largest |got - want| / bound, by what was compared.
         refused: How many problems the backend did not take, by its reason.
+        lacks: What the backend does not offer or declare, if that keeps the test from running.
     """
 
     ran: int = 0
     ratios: Ratios = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
+    lacks: str = ""
 
     def keep(self, ratios: Ratios) -> None:
         """Keep the larger of these ratios and what was seen before."""
@@ -86,12 +100,17 @@ class BackendUnderTest:
         Raises:
             ConformanceError: The backend is wrong; a note says how to reproduce it.
         """
-        case = case.on(self.dtype, self.device)
-        if not self._takes(check, case.problem):
+        info = self.backend.info
+        case = case.on(self.dtype, self.device).under(info.extrapolation)
+        if info.fixed_problems and hypothesis.currently_in_test_context():
+            case = case.fitted_to(info.fixed_problems)
+        if not self._takes(check, case):
             hypothesis.reject()
         self.record.ran += 1
         try:
             ratios = check(self.backend, case, **arguments)
+        except EVASIONS as evasion:
+            raise ConformanceError("adapter", float("inf"), _evaded(evasion)) from None
         except Exception as error:
             if isinstance(error, ConformanceError):
                 self.record.keep({error.label: error.ratio})
@@ -102,31 +121,58 @@ class BackendUnderTest:
             for label, ratio in ratios.items():
                 hypothesis.target(ratio, label=label)
 
-    def _takes(self, check: Check, problem: Problem) -> bool:
+    def _takes(self, check: Check, case: Case) -> bool:
         """Ask the backend whether it takes a problem; skip the test if there is none it takes."""
-        never = self._never(check, problem)
-        answer = never or self.backend.supports(problem)
-        if answer is True:
+        if lacks := self._lacks(check, case):
+            self.record.lacks = lacks
+            pytest.skip(lacks)
+        reason = self._refusal(case.problem)
+        if not reason:
             return True
-        if not isinstance(answer, str) or not answer:
-            raise ConformanceError(
-                "supports", float("inf"), f"it must return True or a reason, got {answer!r}"
-            )
         refused = self.record.refused
-        refused[answer] += 1
+        refused[reason] += 1
         out_of_patience = not self.record.ran and refused.total() >= PATIENCE
-        if never or out_of_patience or not hypothesis.currently_in_test_context():
+        if out_of_patience or not hypothesis.currently_in_test_context():
             pytest.skip("; ".join(refused))
         return False
 
-    def _never(self, check: Check, problem: Problem) -> str:
+    def _refusal(self, problem: Problem) -> str:
+        """Return the reason why the backend does not take a problem, or nothing."""
+        fixed = self.backend.info.fixed_problems
+        if fixed and not any(_same_sizes(problem, each) for each in fixed):
+            return "it has other sizes, which are fixed"
+        try:
+            answer = self.backend.supports(problem)
+        except EVASIONS as evasion:
+            raise ConformanceError("supports", float("inf"), _evaded(evasion)) from None
+        if answer is True:
+            return ""
+        if not isinstance(answer, str) or not answer:
+            message = f"it must return True or a reason, got {answer!r}"
+            raise ConformanceError("supports", float("inf"), message)
+        return answer
+
+    def _lacks(self, check: Check, case: Case) -> str:
         """Return why the backend takes no problem of this kind, if so."""
-        info = self.backend.info
-        for capability in NEEDS.get(check.__name__, ()):
-            if not offers(self.backend, capability):
-                return f"it does not offer {capability}"
-        if problem.dtype not in info.dtypes:
-            return f"it does not declare dtype {problem.dtype}"
+        info, problem = self.backend.info, case.problem
+        if unmet := NEEDS.get(check.__name__, Needs()).unmet_by(self.backend):
+            return unmet
         if problem.parameterization not in info.parameterizations:
             return f"it does not declare parameterization {problem.parameterization}"
+        if info.extrapolation is None and case.goes_outside:
+            return "it does not declare an extrapolation"
         return ""
+
+
+def _same_sizes(one: Problem, other: Problem) -> bool:
+    sizes = ("in_features", "out_features", "num_control_points", "spline_width")
+    same = all(getattr(one, name) == getattr(other, name) for name in sizes)
+    return same and other.batch in (0, one.batch)
+
+
+def _evaded(evasion: BaseException) -> str:
+    name = type(evasion).__name__
+    return (
+        f"it has raised {name} ({evasion}) in place of a result. What it does not take, "
+        "`supports` must refuse with a reason; what it does not do, it must not declare."
+    )

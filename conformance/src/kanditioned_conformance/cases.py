@@ -7,6 +7,7 @@ the backend receives is what the reference receives.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -16,6 +17,8 @@ import numpy.typing as npt
 
 from kanditioned_spec import Parameterization, Problem, parameterization
 from kanditioned_spec.grid import knots, position, spacing
+from kanditioned_spec.protocol import Extrapolation
+from kanditioned_spec.rounding import rounded
 
 from .tolerance import position_error
 
@@ -60,6 +63,9 @@ class Case:
             interval per feature.
         special: Pairs (flat index into x, value), applied last; the index wraps around.
         layout: How the arrays lie in memory.
+        scale: Power of two by which control points and cotangents are multiplied.
+        extrapolation: Of the backend. Where it is not the spec's, inputs keep off the ends of the
+            domain, at which values or slopes jump; where there is none, they stay inside.
     """
 
     problem: Problem
@@ -67,6 +73,8 @@ class Case:
     inputs: Inputs = "anywhere"
     special: tuple[tuple[int, float], ...] = ()
     layout: Layout = "contiguous"
+    scale: float = 1.0
+    extrapolation: Extrapolation | None = "linear"
 
     def __repr__(self) -> str:
         return _expression(self)
@@ -74,6 +82,35 @@ class Case:
     def on(self, dtype: str, device: str) -> Case:
         """Return this case in another storage dtype, on another device."""
         return replace(self, problem=replace(self.problem, dtype=dtype, device=device))
+
+    def under(self, extrapolation: Extrapolation | None) -> Case:
+        """Return this case for a backend with this extrapolation."""
+        return replace(self, extrapolation=extrapolation)
+
+    def fitted_to(self, problems: Sequence[Problem]) -> Case:
+        """Return this case for one of a few fixed problems, which its seed picks.
+
+        A batch of 0 among them stands for any batch. Chosen inputs move with the domain; those that
+        are no ends of it do not stay on knots, and are left out where knots are asked for.
+        """
+        mine = self.problem
+        usable = [p for p in problems if self.inputs != "on_knots" or is_dyadic(p)] or problems
+        fixed = usable[self.seed % len(usable)]
+        fixed = replace(
+            fixed, batch=fixed.batch or mine.batch, dtype=mine.dtype, device=mine.device
+        )
+        end = mine.spline_width / 2
+        special = [
+            (index, value * fixed.spline_width / mine.spline_width if np.isfinite(value) else value)
+            for index, value in self.special
+            if self.inputs != "on_knots" or abs(value) == end
+        ]
+        return replace(self, problem=fixed, special=tuple(special))
+
+    @property
+    def goes_outside(self) -> bool:
+        """Whether it is about inputs outside the domain."""
+        return self.inputs == "outside" or any(np.isinf(value) for _, value in self.special)
 
     def of(self, parameterization: str, options: tuple[tuple[str, Any], ...] = ()) -> Case:
         """Return this case with another parameterization."""
@@ -92,7 +129,8 @@ class Case:
             _normal(rng, x.shape, p.dtype),
             _normal(rng, weights, p.dtype),
         )
-        return Arrays(*(_laid_out(array, self.layout) for array in arrays))
+        scaled = (x, *(rounded(array * self.scale, p.dtype) for array in arrays[1:]))
+        return Arrays(*(_laid_out(array, self.layout) for array in scaled))
 
     def parameter_arrays(self) -> ParameterArrays:
         """Return the parameterization's arrays."""
@@ -118,9 +156,12 @@ class Case:
         if self.inputs == "outside":
             beyond = rng.uniform(0.5, 3.5, shape) * rng.choice([-1.0, 1.0], shape)
             return rounded(beyond * p.spline_width, p.dtype)
-        return rounded(rng.uniform(-0.8, 0.8, shape) * p.spline_width, p.dtype)
+        beyond = 0.5 if self.extrapolation is None else 0.8
+        return rounded(rng.uniform(-beyond, beyond, shape) * p.spline_width, p.dtype)
 
     def _settled(self, x: Floats) -> Floats:
+        if self.extrapolation != "linear":
+            x = self._off_ends(x)
         if self.inputs == "off_knots":
             return off_knots(x, self.problem)
         if self.inputs == "anywhere":
@@ -128,6 +169,19 @@ class Case:
             # another slope, so a value that near to a knot is compared only where u is exact.
             return np.where(_on_dyadic_knot(x, self.problem), x, off_knots(x, self.problem))
         return x
+
+    def _off_ends(self, x: Floats) -> Floats:
+        """Keep inputs inside, if there is no extrapolation; else move them off the domain's ends.
+
+        They move inwards, by half an interval, or by a whole one where they must stay on knots.
+        """
+        p = self.problem
+        end, h = p.spline_width / 2, spacing(p.num_control_points, p.spline_width)
+        if self.extrapolation is None:
+            return np.where(np.isnan(x), x, rounded(x.clip(-end, end), p.dtype))
+        inner = end - (h if self.inputs == "on_knots" and p.num_control_points > 2 else h / 2)
+        away = np.abs(np.abs(x.astype(np.float64)) - end) > position_error(end, p) * h
+        return np.where(away | np.isnan(x), x, rounded(np.copysign(inner, x), p.dtype))
 
 
 def _expression(value: Any) -> str:
@@ -140,18 +194,6 @@ def _expression(value: Any) -> str:
         if field.default is MISSING or getattr(value, field.name) != field.default
     ]
     return f"{type(value).__name__}({', '.join(given)})"
-
-
-def rounded(values: npt.ArrayLike, dtype: str) -> Floats:
-    """Round to a storage dtype and return the NumPy dtype that holds it (bfloat16 in float32)."""
-    with np.errstate(over="ignore"):
-        if dtype != "bfloat16":
-            return np.asarray(values, dtype=dtype)
-        single = np.array(values, dtype=np.float32)
-    bits = single.view(np.uint32)
-    to_even = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    kept = ((bits + to_even) & np.uint32(0xFFFF0000)).view(np.float32)
-    return np.where(np.isnan(single), single, kept)
 
 
 def is_dyadic(problem: Problem) -> bool:

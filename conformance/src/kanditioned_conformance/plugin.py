@@ -8,24 +8,27 @@ is loaded wherever it is installed, beside the options of other plugins and proj
 
 from __future__ import annotations
 
+import argparse
+import os
 import random
-import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from hypothesis.errors import Unsatisfiable
 
-from . import html, profiles
+from . import coverage, html, limits, profiles
 from .backend_under_test import BackendUnderTest
-from .report import largest_ratios, refusals
-from .session import RECORD, Session
+from .journal import TRACE as TRACE_FILE
+from .report import BAD, summary
+from .session import RECORD, Session, begin_record, seen
 from .tolerance import ConformanceError
 
 PACKAGE = __name__.rpartition(".")[0]
 CHAPTERS = f"{PACKAGE}.chapters"
 SESSION = pytest.StashKey[Session]()
+TRACE = pytest.StashKey[TextIO | None]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,8 +57,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"how many random examples per test, beyond a table of shapes: {counts}",
     )
     add("--kan-xfails", type=Path, metavar="FILE", help="expected failures, one address a line")
+    add("--kan-skips", type=Path, metavar="FILE", help="expected skips: these and no others")
+    add(
+        "--kan-min-run",
+        type=float,
+        default=coverage.MIN_RUN,
+        metavar="SHARE",
+        help=f"share of problems that a backend must take (default: {coverage.MIN_RUN:g})",
+    )
+    add(
+        "--kan-timeout",
+        type=float,
+        default=limits.DEFAULT,
+        metavar="SECONDS",
+        help=f"time limit of a test, 0 for none (default: {limits.DEFAULT:g})",
+    )
+    add("--kan-spec", metavar="EDITION", help="edition of the spec to judge by, such as 2.0")
     add("--kan-report", type=Path, metavar="FILE", help="write the results as JSON")
     add("--kan-html", type=Path, metavar="FILE", help="write the results as a page")
+    add("--kan-journal", type=Path, help=argparse.SUPPRESS)  # of the command: `journal`
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -87,23 +107,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the tests of a backend at one dtype in one process of pytest-xdist.
 
-    There they share what they compile.
-
-    Unless there are fewer backends than processes, or another `--dist` is asked for.
+    There they share what they compile. Unless there are fewer of these than processes, or another
+    `--dist` is asked for.
     """
     if SESSION not in config.stash or config.getoption("dist") != "load":
         return None
     session = config.stash[SESSION]
     if len(session.backends) < (config.getoption("numprocesses") or 1):
         return None
-    from xdist.scheduler import LoadScopeScheduling
+    from .scheduler import ByBackend
 
-    class ByBackend(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            place = session.place(nodeid)
-            return place.backend_under_test.id if place else nodeid
+    return ByBackend(config, log, session)
 
-    return ByBackend(config, log)
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """Note what is to run: a controller of pytest-xdist collects nothing itself."""
+    session = node.config.stash.get(SESSION, None)
+    if session and not session.collected:
+        session.collected += [nodeid for nodeid in ids if session.place(nodeid)]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -125,24 +147,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Print a failure as its message; skip a test for which every problem was refused."""
     callspec = getattr(pyfuncitem, "callspec", None)
-    backend_under_test = callspec.params.get("backend_under_test") if callspec else None
-    if not isinstance(backend_under_test, BackendUnderTest):
+    tested = callspec.params.get("backend_under_test") if callspec else None
+    if not isinstance(tested, BackendUnderTest):
         return (yield)
-    record, began = backend_under_test.begin(), time.process_time()
+    session = pyfuncitem.config.stash[SESSION]
+    record, began = begin_record(tested)
+    outcome, result = "", None
     try:
-        result = yield
+        with limits.limited(session.timeout, pyfuncitem.config.stash[TRACE]):
+            result = yield
     except Unsatisfiable:
         if record.ran or not record.refused:
             raise
-        result = None
+    except limits.TimeLimitExceeded:
+        outcome = "timed out"
+        message = f"TIMEOUT: more than {session.timeout:g} s"
+        raise pytest.fail.Exception(message, pytrace=False) from None
     except pytest.skip.Exception as skipped:  # without the example that Hypothesis adds to it
         raise pytest.skip.Exception(str(skipped.msg)) from None
     except ConformanceError as error:
         notes = [n for n in getattr(error, "__notes__", ()) if n.lstrip().startswith("reproduce:")]
         raise pytest.fail.Exception("\n".join([str(error), *notes]), pytrace=False) from None
     finally:
-        seen = [record.ratios, dict(record.refused), time.process_time() - began]
-        pyfuncitem.user_properties.append((RECORD, seen))
+        pyfuncitem.user_properties.append((RECORD, seen(record, outcome, began)))
     if not record.ran:
         if not record.refused:
             pytest.fail("no problem was checked", pytrace=False)
@@ -152,7 +179,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the report, and fail a run whose expected failures are stale."""
+    """Write the report, and fail a run that has not tested what it was to test."""
     config = session.config
     run = config.stash.get(SESSION, None)
     if run is None or hasattr(config, "workerinput"):
@@ -161,34 +188,31 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         run.report().write(config.getoption("--kan-report"))
     if config.getoption("--kan-html"):
         html.write(run.report(), config.getoption("--kan-html"))
-    if _stale(session.config) and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    bad = any(result.outcome in BAD for result in run.results.values())
+    if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        failed = bad or run.shortcomings(narrowed=_narrowed(config))
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.OK
+    if run.journal:
+        run.journal.end()
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print how near each backend came to the bound, what it refused, what is stale."""
+    """Print how near each backend came to the bound, what it refused and what failed."""
     run = config.stash.get(SESSION, None)
     if run is None:
         return
-    for name in dict.fromkeys(backend_under_test.name for backend_under_test in run.backends):
-        results = [result for result in run.results if result.backend == name]
+    everything = run.report().results
+    for name in dict.fromkeys(tested.name for tested in run.backends):
+        results = [result for result in everything if result.backend == name]
         if not results:
             continue
         terminalreporter.section(f"{name}: largest |got - want| / bound")
-        dtypes = dict.fromkeys(result.dtype for result in results)
-        terminalreporter.line(" " * 24 + "".join(f"{dtype:>10}" for dtype in dtypes))
-        for label, row in sorted(largest_ratios(results).items()):
-            cells = "".join(f"{row[d]:10.3g}" if d in row else f"{'':10}" for d in dtypes)
-            verdict = "" if max(row.values()) <= 1 else "  OUT OF BOUNDS"
-            terminalreporter.line(f"{label:<24}{cells}{verdict}")
-        for reason, count in refusals(results).items():
-            terminalreporter.line(f"{count} problems refused: {reason}")
-        for address in (result.address for result in results if result.outcome == "failed"):
-            terminalreporter.line(f"FAILED {address}")
-    for line in _stale(config):
-        terminalreporter.line(f"STALE EXPECTED FAILURE {line}", red=True)
+        for line in summary(results):
+            terminalreporter.line(line)
+    for line in run.shortcomings(narrowed=_narrowed(config)):
+        terminalreporter.line(f"NO SUCCESS: {line}", red=True)
 
 
 def _begin(config: pytest.Config) -> None:
@@ -200,12 +224,23 @@ def _begin(config: pytest.Config) -> None:
         if config.getoption("hypothesis_seed", None) is None:
             config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
         seed = str(config.option.hypothesis_seed)
-    config.stash[SESSION] = Session.of(config, seed)
-    config.pluginmanager.register(config.stash[SESSION], CHAPTERS)
+    session = config.stash[SESSION] = Session.of(config, seed)
+    is_worker = hasattr(config, "workerinput")
+    if is_worker:  # the controller keeps the journal
+        session.journal = None
+    folder: Path | None = config.getoption("--kan-journal")
+    config.stash[TRACE] = None
+    if folder:
+        trace = (folder / f"{os.getpid()}-{TRACE_FILE}" if is_worker else folder / TRACE_FILE).open(
+            "w", encoding="utf-8"
+        )
+        config.stash[TRACE] = trace
+        config.add_cleanup(trace.close)
+    config.pluginmanager.register(session, CHAPTERS)
     profiles.load(profile)
 
 
-def _stale(config: pytest.Config) -> list[str]:
-    """Return the stale expected failures, if every test was run and could have shown them."""
-    narrowed = [config.getoption(name) for name in ("keyword", "markexpr", "deselect", "maxfail")]
-    return [] if any(narrowed) else config.stash[SESSION].stale()
+def _narrowed(config: pytest.Config) -> bool:
+    """Whether only some of the tests were asked for."""
+    options = ("keyword", "markexpr", "deselect", "maxfail")
+    return any(config.getoption(name) for name in options)

@@ -18,8 +18,10 @@ import numpy as np
 
 from kanditioned_spec import SPEC_VERSION
 
-OUTCOMES = ("passed", "failed", "xfailed", "skipped")
+OUTCOMES = ("passed", "failed", "crashed", "timed out", "not run", "xfailed", "skipped")
 """`failed` includes an expected failure that passes; `xfailed` is one that fails."""
+RAN = ("passed", "failed", "crashed", "timed out", "xfailed")
+BAD = ("failed", "crashed", "timed out", "not run")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Result:
         ratios: The largest |got - want| / bound, by what was compared.
         refused: How many problems the backend did not take, by its reason.
         seconds: Of processor time, of all threads together.
+        ran: How many problems were checked.
     """
 
     backend: str
@@ -49,6 +52,7 @@ class Result:
     ratios: dict[str, float] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    ran: int = 0
 
     @property
     def address(self) -> str:
@@ -100,6 +104,25 @@ def environment() -> str:
     )
 
 
+def summary(results: Sequence[Result]) -> list[str]:
+    """Return the lines on one backend that end a run."""
+    dtypes = dict.fromkeys(result.dtype for result in results)
+    lines = [" " * 24 + "".join(f"{dtype:>10}" for dtype in dtypes)]
+    for label, row in sorted(largest_ratios(results).items()):
+        cells = "".join(f"{row[d]:10.3g}" if d in row else f"{'':10}" for d in dtypes)
+        lines.append(f"{label:<24}{cells}{'' if max(row.values()) <= 1 else '  OUT OF BOUNDS'}")
+    ran = sum(result.ran for result in results)
+    lines += [
+        f"{count} of {ran + count} problems refused: {reason}"
+        for reason, count in refusals(results).items()
+    ]
+    lines += [
+        f"{result.outcome.upper()} {result.address}" for result in results if result.outcome in BAD
+    ]
+    said = ", ".join(f"{count} {outcome}" for outcome, count in counts(results).items())
+    return [*lines, said]
+
+
 def largest_ratios(results: Iterable[Result]) -> dict[str, dict[str, float]]:
     """Return the largest |got - want| / bound, by what was compared and by dtype."""
     largest: dict[str, dict[str, float]] = {}
@@ -108,6 +131,14 @@ def largest_ratios(results: Iterable[Result]) -> dict[str, dict[str, float]]:
             row = largest.setdefault(label, {})
             row[result.dtype] = max(ratio, row.get(result.dtype, 0.0))
     return largest
+
+
+def counts(results: Iterable[Result]) -> dict[str, int]:
+    """Return how many results have each outcome, without those that none has."""
+    total = dict.fromkeys(OUTCOMES, 0)
+    for result in results:
+        total[result.outcome] += 1
+    return {outcome: count for outcome, count in total.items() if count}
 
 
 def refusals(results: Iterable[Result]) -> dict[str, int]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import pkgutil
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kanditioned_spec import Backend, registry
+from kanditioned_spec import SPEC_VERSION, Backend, registry
 
-from . import chapters, profiles, xfails
-from .backend_under_test import BackendUnderTest
+from . import chapters, coverage, profiles
+from .backend_under_test import BackendUnderTest, Record
+from .journal import Journal
 from .report import Report, Result, environment
+from .xfails import Entry
+from .xfails import read as read_entries
 
 CHAPTERS = {module.name for module in pkgutil.iter_modules(chapters.__path__)}
 RECORD = "kanditioned_conformance"
 """Name of the user property that carries what a test has seen, also from worker to controller."""
+UNLISTED = "is skipped, and the file of expected skips does not list it"
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,12 @@ class Place:
     test: str
     parameters: str
 
+    def result(self, outcome: str, reason: str, *seen: Any) -> Result:
+        """Return the result of this test."""
+        tested = self.backend_under_test
+        test = (self.chapter, self.test, self.parameters)
+        return Result(tested.name, tested.dtype, *test, outcome, reason, *seen)
+
 
 @dataclass
 class Session:
@@ -40,18 +51,31 @@ class Session:
         device: Where.
         backends: Every backend at each of its dtypes.
         seed: Of the random examples.
+        timeout: Seconds for a test, 0 for no limit.
+        min_run: Share of the problems that a backend must take.
         date: Of the run.
         xfails: The expected failures.
-        results: What came out so far.
+        skips: The expected skips; None if any may be skipped.
+        journal: Of this run, if the command has started it.
+        results: What came out so far, by test.
+        collected: The tests that are to run.
+        stopped: Whether earlier processes have died too often to go on.
     """
 
     profile: profiles.Profile
     device: str
     backends: list[BackendUnderTest]
     seed: str
+    timeout: float
+    min_run: float
     date: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
-    xfails: list[xfails.Entry] = field(default_factory=list)
-    results: list[Result] = field(default_factory=list)
+    xfails: list[Entry] = field(default_factory=list)
+    skips: list[Entry] | None = None
+    journal: Journal | None = None
+    results: dict[str, Result] = field(default_factory=dict)
+    collected: list[str] = field(default_factory=list)
+    stopped: bool = False
+    _began: dict[str, float] = field(default_factory=dict)
 
     @staticmethod
     def of(config: pytest.Config, seed: str) -> Session:
@@ -60,12 +84,18 @@ class Session:
         Raises:
             pytest.UsageError: It cannot be loaded.
         """
-        device: str = config.getoption("--kan-device")
-        dtypes: list[str] = config.getoption("--kan-dtype")
-        names = dict.fromkeys(config.getoption("--kan-backend") or ["reference"])
-        backends = {name: _load(name, device) for name in names}
-        return Session(
-            profiles.PROFILES[config.getoption("--kan-profile")],
+        option = config.getoption
+        if option("--kan-spec") not in (None, SPEC_VERSION):
+            raise pytest.UsageError(
+                f"`--spec` must be {SPEC_VERSION}, the edition that this kit judges by, got "
+                f"{option('--kan-spec')!r}. Install the kanditioned-conformance of that edition."
+            )
+        device, dtypes = str(option("--kan-device")), list[str](option("--kan-dtype"))
+        names = dict.fromkeys(option("--kan-backend") or ["reference"])
+        backends = {name: _load(name, device, dtypes) for name in names}
+        folder: Path | None = option("--kan-journal")
+        session = Session(
+            profiles.PROFILES[option("--kan-profile")],
             device,
             [
                 BackendUnderTest(name, backend, dtype, device)
@@ -73,29 +103,37 @@ class Session:
                 for dtype in dtypes or backend.info.dtypes
             ],
             seed,
-            xfails=_read(config.getoption("--kan-xfails")),
+            option("--kan-timeout"),
+            option("--kan-min-run"),
+            xfails=_read(option("--kan-xfails")) or [],
+            skips=_read(option("--kan-skips")),
+            journal=Journal(folder) if folder else None,
         )
+        session._resume()
+        return session
 
     def header(self) -> list[str]:
         """Return the lines that say what is tested."""
+        profile = self.profile
         lines = [
             environment(),
-            f"profile {self.profile.name} ({self.profile.examples} examples), seed {self.seed}, "
-            f"{self.date}",
+            f"profile {profile.name} ({profile.examples} examples), seed {self.seed}, {self.date}",
         ]
         dtypes: dict[str, list[str]] = {}
-        for backend_under_test in self.backends:
-            dtypes.setdefault(backend_under_test.name, []).append(backend_under_test.dtype)
-        for backend_under_test in self.backends:
-            if listed := ", ".join(dtypes.pop(backend_under_test.name, ())):
-                info = backend_under_test.backend.info
-                where = f"{info.framework}, {self.device}, {listed}"
-                lines.append(f"backend {backend_under_test.name}: {info.name} on {where}")
+        for tested in self.backends:
+            dtypes.setdefault(tested.name, []).append(tested.dtype)
+        for tested in self.backends:
+            if listed := ", ".join(dtypes.pop(tested.name, ())):
+                lines.append(f"backend {tested.name}: {_described(tested, listed)}")
         return lines
 
     def report(self) -> Report:
-        """Return what has come in so far."""
-        return Report(tuple(self.header()), tuple(self.results))
+        """Return what has come in so far; what was to run and has no result is not run."""
+        lost = []
+        for nodeid in coverage.missing(self.collected, self.results):
+            if place := self.place(nodeid):
+                lost.append(place.result("not run", "the run ended before it"))
+        return Report(tuple(self.header()), (*self.results.values(), *lost))
 
     def place(self, nodeid: str) -> Place | None:
         """Return what a pytest node tests, if it is a chapter's test.
@@ -109,35 +147,134 @@ class Session:
         fitting = [s for s in self.backends if f"-{identity}-".find(f"-{s.id}-") >= 0]
         if stem not in CHAPTERS or not fitting:
             return None
-        backend_under_test = max(fitting, key=lambda s: len(s.id))
-        parameters = f"-{identity}-".replace(f"-{backend_under_test.id}-", "-", 1).strip("-")
-        return Place(backend_under_test, stem.removeprefix("test_"), test, parameters)
+        tested = max(fitting, key=lambda s: len(s.id))
+        parameters = f"-{identity}-".replace(f"-{tested.id}-", "-", 1).strip("-")
+        return Place(tested, stem.removeprefix("test_"), test, parameters)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out what an earlier process of this run has done, after pytest's own selection."""
+        self.collected = [item.nodeid for item in items if self.place(item.nodeid)]
+        done = set(self.collected if self.stopped else self.results)
+        items[:] = [item for item in items if item.nodeid not in done]
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Note that a test begins, here or in a worker of pytest-xdist."""
+        self._began[nodeid] = time.monotonic()
+        if self.journal:
+            self.journal.begin(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what came out of a test, here or in a worker of pytest-xdist."""
         place = self.place(report.nodeid)
-        if place is None or (report.when != "call" and report.outcome == "passed"):
+        if place is None or (report.when in ("setup", "teardown") and report.outcome == "passed"):
+            return
+        if report.when not in ("setup", "call", "teardown"):  # its process has died
+            self._keep(report.nodeid, self._of_lost(report.nodeid, place))
             return
         expected: str | None = getattr(report, "wasxfail", None)
-        seen: Any = dict(report.user_properties).get(RECORD, ({}, {}))
-        self.results.append(
-            Result(
-                place.backend_under_test.name,
-                place.backend_under_test.dtype,
-                place.chapter,
-                place.test,
-                place.parameters,
-                "xfailed" if report.skipped and expected is not None else report.outcome,
-                _reason(report) if expected is None else expected,
-                *seen,
-            )
-        )
+        seen: Any = dict(report.user_properties).get(RECORD, ("", {}, {}))
+        outcome = seen[0] or report.outcome
+        if report.skipped and expected is not None:
+            outcome = "xfailed"
+        reason = _reason(report) if expected is None else expected
+        self._keep(report.nodeid, place.result(outcome, reason, *seen[1:]))
 
-    def stale(self) -> list[str]:
-        """Return the expected failures that are not so."""
-        dtypes = [backend_under_test.dtype for backend_under_test in self.backends]
-        found = ((entry, entry.stale(self.results)) for entry in self.xfails)
-        return [f"{entry.address}: {why}" for entry, why in found if why and entry.in_scope(dtypes)]
+    def shortcomings(self, *, narrowed: bool) -> list[str]:
+        """Return why a run without failures is no success.
+
+        Args:
+            narrowed: Whether only some of the tests were asked for.
+        """
+        results = list(self.report().results)
+        found = coverage.idle(results, by_dtype=not narrowed)
+        if not results:
+            found = ["no test ran"]
+        if lost := [r for r in results if r.outcome == "not run"]:
+            found.append(f"{len(lost)} of {len(results)} tests were not run")
+        if narrowed:
+            return found
+        dtypes = [tested.dtype for tested in self.backends]
+        expected = [("fail", entry) for entry in self.xfails]
+        expected += [("be skipped", entry) for entry in self.skips or ()]
+        for what, entry in expected:
+            why = entry.stale(results, skipped=what != "fail")
+            if why and entry.in_scope(dtypes):
+                found.append(f"expected to {what}: {entry.address}: {why}")
+        if self.skips is not None:
+            found += [f"{r.address} {UNLISTED}: {r.reason}" for r in _unlisted(results, self.skips)]
+        return found + coverage.below(results, self.min_run)
+
+    def _keep(self, nodeid: str, result: Result) -> None:
+        self.results[nodeid] = result
+        if self.journal:
+            self.journal.keep(nodeid, result)
+
+    def _resume(self) -> None:
+        """Take over what earlier processes of this run have done."""
+        if not self.journal:
+            return
+        results, lost, self.stopped = self.journal.earlier()
+        self.results |= results
+        for nodeid, how in lost.items():
+            if place := self.place(nodeid):
+                self.results[nodeid] = self._expected(place, how)
+
+    def _of_lost(self, nodeid: str, place: Place) -> Result:
+        """Return the result of a test whose process has died, by how long it had been running."""
+        seconds = time.monotonic() - self._began.get(nodeid, time.monotonic())
+        hung = bool(self.timeout) and seconds >= self.timeout
+        return self._expected(place, "timed out" if hung else "crashed: the process died")
+
+    def _expected(self, place: Place, how: str) -> Result:
+        """Return the result of a lost test: an expected failure, if it is listed."""
+        outcome, _, reason = how.partition(": ")
+        if outcome == "timed out":
+            reason = f"more than {self.timeout:g} s, in code that does not return to Python"
+        for entry in self.xfails:
+            if entry.matches(*_names(place)):
+                outcome, reason = "xfailed", entry.reason
+        return replace(place.result(outcome, reason), ran=1)
+
+
+def begin_record(tested: BackendUnderTest) -> tuple[Record, float]:
+    """Start the record of a test, and its clock."""
+    return tested.begin(), time.process_time()
+
+
+def seen(record: Record, outcome: str, began: float) -> list[Any]:
+    """Return what a test has seen, to be sent from a worker: the fields of `Result` it fills."""
+    seconds = time.process_time() - began
+    return [outcome, record.ratios, dict(record.refused), seconds, record.ran]
+
+
+def _names(place: Place) -> tuple[str, str, str, str]:
+    return place.chapter, place.test, place.parameters, place.backend_under_test.dtype
+
+
+def _unlisted(results: list[Result], listed: list[Entry]) -> list[Result]:
+    """Return what is skipped and not listed."""
+    return [
+        r
+        for r in results
+        if r.outcome == "skipped"
+        and not any(e.matches(r.chapter, r.test, r.parameters, r.dtype) for e in listed)
+    ]
+
+
+def _described(tested: BackendUnderTest, dtypes: str) -> str:
+    """Say what a backend is, and what it declares that is not the spec's."""
+    info = tested.backend.info
+    parts = [f"{info.name} on {info.framework}", tested.device, dtypes]
+    if info.extrapolation != "linear":
+        parts.append(f"extrapolation {info.extrapolation}")
+    if info.stored_knots:
+        parts.append("stored knots")
+    if info.operands:
+        parts.append("factors " + ", ".join(f"{k} in {v}" for k, v in info.operands.items()))
+    if info.fixed_problems:
+        parts.append(f"{len(info.fixed_problems)} fixed sizes")
+    return ", ".join(parts)
 
 
 def _reason(report: pytest.TestReport) -> str:
@@ -149,21 +286,26 @@ def _reason(report: pytest.TestReport) -> str:
     return "" if report.passed else said.removeprefix("Failed: ")
 
 
-def _load(name: str, device: str) -> Backend:
+def _load(name: str, device: str, dtypes: list[str]) -> Backend:
     try:
         backend = registry.load(name)
     except (ImportError, TypeError, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
-    if device not in backend.info.devices:
-        usable = ", ".join(backend.info.devices)
-        raise pytest.UsageError(f"backend {name!r} has no device {device!r} here, only {usable}.")
+    info = backend.info
+    for kind, asked, has in (("device", [device], info.devices), ("dtype", dtypes, info.dtypes)):
+        for one in asked:
+            if one not in has:
+                usable = ", ".join(has)
+                raise pytest.UsageError(
+                    f"backend {name!r} has no {kind} {one!r} here, only {usable}."
+                )
     return backend
 
 
-def _read(path: Path | None) -> list[xfails.Entry]:
+def _read(path: Path | None) -> list[Entry] | None:
     if path is None:
-        return []
+        return None
     try:
-        return xfails.read(path)
+        return read_entries(path)
     except (OSError, ValueError) as error:
         raise pytest.UsageError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Expected failures: a file that the maintainer of a backend keeps.
+"""Expected failures and expected skips: files that the maintainer of a backend keeps.
 
 One test per line, with the reason after `#`; the address is what the summary prints::
 
@@ -8,7 +8,8 @@ One test per line, with the reason after `#`; the address is what the summary pr
 
 An address without a dtype is about all dtypes, one without parameters about all of them. What is
 listed must fail: an entry that passes, is skipped or matches no test is an error, so that the file
-never claims more than is so.
+never claims more than is so. A file of expected skips has the same form: what is listed must be
+skipped, and what is skipped must be listed.
 """
 
 from __future__ import annotations
@@ -41,14 +42,20 @@ class Entry:
         in_brackets = set(filter(None, bracket.rstrip("]").split(",")))
         return named == f"{chapter}::{test}" and in_brackets <= {parameters, dtype}
 
-    def stale(self, results: Iterable[Result]) -> str:
+    def stale(self, results: Iterable[Result], *, skipped: bool = False) -> str:
         """Return why this entry is not so, or nothing.
 
-        An expected failure that passes is a failure of its test, and not reported here.
+        Args:
+            results: All results.
+            skipped: Whether it is an expected skip. Otherwise it is an expected failure; one that
+                passes is a failure of its test, and not reported here.
         """
         mine = [r for r in results if self.matches(r.chapter, r.test, r.parameters, r.dtype)]
         if not mine:
             return "no test that ran has this address"
+        if skipped:
+            ran = [result for result in mine if result.outcome != "skipped"]
+            return f"{ran[0].address} {ran[0].outcome}" if ran else ""
         if all(result.outcome == "skipped" for result in mine):
             return f"{mine[0].address} is skipped: {mine[0].reason}"
         return ""
@@ -60,7 +67,7 @@ class Entry:
 
 
 def read(path: Path) -> list[Entry]:
-    """Read a file of expected failures.
+    """Read a file of expected failures or skips.
 
     Raises:
         ValueError: A line has no reason, or is no address.

@@ -149,9 +149,6 @@ class Minimal:
     def forward(self, *_: object) -> None:
         """Return nothing."""
 
-    def vjp(self, *_: object) -> None:
-        """Return nothing."""
-
 
 def test_a_backend_may_lack_every_capability() -> None:
     assert isinstance(Minimal(), Backend)

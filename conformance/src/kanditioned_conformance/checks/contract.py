@@ -12,8 +12,11 @@ from kanditioned_spec.protocol import CompleteBackend, offers
 
 from ..cases import Arrays, Case, ParameterArrays
 from ..tolerance import ConformanceError, Ratios, described
+from .base import needs
+from .layer import gradient
 
 Calls = dict[str, Callable[[], tuple[npt.ArrayLike, ...]]]
+MAP_OPERATIONS = ("control_points", "control_points_transpose", "parameters_from", "penalty")
 
 
 def check_layer_determinism(backend: CompleteBackend, case: Case) -> Ratios:
@@ -21,6 +24,7 @@ def check_layer_determinism(backend: CompleteBackend, case: Case) -> Ratios:
     return _same_bits(case.problem, _layer_calls(backend, case.problem, case.arrays()))
 
 
+@needs(any_of=MAP_OPERATIONS)
 def check_map_determinism(backend: CompleteBackend, case: Case) -> Ratios:
     """Call T, Tᵀ, its inverse and the penalty twice and compare the bits."""
     return _same_bits(case.problem, _map_calls(backend, case.problem, case.parameter_arrays()))
@@ -32,6 +36,7 @@ def check_layer_ownership(backend: CompleteBackend, case: Case) -> Ratios:
     return _untouched(case.problem, arrays, _layer_calls(backend, case.problem, arrays))
 
 
+@needs(any_of=MAP_OPERATIONS)
 def check_map_ownership(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that T, Tᵀ, its inverse and the penalty do not write to the arrays they are given."""
     arrays = case.parameter_arrays()
@@ -70,11 +75,16 @@ def _untouched(p: Problem, given: Arrays | ParameterArrays, calls: Calls) -> Rat
 
 def _layer_calls(backend: CompleteBackend, p: Problem, a: Arrays) -> Calls:
     layer = (p, a.x, a.control_points, a.grad_y)
+
+    def vjp() -> tuple[npt.ArrayLike, ...]:
+        results = backend.vjp(*layer)
+        return tuple(gradient(name, results) for name in backend.info.gradients)
+
     return _offered(
         backend,
         {
             "forward": lambda: (backend.forward(*layer[:3]),),
-            "vjp": lambda: backend.vjp(*layer),
+            "vjp": vjp,
             "vjp_of_vjp": lambda: backend.vjp_of_vjp(
                 *layer, a.cotangent_x, a.cotangent_control_points
             ),

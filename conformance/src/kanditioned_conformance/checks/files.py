@@ -12,8 +12,9 @@ from kanditioned_spec import Problem
 from kanditioned_spec.backend import backend as reference
 from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.protocol import CompleteBackend, NumpyArray
+from kanditioned_spec.rounding import rounded
 
-from ..cases import Case, rounded
+from ..cases import Case
 from ..tolerance import ConformanceError, Ratios, described
 from .base import needs
 

@@ -2,115 +2,127 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from kanditioned_spec import Backend, Problem, numerics, reference
-from kanditioned_spec.grid import locate
-from kanditioned_spec.protocol import CompleteBackend
+from kanditioned_spec import Backend, Problem
+from kanditioned_spec.grid import Array, locate
+from kanditioned_spec.protocol import GRADIENTS, CompleteBackend
 
-from ..cases import Arrays, Case, finite
-from ..tolerance import Explain, Ratios, compare
+from ..cases import Arrays, Case
+from ..oracle import Oracle, Wanted
+from ..tolerance import ConformanceError, Explain, Ratios, compare
 from .base import needs
+
+LABELS = dict(zip(GRADIENTS, ("grad x", "grad control points"), strict=True))
 
 
 def check_forward(backend: Backend, case: Case) -> Ratios:
     """Compare y."""
     p, a = case.problem, case.arrays()
+    oracle = Oracle(backend.info, p)
     got = backend.forward(p, a.x, a.control_points)
-    want = reference.forward(a.x, a.control_points, p.spline_width)
-    operands, share = _operands(backend, p)
-    condition = numerics.forward_condition(finite(a.x, p), a.control_points, p.spline_width, share)
-    return compare("value", p, got, want, condition, _row(p, a), operands)
+    (want,), (condition,) = oracle.forward(a.x, a.control_points)
+    return compare("value", p, got, want, condition, _row(p, a), oracle.operands)
 
 
-def check_grad_x(backend: Backend, case: Case) -> Ratios:
+@needs("vjp", gradients=("x",))
+def check_grad_x(backend: CompleteBackend, case: Case) -> Ratios:
     """Compare the gradient of x: of inputs off the knots, or exactly on them."""
-    p, a = case.problem, case.arrays()
-    got, _ = backend.vjp(p, a.x, a.control_points, a.grad_y)
-    want = reference.vjp(a.x, a.control_points, p.spline_width, a.grad_y).x
-    condition = numerics.vjp_condition(finite(a.x, p), a.control_points, p.spline_width, a.grad_y)
-    operands, _ = _operands(backend, p)
-    return compare("grad x", p, got, want, condition.x, _slopes(p, a), operands)
+    return _compare_gradient("x", backend, case)
 
 
-def check_grad_control_points(backend: Backend, case: Case) -> Ratios:
+@needs("vjp", gradients=("control_points",))
+def check_grad_control_points(backend: CompleteBackend, case: Case) -> Ratios:
     """Compare the gradient of the control points."""
-    p, a = case.problem, case.arrays()
-    _, got = backend.vjp(p, a.x, a.control_points, a.grad_y)
-    want = reference.vjp(a.x, a.control_points, p.spline_width, a.grad_y).control_points
-    operands, share = _operands(backend, p)
-    condition = numerics.vjp_condition(
-        finite(a.x, p), a.control_points, p.spline_width, a.grad_y, share
-    ).control_points
-    return compare("grad control points", p, got, want, condition, _contributions(p, a), operands)
+    return _compare_gradient("control_points", backend, case)
 
 
-def check_leading_shape(backend: Backend, case: Case, shape: tuple[int, ...]) -> Ratios:
-    """Compare y and both gradients for x of shape (*shape, I), with as many rows as the batch."""
+def check_leading_shape(backend: CompleteBackend, case: Case, shape: tuple[int, ...]) -> Ratios:
+    """Compare y and the declared gradients for x of shape (*shape, I), with as many rows."""
     p, a = case.problem, case.arrays()
+    oracle = Oracle(backend.info, p)
     x = a.x.reshape(*shape, p.in_features)
     gy = a.grad_y.reshape(*shape, p.out_features)
-    operands, share = _operands(backend, p)
-    layer = (x, a.control_points, p.spline_width)
-    y, want_y = backend.forward(p, x, a.control_points), reference.forward(*layer)
-    condition_y = numerics.forward_condition(*layer, share)
-    ratios = compare("value", p, y, want_y, condition_y, operands=operands)
-    got, want = backend.vjp(p, x, a.control_points, gy), reference.vjp(*layer, gy)
-    condition = numerics.vjp_condition(*layer, gy, share)
-    for label, g, w, c in zip(("grad x", "grad control points"), got, want, condition, strict=True):
-        ratios |= compare(label, p, g, w, c, operands=operands)
+    y = backend.forward(p, x, a.control_points)
+    (want,), (condition,) = oracle.forward(x, a.control_points)
+    ratios = compare("value", p, y, want, condition, operands=oracle.operands)
+    for name in differentiated(backend):
+        got = gradient(name, backend.vjp(p, x, a.control_points, gy))
+        want, condition = _of(name, oracle.vjp(x, a.control_points, gy))
+        ratios |= compare(LABELS[name], p, got, want, condition, operands=oracle.operands)
     return ratios
 
 
 @needs("feature_major")
 def check_feature_major(backend: CompleteBackend, case: Case) -> Ratios:
-    """Compare y and both gradients for x of shape (I, B)."""
+    """Compare y and the declared gradients for x of shape (I, B)."""
     p, a = case.problem, case.arrays()
-    layer = (a.x, a.control_points, p.spline_width)
-    operands, share = _operands(backend, p)
-    y, gx, gc = backend.feature_major(p, a.x.T, a.control_points, a.grad_y.T)
-    want_y, want = reference.forward(*layer), reference.vjp(*layer, a.grad_y)
-    condition_y = numerics.forward_condition(*layer, share)
-    condition = numerics.vjp_condition(*layer, a.grad_y, share)
-    row, slopes = _turned(_row(p, a)), _turned(_slopes(p, a))
-    return {
-        **compare("value", p, y, want_y.T, condition_y.T, row, operands),
-        **compare("grad x", p, gx, want.x.T, condition.x.T, slopes, operands),
-        **compare(
-            "grad control points",
-            p,
-            gc,
-            want.control_points,
-            condition.control_points,
-            _contributions(p, a),
-            operands,
-        ),
-    }
+    oracle = Oracle(backend.info, p)
+    y, *gradients = backend.feature_major(p, a.x.T, a.control_points, a.grad_y.T)
+    (want,), (condition,) = oracle.forward(a.x, a.control_points)
+    ratios = compare("value", p, y, want.T, condition.T, _turned(_row(p, a)), oracle.operands)
+    explained = {"x": _turned(_slopes(p, a)), "control_points": _contributions(p, a)}
+    for name in backend.info.gradients:
+        wanted = _of(name, oracle.vjp(a.x, a.control_points, a.grad_y))
+        want, condition = (array.T if name == "x" else array for array in wanted)
+        got = gradient(name, tuple(gradients))
+        explain = explained[name]
+        ratios |= compare(LABELS[name], p, got, want, condition, explain, oracle.operands)
+    return ratios
 
 
 @needs("vjp_of_vjp")
 def check_second_derivatives(backend: CompleteBackend, case: Case) -> Ratios:
     """Compare all three results of `vjp_of_vjp`."""
     p, a = case.problem, case.arrays()
-    cotangents = (a.grad_y, a.cotangent_x, a.cotangent_control_points)
-    operands, share = _operands(backend, p)
-    got = backend.vjp_of_vjp(p, a.x, a.control_points, *cotangents)
-    want = reference.vjp_of_vjp(a.x, a.control_points, p.spline_width, *cotangents)
-    condition = numerics.vjp_of_vjp_condition(
-        finite(a.x, p), a.control_points, p.spline_width, *cotangents, share
-    )
+    oracle = Oracle(backend.info, p)
+    along = (a.grad_y, a.cotangent_x, a.cotangent_control_points)
+    got = backend.vjp_of_vjp(p, a.x, a.control_points, *along)
+    wanted = oracle.vjp_of_vjp(a.x, a.control_points, *along)
     labels = ("second x", "second control points", "second grad y")
     explained = (_slopes(p, a), _contributions(p, a), _row(p, a))
     ratios: Ratios = {}
-    for label, *(g, w, c), explain in zip(labels, got, want, condition, explained, strict=True):
-        ratios |= compare(label, p, g, w, c, explain, operands)
+    for label, *(g, w, c), explain in zip(labels, got, *wanted, explained, strict=True):
+        ratios |= compare(label, p, g, w, c, explain, oracle.operands)
     return ratios
 
 
-def _operands(backend: Backend, p: Problem) -> tuple[str | None, float]:
-    """Return the format that factors are rounded to, and the weight of positions beside it."""
-    operands = backend.info.operands.get(p.dtype)
-    return operands, numerics.position_share(p.dtype, operands)
+def differentiated(backend: Backend) -> tuple[str, ...]:
+    """Return what a backend's `vjp` differentiates by; nothing if it has none."""
+    return backend.info.gradients if hasattr(backend, "vjp") else ()
+
+
+def gradient(name: str, results: Any) -> Any:
+    """Return one of the two results of `vjp`.
+
+    Raises:
+        ConformanceError: They are no pair, or the one that is declared is None.
+    """
+    if not isinstance(results, tuple | list) or len(results) != len(GRADIENTS):
+        message = f"it must return a pair, for {' and '.join(GRADIENTS)}, got {type(results)}"
+        raise ConformanceError("vjp", np.inf, message)
+    result = results[GRADIENTS.index(name)]
+    if result is None:
+        message = f"it is None, but `info.gradients` names {name!r}"
+        raise ConformanceError(LABELS[name], np.inf, message)
+    return result
+
+
+def _compare_gradient(name: str, backend: CompleteBackend, case: Case) -> Ratios:
+    p, a = case.problem, case.arrays()
+    oracle = Oracle(backend.info, p)
+    got = gradient(name, backend.vjp(p, a.x, a.control_points, a.grad_y))
+    want, condition = _of(name, oracle.vjp(a.x, a.control_points, a.grad_y))
+    explain = _slopes(p, a) if name == "x" else _contributions(p, a)
+    return compare(LABELS[name], p, got, want, condition, explain, oracle.operands)
+
+
+def _of(name: str, wanted: Wanted) -> tuple[Array, Array]:
+    """Return value and condition of one gradient."""
+    index = GRADIENTS.index(name)
+    return wanted.values[index], wanted.conditions[index]
 
 
 def _row(p: Problem, a: Arrays) -> Explain:

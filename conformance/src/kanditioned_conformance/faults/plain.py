@@ -20,8 +20,9 @@ from kanditioned_spec import (
 )
 from kanditioned_spec.backend import backend as reference
 from kanditioned_spec.backend import new_layer
+from kanditioned_spec.rounding import rounded
 
-from ..cases import map_of, rounded
+from ..cases import map_of
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.intp]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from kanditioned_spec import Problem
+from kanditioned_spec.rounding import rounded
 
-from ..cases import rounded
 from .base import Fault
 from .plain import DTYPES, Floats, Indices, Plain
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,35 +21,17 @@ from .grid import Grid
 
 NumpyArray = npt.NDArray[np.floating[Any]]
 
+Extrapolation = Literal["linear", "constant", "zero"]
+"""What a layer may do outside the domain; the spec's is `"linear"`."""
+
+GRADIENTS = ("x", "control_points")
+"""What `vjp` differentiates by, in the order of its results."""
+
+STORAGE_DTYPES = ("float64", "float32", "float16", "bfloat16")
+"""Dtypes that inputs and parameters may be stored in."""
+
 SPEC_VERSION = "2.0"
 """Version of the mathematics and of this protocol; another major version is refused."""
-
-
-@dataclass(frozen=True)
-class BackendInfo:
-    """What a backend says of itself.
-
-    Attributes:
-        name: The name that selects it.
-        framework: The framework and its version, such as `"torch 2.13.0"`.
-        spec_version: The `SPEC_VERSION` it implements.
-        dtypes: Names of the storage dtypes it takes.
-        devices: Names of the device kinds usable now, such as `("cpu", "cuda")`.
-        parameterizations: Names of the parameterizations it offers.
-        accumulation: The dtype of positions and sums for each storage dtype.
-        operands: For a storage dtype of which the layer rounds the factors of its products to a
-            narrower format than `accumulation`, as matrix units do, that format: `"tfloat32"`,
-            `"bfloat16"` or `"float16"`. Positions and sums are never narrower.
-    """
-
-    name: str
-    framework: str
-    spec_version: str
-    dtypes: tuple[str, ...]
-    devices: tuple[str, ...]
-    parameterizations: tuple[str, ...]
-    accumulation: dict[str, str]
-    operands: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +66,46 @@ class Problem:
         return Grid(self.num_control_points, self.spline_width)
 
 
+@dataclass(frozen=True)
+class BackendInfo:
+    """What a backend says of itself.
+
+    Attributes:
+        name: The name that selects it.
+        framework: The framework and its version, such as `"torch 2.13.0"`.
+        spec_version: The `SPEC_VERSION` it implements.
+        dtypes: Names of the storage dtypes it takes.
+        devices: Names of the device kinds usable now, such as `("cpu", "cuda")`.
+        parameterizations: Names of the parameterizations it offers.
+        accumulation: The dtype of positions and sums for each storage dtype.
+        operands: For a storage dtype of which the layer rounds the factors of its products to a
+            narrower format than `accumulation`, as matrix units do, that format: `"tfloat32"`,
+            `"bfloat16"` or `"float16"`. Positions and sums are never narrower.
+        gradients: Which of `GRADIENTS` its `vjp` returns; in place of the other it returns None.
+        extrapolation: What it does outside the domain: `"linear"`, as the spec says; `"constant"`,
+            the value at the nearer end; `"zero"`; None if it takes no such inputs. A choice other
+            than the spec's is shown, and its results are judged by what it declares.
+        stored_knots: Whether it computes fractions from knots that it keeps as rounded numbers:
+            a difference of two neighbours has a relative error of eps · K then.
+        fixed_problems: Of a model whose sizes cannot be changed, all problems that it takes; their
+            dtype and device do not count, and a batch of 0 stands for any batch. Empty for a layer
+            of any size.
+    """
+
+    name: str
+    framework: str
+    spec_version: str
+    dtypes: tuple[str, ...]
+    devices: tuple[str, ...]
+    parameterizations: tuple[str, ...]
+    accumulation: dict[str, str]
+    operands: dict[str, str] = field(default_factory=dict)
+    gradients: tuple[str, ...] = GRADIENTS
+    extrapolation: Extrapolation | None = "linear"
+    stored_knots: bool = False
+    fixed_problems: tuple[Problem, ...] = ()
+
+
 @runtime_checkable
 class Backend(Protocol):
     """The laws are those of `reference`, to within `numerics.tolerance`.
@@ -102,11 +124,6 @@ class Backend(Protocol):
     def forward(self, problem: Problem, x: NumpyArray, control_points: NumpyArray) -> NumpyArray:
         """Return y, as `reference.forward`."""
 
-    def vjp(
-        self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
-    ) -> tuple[NumpyArray, NumpyArray]:
-        """Return the cotangents of x and control points, as `reference.vjp`."""
-
 
 class CompleteBackend(Backend, Protocol):
     """A backend with every capability.
@@ -114,6 +131,14 @@ class CompleteBackend(Backend, Protocol):
     The laws are those of `reference`, `parameterizations`, `initializers`, `refinement`, `validate`
     and `checkpoint`. Shapes: theta (I, P, O), others as above.
     """
+
+    def vjp(
+        self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray]:
+        """Return the cotangents of x and control points, as `reference.vjp`.
+
+        None stands for one that `BackendInfo.gradients` does not name.
+        """
 
     def vjp_of_vjp(
         self,
@@ -174,6 +199,7 @@ class CompleteBackend(Backend, Protocol):
 
 
 CAPABILITIES = (
+    "vjp",
     "vjp_of_vjp",
     "feature_major",
     "control_points",
@@ -193,3 +219,49 @@ CAPABILITIES = (
 def offers(backend: Backend, capability: str) -> bool:
     """Whether a backend has the method that a capability is named after."""
     return callable(getattr(backend, capability, None))
+
+
+def defect(backend: object) -> str:
+    """Return what keeps an object from being a `Backend`, or nothing if it is one."""
+    kind = type(backend).__name__
+    if isinstance(backend, type):
+        return f"got the class {backend.__name__}. Name an instance"
+    for method in ("supports", "forward"):
+        if not callable(getattr(backend, method, None)):
+            return f"got {kind}, which has no method `{method}`"
+    try:
+        info = backend.info  # type: ignore[attr-defined]
+    except Exception as error:
+        return f"got {kind}, whose `info` raises {type(error).__name__}: {error}"
+    if not isinstance(info, BackendInfo):
+        return f"got {kind}, whose `info` is of type {type(info).__name__}, not `BackendInfo`"
+    wrong = _wrong_field(info)
+    return f"got {kind}, whose `info.{wrong}" if wrong else ""
+
+
+def _wrong_field(info: BackendInfo) -> str:
+    """Return the first field whose value is of the wrong kind, and how; or nothing."""
+    choices: dict[str, tuple[Any, ...]] = {
+        "dtypes": STORAGE_DTYPES,
+        "gradients": GRADIENTS,
+    }
+    for name in ("name", "framework", "spec_version"):
+        if not isinstance(getattr(info, name), str):
+            return f"{name}` must be a string, is {getattr(info, name)!r}"
+    for name in ("dtypes", "devices", "parameterizations", "gradients"):
+        value = getattr(info, name)
+        if not isinstance(value, tuple) or not all(isinstance(each, str) for each in value):
+            return f"{name}` must be a tuple of strings, is {value!r}"
+        unknown = [each for each in value if name in choices and each not in choices[name]]
+        if unknown or not value:
+            known = ", ".join(choices.get(name, ()))
+            return f"{name}` must name at least one{f' of {known}' if known else ''}, is {value!r}"
+    for name in ("accumulation", "operands"):
+        if not isinstance(getattr(info, name), dict):
+            return f"{name}` must be a dict from storage dtypes, is {getattr(info, name)!r}"
+    if info.extrapolation not in (*get_args(Extrapolation), None):
+        known = ", ".join(get_args(Extrapolation))
+        return f"extrapolation` must be one of {known} or None, is {info.extrapolation!r}"
+    if not all(isinstance(problem, Problem) for problem in info.fixed_problems):
+        return f"fixed_problems` must be a tuple of `Problem`, is {info.fixed_problems!r}"
+    return ""

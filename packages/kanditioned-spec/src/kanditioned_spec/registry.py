@@ -10,11 +10,13 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from . import validate
-from .protocol import SPEC_VERSION, Backend
+from .protocol import SPEC_VERSION, Backend, defect
 
 ENTRY_POINT_GROUP = "kanditioned.backends"
 ENVIRONMENT_VARIABLE = "KANDITIONED_BACKEND"
@@ -109,13 +111,11 @@ def load(name: str) -> Backend:
             f"`backend` must be one of {known}, or `module:attribute`, got {name!r}. "
             f'A package adds a name through the entry-point group "{ENTRY_POINT_GROUP}".'
         )
-    backend = _resolve(entry)
-    is_class = isinstance(backend, type)  # it has the attributes that the protocol asks for
-    if is_class or not isinstance(backend, Backend):
-        got = f"the class {backend.__name__}" if is_class else type(backend).__name__
+    backend: Backend = _resolve(entry)
+    if wrong := defect(backend):
         raise TypeError(
             f"`{entry.target}` must be an object that implements "
-            f"kanditioned_spec.protocol.Backend, got {got}. Name an instance."
+            f"kanditioned_spec.protocol.Backend, {wrong}."
         )
     major = backend.info.spec_version.partition(".")[0]
     if major != SPEC_VERSION.partition(".")[0]:
@@ -138,7 +138,11 @@ def _resolve(entry: Entry) -> Any:
     module_name, _, attribute = entry.target.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:
+        if not isinstance(error, ImportError):
+            raise ImportError(f"importing {module_name!r} raises {_described(error)}.") from error
+        if not entry.requirement:
+            raise BackendNotInstalledError(_absent(module_name, error)) from error
         installed = ", ".join(e.name for e in entries().values() if e.is_installed)
         raise BackendNotInstalledError(
             f"backend {entry.name!r} cannot be imported ({error}). Installed: {installed}. "
@@ -148,6 +152,24 @@ def _resolve(entry: Entry) -> Any:
         return getattr(module, attribute)
     except AttributeError:
         raise ImportError(f"module {module_name!r} has no attribute {attribute!r}.") from None
+
+
+def _absent(module_name: str, error: ImportError) -> str:
+    """Say what is missing when a module that is not ours cannot be imported."""
+    if error.name and f"{module_name}.".startswith(f"{error.name}."):
+        return (
+            f"there is no module {error.name!r} in {Path.cwd()} or among the installed packages. "
+            f"Run this where {module_name!r} can be imported, or mend its name."
+        )
+    return f"importing {module_name!r} raises {_described(error)}."
+
+
+def _described(error: Exception) -> str:
+    """Return kind, message and place of an exception, in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}{place}"
 
 
 def _pip(entry: Entry) -> str:
