@@ -2,11 +2,11 @@
 
 The modules are the dictionary that every backend shares: `grid` (where x falls), `input_map`
 (what may stand before a layer), `reference` (forward and derivatives), `network` (a stack of
-layers), `parameterizations`, `penalty`, `initializers`, `refinement`, `domain` (how wide it must be
-for data), `edges` (what each edge contributes), `numerics` (error bounds), `validate` (argument
-checks), `protocol` and `registry` (what a backend is and how it is found), `checkpoint` (the files
-of layers and networks), `conditioning` (condition numbers), `costs` and `tuning` (how long an
-implementation takes, for `impl="auto"`).
+layers), `parameterizations`, `shapes` (monotone and convex edges), `penalty`, `initializers`,
+`refinement`, `domain` (how wide it must be for data), `edges` (what each edge contributes),
+`numerics` (error bounds), `validate` (argument checks), `protocol` and `registry` (what a backend
+is and how it is found), `checkpoint` (the files of layers and networks), `conditioning` (condition
+numbers), `costs` and `tuning` (how long an implementation takes, for `impl="auto"`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .parameterizations import PARAMETERIZATIONS, Parameterization, parameteriza
 from .protocol import SPEC_VERSION, Backend, BackendInfo, Problem
 from .refinement import ResampleWarning
 from .registry import BackendNotInstalledError
+from .shapes import Shapes
 
 __all__ = [
     "PARAMETERIZATIONS",
@@ -30,6 +31,7 @@ __all__ = [
     "Parameterization",
     "Problem",
     "ResampleWarning",
+    "Shapes",
     "checkpoint",
     "initializers",
     "numerics",

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from .grid import Array, Grid
 from .input_map import InputMap
 from .reference import Gradients, SecondOrderGradients
+from .shapes import Shapes
 
 CONSTANT = 4.0
 
@@ -185,6 +186,18 @@ def input_map_condition(x: npt.ArrayLike, input_map: InputMap) -> Array:
     j, i = input_map.pieces(x), np.arange(input_map.in_features)
     risen = input_map.slopes[i, j] * (x - input_map.breakpoints[i, j])
     return np.abs(input_map.images[i, j]) + np.abs(risen)
+
+
+def shape_condition(control_points: npt.ArrayLike, shapes: Shapes) -> Array:
+    """Return max_k |c_k| of every edge for monotone, K times as much for convex ones: (I, K, O).
+
+    A monotone point is the mean of two points. Convex increments are multiples of up to 4 eps
+    max |c|, so each is off by half of that, and up to K/2 of them are summed up.
+    """
+    c = np.abs(np.asarray(control_points, dtype=np.float64))
+    factors = np.where(shapes.convex, c.shape[1], np.abs(shapes.monotone))
+    condition: Array = np.broadcast_to(c.max(1, keepdims=True), c.shape) * factors[:, None, None]
+    return condition
 
 
 def _position_condition(x: Array, grid: Grid) -> Array:
