@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
 
-from kanditioned.demo.tasks import TASKS, kan
+from kanditioned.demo.tasks import TASKS
+from kanditioned.estimators import training
+from kanditioned.estimators.solvers import minimise
 from kanditioned.plot import MUTED, SEQUENCE, figure, save, values
-from kanditioned_spec import parameterization
+from kanditioned_spec import parameterization, penalty
 from kanditioned_spec.conditioning import joint_condition
 from kanditioned_spec.grid import Grid
 from kanditioned_spec.parameterizations.demmler_reinsch import mass_matrix
@@ -77,12 +80,14 @@ def _convergence(panel: Any) -> None:
     """Draw the distance to the lowest objective while fitting the diabetes data."""
     task = TASKS[0]
     x, y = task.load()
+    scaled = [StandardScaler().fit_transform(array) for array in (x, y[:, None])]
+    samples = training.Samples(*scaled, np.ones(len(x)))
     curves = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # which is what the picture shows
         for name in NAMES:
-            model = kan(task, smoothing=1.0, solver="lbfgs", parameterization=name).fit(x, y)
-            curves[name] = np.array(model.loss_curve_)
+            model = training.build("torch", _network(name))
+            curves[name] = np.array(minimise(model, samples, 1000, "overview"))
     lowest = min(curve.min() for curve in curves.values())
     for colour, (name, label) in zip(SEQUENCE, NAMES.items(), strict=False):
         gap = curves[name] - lowest
@@ -90,6 +95,19 @@ def _convergence(panel: Any) -> None:
         panel.plot(np.arange(1, len(gap) + 1), gap, color=colour, label=label)
     panel.set(title="objective above its minimum", xlabel="L-BFGS iteration")
     panel.set(xscale="log", yscale="log")
+
+
+def _network(name: str) -> training.Network:
+    """Describe the additive network of the diabetes data in the coordinates of a name."""
+    grid = Grid(16, 6.0)
+    options: dict[str, Any] = {"parameterization": name}
+    if name == "demmler_reinsch":
+        options["smoothing"] = penalty.scaling_factor("continuous", grid)
+        options["density"] = "normal"
+    return training.Network(
+        (10, 1), "squared", 1.0, 0, "float64", grid.num_control_points, grid.spline_width,
+        lambda count: options,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.model_selection import cross_validate
 
-from ..plot import DATA, MUTED, SEQUENCE, figure, values
+from ..plot import DATA, MUTED, SEQUENCE, figure
 from .tasks import DIABETES_NAMES, TASKS, kan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STRENGTHS = np.logspace(-3, 2, 6)
+STRENGTHS = np.logspace(-2, 3, 6)
 SHOWN = (0, 1, 2, 5)
 """Which of the strengths have their function drawn."""
 FEATURE = 8
@@ -26,7 +26,7 @@ def mappings(smoothing: float) -> Figure:
     x, y = task.load()
     model = kan(task, smoothing=smoothing).fit(x, y)
     names = {"input_names": DIABETES_NAMES, "max_panels": len(DIABETES_NAMES)}
-    drawn: Figure = model.plot(x, centre=True, **names)
+    drawn: Figure = model.plot(x, **names)
     return drawn
 
 
@@ -77,7 +77,5 @@ def _functions(panel: Any, models: list[Any], x: Any) -> None:
 
 def effect(model: Any, feature: int, at: Any, data: Any) -> Any:
     """Return the effect of one input of an additive model, less its mean over the data."""
-    points = model.control_points_[feature, :, 0]
-    offset, scale = model.input_offset_[feature], model.input_scale_[feature]
-    curve, over = (values(points, (x - offset) / scale, model.spline_width) for x in (at, data))
-    return curve - over.mean()
+    term = model.model_.terms[feature]
+    return term(at)[:, 0] - term(data)[:, 0].mean()

@@ -68,7 +68,7 @@ TASKS = (
         hidden=(),
         num_control_points=16,
         max_iter=1000,
-        smoothing=(1e-2, 1e-1, 1.0, 10.0),
+        smoothing=(1e-1, 1.0, 10.0, 100.0),
     ),
     Task(
         "breast cancer",
@@ -84,7 +84,7 @@ TASKS = (
         partial(load_digits, return_X_y=True),
         is_classification=True,
         hidden=(16,),
-        num_control_points=8,
+        num_control_points=9,
         max_iter=30,
         smoothing=(1e-6, 1e-5, 1e-4, 1e-3),
     ),

@@ -1,265 +1,378 @@
-"""What the estimators share: their parameters, scaling of inputs, training and prediction."""
+"""What the estimators share: their parameters, and the way from a table to predictions."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from kanditioned_spec import Grid, penalty, validate
-from kanditioned_spec.refinement import coarse_to_fine
+from kanditioned_spec import validate
 
-from ..plot import plot_edges, plot_network
-from ..plot.curves import control_points
-from .solvers import minimise, solve
-from .training import Array, Network, Samples, Schedule, build, train
+from ..plot import plot_network
+from ..plot.curves import named
+from . import additive, networks, pictures, table, weights
+from .additive import Settings
+from .arrays import Array, Matrix, Objects, Vector
+from .families import Family, Gamma, Logistic, Poisson, Softmax, Squared
+from .pictures import Histogram
+from .posterior import Posterior
+from .terms import Additive
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SOLVERS = ("auto", "cg", "lbfgs", "adam")
-FULL_BATCH = {"cg": solve, "lbfgs": minimise}
+SOLVERS = ("auto", "reml", "adam", "lbfgs")
+CONTRIBUTIONS: dict[type, str] = {
+    Squared: "contribution to the prediction",
+    Logistic: "contribution to the log-odds",
+    Softmax: "contribution to the logarithm of the probability",
+    Poisson: "contribution to the logarithm of the mean",
+    Gamma: "contribution to the logarithm of the mean",
+}
+FLOATS = (np.float64, np.float32)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns (N,) of inputs, and the dtype of the predictions for them."""
+
+    columns: list[Objects]
+    dtype: npt.DTypeLike
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def taken(self, index: Any) -> Table:
+        """Return some rows."""
+        return Table([column[index] for column in self.columns], self.dtype)
 
 
 class KANEstimator(BaseEstimator):  # type: ignore[misc]
-    """A Kolmogorov-Arnold network on standardised inputs; see `KANRegressor` for the arguments."""
+    """A Kolmogorov-Arnold network for tables; see `KANRegressor` for the arguments."""
 
-    _is_quadratic: ClassVar[bool]
-    """Whether the loss of a network without hidden layers is quadratic in its parameters."""
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Keep the arguments of a constructor, its local variables, as scikit-learn wants them."""
+        for name, value in given.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Sequence[int] = (),
-        *,
-        num_control_points: int = 16,
-        spline_width: float = 6.0,
-        parameterization: str = "auto",
-        smoothing: float = 1e-2,
-        solver: str = "auto",
-        learning_rate_init: float = 0.02,
-        batch_size: int | str = "auto",
-        max_iter: int = 200,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
-        random_state: Any = None,
-        verbose: bool = False,
-        backend: str | None = None,
-        device: Any = None,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.num_control_points = num_control_points
-        self.spline_width = spline_width
-        self.parameterization = parameterization
-        self.smoothing = smoothing
-        self.solver = solver
-        self.learning_rate_init = learning_rate_init
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.random_state = random_state
-        self.verbose = verbose
-        self.backend = backend
-        self.device = device
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    @property
+    def model_(self) -> Additive:
+        """The fitted additive model: its intercept, terms and surfaces."""
+        check_is_fitted(self)
+        model: Additive = self._fitted.model
+        return model
+
+    @property
+    def intercept_(self) -> Vector:
+        """The prediction (log-odds, logarithm of the mean) of an average row, shape (O,)."""
+        return self.model_.intercept
+
+    @property
+    def edf_(self) -> Vector:
+        """Effective degrees of freedom of each column's curve: 1 is a straight line, shape (I,)."""
+        check_is_fitted(self)
+        edf: Vector = self._fitted.edf[: self.n_features_in_]
+        return edf
+
+    @property
+    def smoothing_(self) -> Vector:
+        """λ of each column's curve, NaN for categories, shape (I,)."""
+        check_is_fitted(self)
+        smoothing: Vector = self._fitted.smoothing
+        return smoothing
+
+    @property
+    def importance_(self) -> Vector:
+        """Standard deviation of each term's contribution over the training rows, shape (T,).
+
+        In units of the prediction, with several outputs the root of the mean square over them.
+        Terms are the columns and then the pairs, as `term_names_` says.
+        """
+        check_is_fitted(self)
+        importance: Vector = self._importance
+        return importance
 
     @property
     def num_parameters_(self) -> int:
-        """Number of trained parameters."""
-        check_is_fitted(self)
-        return sum(int(np.prod(layer.theta.shape)) for layer in self.network_.layers)
+        """Number of values that were learned."""
+        model = self.model_
+        parts: list[Any] = [model.intercept]
+        parts += [term.effects for term in model.terms]
+        parts += [surface.effects for surface in model.surfaces]
+        if self._network is not None:
+            parts += [layer.theta for layer in self._network.model.network.layers]
+        return sum(int(np.prod(part.shape)) for part in parts)
+
+    def plot(
+        self,
+        X: Any = None,
+        *,
+        output: int = 0,
+        max_panels: int = 12,
+        input_names: Sequence[str] | None = None,
+        path: str | os.PathLike[str] | None = None,
+    ) -> Figure:
+        """Draw the terms of the additive model, those that matter most first.
+
+        Each column's curve with a band that covers 95 %, over the histogram of its values, a
+        category's labels with error bars, a pair's contours; all in the units of the table.
+
+        Args:
+            X: Inputs (N, I) for the histograms; by default those of the training.
+            output: Number of the target, or of the class.
+            max_panels: Most panels.
+            input_names: Of the columns, by default those of the DataFrame of the training.
+            path: Where to write the picture, its format by its suffix.
+        """
+        histograms = self._histograms
+        if X is not None:
+            given = self._read(X)
+            histograms = _histograms(self.model_, given, np.ones(len(given)))
+        where = f"{type(self).__name__}.plot"
+        most = validate.integer(where, "max_panels", max_panels, 1, "Draw at least one.")
+        remedy = f"There are {len(self.intercept_)}, counted from 0."
+        number = validate.integer(where, "output", output, 0, remedy)
+        if number >= len(self.intercept_):
+            constraint = f"below {len(self.intercept_)}"
+            raise ValueError(validate.message(where, "output", constraint, number, remedy))
+        unit = CONTRIBUTIONS[type(self._family)]
+        names = named(where, "input_names", input_names or self._names, self.n_features_in_)
+        return pictures.draw(
+            self.model_, self._deviations(), histograms, self._importance, names=names,
+            output=number, max_panels=most, unit=unit, path=path,
+        )  # fmt: skip
+
+    def plot_network(self, X: Any = None, **options: Any) -> Figure:
+        """Draw the network as a diagram, see `plot.plot_network`.
+
+        Args:
+            X: Inputs (N, I) for the ranges, the histograms and the importance of the edges.
+            **options: Options of `plot.plot_network`.
+        """
+        data = None if X is None else self._inputs(self._read(X))
+        return plot_network(self.network_, data, **options)
 
     @property
     def network_(self) -> Any:
-        """The trained network, of standardised inputs: the backend's own `KAN`."""
+        """The network, the backend's own `KAN`."""
         check_is_fitted(self)
-        return self._model.network
+        if self._network is None:
+            raise AttributeError("there are no hidden layers, so there is no `network_`")
+        return self._network.model.network
 
-    @property
-    def control_points_(self) -> Array:
-        """Control points (I, K, O) of the first layer.
+    def _inputs(self, given: Table) -> Matrix:
+        return networks.encode(self.model_, given.columns)
 
-        Without hidden layers they are in units of the prediction: the target's for a regressor,
-        log-odds for a classifier. Their inputs are standardised: (x - offset) / scale.
-        """
-        points = control_points(self.network_.layers[0])
-        in_units: Array = points if self.hidden_layer_sizes else points * self._output_scale()
-        return in_units
+    def _deviations(self) -> list[Matrix]:
+        """Return the standard deviation of every column's effects in its slots."""
+        found = self._fitted.posteriors
+        return [
+            np.sqrt(np.mean([p.term_variance(number) for p in found], axis=0))
+            for number in range(self.n_features_in_)
+        ]
 
-    @property
-    def input_offset_(self) -> Array:
-        """What standardisation subtracts from the inputs, shape (I,)."""
-        check_is_fitted(self)
-        offset: Array = self._scaler.mean_
-        return offset
+    def explain(self, X: Any) -> Array:
+        """Return what each term adds to the prediction of each row.
 
-    @property
-    def input_scale_(self) -> Array:
-        """What standardisation then divides them by, shape (I,)."""
-        check_is_fitted(self)
-        scale: Array = self._scaler.scale_
-        return scale
-
-    def plot(self, X: Any = None, edges: Any = None, **options: Any) -> Figure:
-        """Draw functions of the first layer, `control_points_`, over inputs in their own units.
+        With `intercept_` they sum to the prediction of a regressor, to the logarithm of that of
+        `loss="poisson"` and `"gamma"`, and to the `decision_function` of a classifier.
 
         Args:
-            X: Inputs for the histograms and the order of importance.
-            edges: See `plot.plot_edges`, as for the other options.
-            **options: Options of `plot.plot_edges`.
+            X: Inputs (N, I).
+
+        Returns:
+            Shape (N, T), or (N, T, O) with several outputs. Terms are the columns and then the
+            pairs, as `term_names_` says.
+
+        Raises:
+            ValueError: There are hidden layers, whose predictions are not sums of terms.
         """
-        options = {
-            "input_names": getattr(self, "feature_names_in_", None),
-            "input_offset": self.input_offset_,
-            "input_scale": self.input_scale_,
-            **options,
-        }
-        data = None if X is None else self._scaled(X)
-        return plot_edges(self.control_points_, self.spline_width, edges, data=data, **options)
+        where = type(self).__name__
+        if self._network is not None:
+            constraint = "() for a prediction that is a sum of terms"
+            got, remedy = self.hidden_layer_sizes, "Fit a model without hidden layers."
+            raise ValueError(validate.message(where, "hidden_layer_sizes", constraint, got, remedy))
+        given = self._read(X)
+        parts = np.stack(self.model_.contributions(given.columns), axis=1).astype(given.dtype)
+        explained: Array = parts[:, :, 0] if parts.shape[2] == 1 else parts
+        return explained
 
-    def plot_network(self, X: Any = None, **options: Any) -> Figure:
-        """Draw the network as a diagram, see `plot.plot_network`; its inputs are standardised.
+    @property
+    def term_names_(self) -> list[str]:
+        """Names of the columns, and of the pairs as "first × second"."""
+        model = self.model_
+        names = [term.column.name for term in model.terms]
+        return names + [" × ".join(names[i] for i in s.pair) for s in model.surfaces]
 
-        Args:
-            X: Inputs for the ranges, the histograms and the importance of the edges.
-            **options: Options of `plot.plot_network`.
-        """
-        options = {"input_names": getattr(self, "feature_names_in_", None), **options}
-        return plot_network(self.network_, None if X is None else self._scaled(X), **options)
-
-    def _fit(self, X: Array, y: npt.NDArray[Any], weight: Any, loss: str, outputs: int) -> Self:
-        """Train on validated inputs (N, I) and targets as `training.Network` says."""
-        schedule, solver = self._schedule(len(X)), self._chosen_solver()
+    def _fit(self, given: Table, y: Matrix, weight: Vector, family: Family) -> Self:
+        """Fit to targets (N, O) as the family says; all weights are positive."""
+        widths, settings = self._checked_widths(), self._settings()
+        chosen = networks.options(self, widths, len(y)) if widths else None
         rng = check_random_state(self.random_state)
-        weight = _check_sample_weight(weight, X, dtype=X.dtype)
-        used = weight > 0
-        self._scaler = StandardScaler().fit(X[used], sample_weight=weight[used])
-        samples = Samples(self._scaler.transform(X[used]), y[used], weight[used])
-        samples, validation = self._split(samples, loss, rng)
-        network = Network(
-            (X.shape[1], *self.hidden_layer_sizes, outputs),
-            loss,
-            self._checked_smoothing(),
-            int(rng.randint(2**31 - 1)),
-            X.dtype.name,
-            schedule.stages[0] if solver == "adam" else self.num_control_points,
-            validate.spline_width(type(self).__name__, self.spline_width),
-            partial(self._coordinates, loss, outputs, solver),
-            self.device,
-        )
-        self._model = build(self.backend, network)
-        if solver in FULL_BATCH:
-            self.validation_losses_: list[float] = []
-            fit = FULL_BATCH[solver]
-            self.loss_curve_ = fit(self._model, samples, schedule.epochs, type(self).__name__)
-        else:
-            self.loss_curve_, self.validation_losses_ = train(
-                self._model, samples, validation, schedule, rng
+        kept, held = np.arange(len(y)), np.zeros(0, np.intp)
+        if chosen is not None and self.early_stopping:
+            where = type(self).__name__
+            kept, held = networks.split(where, y, family, self.validation_fraction, rng)
+        train = given.taken(kept)
+        columns = additive.describe(self._names, train.columns, weight[kept], settings)
+        design = additive.prepare(columns, train.columns, weight[kept])
+        found = additive.fit(columns, design, y[kept], weight[kept], family, settings)
+        self._family, self._fitted, self._network = family, found, None
+        self.n_iter_ = found.steps
+        self._histograms = _histograms(found.model, train, weight[kept])
+        self._importance = _importance(found.model, train, weight[kept])
+        if chosen is not None:
+            self._network = networks.fit(
+                chosen, found.model, given.columns, y, weight, family, (kept, held), rng
             )
-        self.n_iter_ = len(self.loss_curve_)
+            self.loss_curve_ = self._network.objectives
+            self.validation_losses_ = self._network.losses
+            self.n_iter_ = len(self.loss_curve_)
         return self
 
-    def _chosen_solver(self) -> str:
-        where = type(self).__name__
+    def _checked_widths(self) -> tuple[int, ...]:
+        where, sizes = type(self).__name__, self.hidden_layer_sizes
+        remedy = "It counts the features between the layers; () is an additive model."
+        listed = sizes if np.ndim(sizes) else [sizes]
+        widths = tuple(
+            validate.integer(where, "hidden_layer_sizes", size, 1, remedy) for size in listed
+        )
         solver = validate.choice(where, "solver", self.solver, SOLVERS)
-        is_quadratic = self._is_quadratic and not len(self.hidden_layer_sizes)
-        if solver == "auto":
-            return "cg" if is_quadratic and not self.early_stopping else "adam"
-        if solver == "cg" and not is_quadratic:
-            constraint = "another one but for a regressor without hidden layers"
-            remedy = 'Conjugate gradients need a quadratic objective; use "auto".'
-            raise ValueError(validate.message(where, "solver", constraint, '"cg"', remedy))
-        if solver in FULL_BATCH and self.early_stopping:
-            constraint, remedy = f'False with solver="{solver}"', "It goes to the minimum."
-            raise ValueError(validate.message(where, "early_stopping", constraint, True, remedy))
-        return solver
+        if solver == "reml" and widths:
+            constraint, remedy = (
+                '"adam" or "lbfgs" with hidden layers',
+                "Their loss has no formula.",
+            )
+            raise ValueError(validate.message(where, "solver", constraint, '"reml"', remedy))
+        if solver in ("adam", "lbfgs") and not widths:
+            constraint, remedy = '"reml" without hidden layers', "It goes to the exact minimum."
+            raise ValueError(validate.message(where, "solver", constraint, f'"{solver}"', remedy))
+        return widths
 
-    def _checked_smoothing(self) -> float:
-        constraint, remedy = "a finite number >= 0", "It is the weight of the curvature penalty."
+    def _settings(self) -> Settings:
         where = type(self).__name__
-        return validate.finite_real(
-            where, "smoothing", self.smoothing, constraint, remedy, zero=True
+        count, smoothing = self.num_control_points, self.smoothing
+        if count != "auto":
+            count = validate.num_control_points(where, count)
+        if smoothing != "auto":
+            constraint = 'a finite number >= 0, or "auto"'
+            remedy = "It is the weight of the curvature penalty."
+            smoothing = validate.finite_real(
+                where, "smoothing", smoothing, constraint, remedy, zero=True
+            )
+        return Settings(
+            None if count == "auto" else count,
+            None if smoothing == "auto" else smoothing,
+            self._categorical,
         )
 
-    def _coordinates(self, loss: str, outputs: int, solver: str, count: int) -> dict[str, Any]:
-        """Return the parameterization and its options, for a number of control points.
+    def _read_training(self, X: Any, y: Any, **options: Any) -> tuple[Table, Any]:
+        """Check inputs and targets, and remember the columns."""
+        where = f"{type(self).__name__}.fit"
+        if table.is_frame(X):
+            validate_data(self, X, skip_check_array=True)
+            columns, dtype = table.columns_of(where, X), np.dtype(np.float64)
+            y = table.targets(self, X, y, **options)
+        else:
+            kind = FLOATS if self._has_no_labels() else None
+            X, y = validate_data(self, X, y, dtype=kind, ensure_all_finite="allow-nan", **options)
+            columns = list(X.T)
+            dtype = X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)
+        names = getattr(self, "feature_names_in_", None)
+        self._names = [f"x{i}" for i in range(len(columns))] if names is None else list(names)
+        self._categorical = self._chosen_categories(columns)
+        return Table(self._typed(where, columns), dtype), y
 
-        `demmler_reinsch` makes the Hessian of mean (f - y)² + λ ‖D c‖² the identity, so λ is that
-        of the objective divided by half the loss' second derivative at the start.
-        """
-        name = self.parameterization
-        if name == "auto":
-            name = "demmler_reinsch" if solver in FULL_BATCH else "bspline"
-        options: dict[str, Any] = {"parameterization": name}
-        if name == "demmler_reinsch":
-            share = 1 / max(outputs, 2)
-            half = {"squared": 1 / outputs}.get(loss, share * (1 - share) / 2)
-            factor = penalty.scaling_factor("continuous", Grid(count, self.spline_width))
-            options["smoothing"] = self.smoothing * factor / half
-            options["density"] = "normal"
-        return options
+    def _has_no_labels(self) -> bool:
+        given = self.categorical_features
+        return given is None or (isinstance(given, str) and given == "from_dtype")
 
-    def _outputs(self, X: Any) -> Array:
+    def _chosen_categories(self, columns: list[Objects]) -> frozenset[int]:
+        where, given = type(self).__name__, self.categorical_features
+        if given is None:
+            return frozenset()
+        if isinstance(given, str) and given == "from_dtype":
+            return frozenset(i for i, values in enumerate(columns) if values.dtype == object)
+        return frozenset(table.chosen(where, "categorical_features", given, self._names))
+
+    def _typed(self, where: str, columns: list[Objects]) -> list[Objects]:
+        return [
+            values if number in self._categorical else table.numbers(where, name, values)
+            for number, (name, values) in enumerate(zip(self._names, columns, strict=True))
+        ]
+
+    def _read(self, X: Any) -> Table:
         check_is_fitted(self)
-        return self._model.outputs(self._scaled(X))
+        where = f"{type(self).__name__}.predict"
+        if table.is_frame(X):
+            validate_data(self, X, reset=False, skip_check_array=True)
+            columns, dtype = table.columns_of(where, X), np.dtype(np.float64)
+        else:
+            kind = None if self._categorical else FLOATS
+            X = validate_data(self, X, dtype=kind, ensure_all_finite="allow-nan", reset=False)
+            columns = list(X.T)
+            dtype = X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)
+        return Table(self._typed(where, columns), dtype)
 
-    def _scaled(self, X: Any) -> Array:
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        scaled: Array = self._scaler.transform(X)
-        return scaled
+    def _outputs(self, given: Table) -> Array:
+        """Return the linear predictor (N, O)."""
+        eta = self.model_(given.columns)
+        if self._network is not None:
+            eta = eta + self._network(self._fitted.model, given.columns)
+        outputs: Array = eta.astype(given.dtype)
+        return outputs
 
-    def _output_scale(self) -> Any:
-        return 1.0
+    def _weights(self, sample_weight: Any, samples: int) -> Vector:
+        return weights.checked(f"{type(self).__name__}.fit", sample_weight, samples)
 
-    def _schedule(self, count: int) -> Schedule:
-        where = type(self).__name__
-        size = self.batch_size
-        if size == "auto":
-            size = count if count <= 512 else 256
-        remedy = "It counts passes over the training samples."
-        epochs = validate.integer(where, "max_iter", self.max_iter, 1, remedy)
-        count = validate.num_control_points(where, self.num_control_points)
-        return Schedule(
-            tuple(coarse_to_fine(count)[-epochs:]),
-            epochs,
-            validate.integer(where, "batch_size", size, 1, 'Or "auto".'),
-            validate.finite_real(
-                where,
-                "learning_rate_init",
-                self.learning_rate_init,
-                "a finite number > 0",
-                "It is the step size of Adam at the start.",
-            ),
-            validate.integer(where, "n_iter_no_change", self.n_iter_no_change, 1, remedy),
-            float(self.tol),
-            bool(self.verbose),
-        )
+    def _deviation(self, given: Table) -> Array:
+        """Return the posterior standard deviation of the linear predictor, (N, O)."""
+        deviation: Array = np.sqrt(self._posterior_of_all().variance(given.columns))
+        return deviation
 
-    def _split(
-        self, samples: Samples, loss: str, rng: np.random.RandomState
-    ) -> tuple[Samples, Samples | None]:
-        """Set validation samples aside for early stopping, and make mean weights one."""
-        if not self.early_stopping:
-            return _normalised(samples), None
-        kept, held = train_test_split(
-            np.arange(len(samples)),
-            test_size=self.validation_fraction,
-            random_state=rng,
-            stratify=None if loss == "squared" else samples.y,
-        )
-        return _normalised(samples[kept]), _normalised(samples[held])
+    def _draws(self, given: Table, count: int) -> Array:
+        """Return draws of the linear predictor from the posterior, (count, N, O)."""
+        rng = check_random_state(self.random_state)
+        centre = self.model_(given.columns)
+        draws: Array = centre + self._posterior_of_all().draws(given.columns, count, rng)
+        return draws
+
+    def _posterior_of_all(self) -> Posterior:
+        """Return the posterior, which is one of all that predicts without hidden layers alone."""
+        check_is_fitted(self)
+        if self._network is not None:
+            constraint, got = "() for a prediction with an interval", self.hidden_layer_sizes
+            remedy = "Fit a model without hidden layers."
+            where = type(self).__name__
+            raise ValueError(validate.message(where, "hidden_layer_sizes", constraint, got, remedy))
+        return self._fitted.posteriors[0]
 
 
-def _normalised(samples: Samples) -> Samples:
-    return Samples(samples.x, samples.y, samples.weight / samples.weight.mean())
+def _histograms(model: Additive, given: Table, weight: Vector) -> list[Histogram]:
+    return [
+        Histogram.of(term.column, values, weight)
+        for term, values in zip(model.terms, given.columns, strict=True)
+    ]
+
+
+def _importance(model: Additive, given: Table, weight: Vector) -> Vector:
+    """Return the standard deviation of each term's contribution."""
+    share = weight / weight.sum()
+    found = []
+    for part in model.contributions(given.columns):
+        variance = share @ (part - share @ part) ** 2
+        found.append(np.sqrt(variance.mean()))
+    return np.array(found)

@@ -103,9 +103,13 @@ class Model:
         settings: AbstractContextManager[Any] = jax.enable_x64(self.dtype == "float64")
         return settings
 
-    def _arrays(self, samples: Samples) -> tuple[Any, Any, Any]:
+    def _arrays(self, samples: Samples) -> tuple[Any, Any, Any, Any]:
         y = samples.y if self.kind == "cross_entropy" else np.asarray(samples.y, self.dtype)
-        return np.asarray(samples.x, self.dtype), y, np.asarray(samples.weight, self.dtype)
+        offset = 0.0 if samples.offset is None else samples.offset
+        x, weight, offset = (
+            np.asarray(array, self.dtype) for array in (samples.x, samples.weight, offset)
+        )
+        return x, y, weight, offset
 
 
 def _starting_at_zero(network: KAN) -> KAN:
@@ -116,8 +120,8 @@ def _starting_at_zero(network: KAN) -> KAN:
 
 
 @partial(jax.jit, static_argnames="kind")
-def _loss(network: KAN, x: Any, y: Any, weight: Any, kind: str) -> jax.Array:
-    outputs = network(x)
+def _loss(network: KAN, x: Any, y: Any, weight: Any, offset: Any, kind: str) -> jax.Array:
+    outputs = network(x) + offset
     if kind == "cross_entropy":
         each = optax.softmax_cross_entropy_with_integer_labels(outputs, y)
     elif kind == "logistic":
@@ -130,10 +134,10 @@ def _loss(network: KAN, x: Any, y: Any, weight: Any, kind: str) -> jax.Array:
 
 @partial(jax.jit, static_argnames="kind")
 def _objective(
-    network: KAN, x: Any, y: Any, weight: Any, smoothing: Any, kind: str
+    network: KAN, x: Any, y: Any, weight: Any, offset: Any, smoothing: Any, kind: str
 ) -> tuple[jax.Array, KAN]:
     def value(network: KAN) -> jax.Array:
-        total: jax.Array = _loss(network, x, y, weight, kind)
+        total: jax.Array = _loss(network, x, y, weight, offset, kind)
         total += smoothing * network.penalty("continuous")
         return total
 
@@ -143,9 +147,17 @@ def _objective(
 
 @partial(jax.jit, static_argnames="kind")
 def _step(
-    network: KAN, state: Any, x: Any, y: Any, weight: Any, rate: Any, smoothing: Any, kind: str
+    network: KAN,
+    state: Any,
+    x: Any,
+    y: Any,
+    weight: Any,
+    offset: Any,
+    rate: Any,
+    smoothing: Any,
+    kind: str,
 ) -> tuple[KAN, Any, jax.Array]:
-    value, gradient = _objective(network, x, y, weight, smoothing, kind)
+    value, gradient = _objective(network, x, y, weight, offset, smoothing, kind)
     direction, state = _ADAM.update(gradient, state)
     return optax.apply_updates(network, optax.tree.scale(-rate, direction)), state, value
 

@@ -2,88 +2,164 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from kanditioned_spec import validate
+
+from . import weights
+from .arrays import Array, Matrix
 from .base import KANEstimator
-from .training import Array
+from .families import Family, Gamma, Poisson, Squared
+
+FAMILIES: dict[str, type[Family]] = {
+    "squared_error": Squared,
+    "poisson": Poisson,
+    "gamma": Gamma,
+}
 
 
 class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ignore[misc]
-    """Least squares with a Kolmogorov-Arnold network.
+    """Regression with an additive model of learned curves, or with a network on top of it.
 
-    Without hidden layers it is an additive model: a learned function per input, smoothed by a
-    penalty on curvature. Inputs and targets are standardised first. The objective is the mean
-    squared error of the standardised targets + smoothing · Σ ∫ s''² over all edges.
+    Without hidden layers the prediction is a sum of one curve per column, a linear spline whose
+    smoothness is learned: the objective is solved, and the weight of each curve's curvature
+    penalty maximises the restricted likelihood (`estimators.reml`). Knots follow the data, straight
+    lines are free of the penalty, and a second learned weight shrinks columns that do not matter.
+    Columns may hold labels and missing values.
 
     Args:
-        hidden_layer_sizes: Number of features between the layers; none for an additive model.
-        num_control_points: K, per edge.
-        spline_width: Width of the domain of each function, in standard deviations of its input.
-        parameterization: One of `kanditioned_spec.PARAMETERIZATIONS`. `"auto"` is
-            `"bspline"` for Adam and `"demmler_reinsch"` for the others, whose Hessian it brings
-            near the identity.
-        smoothing: λ >= 0. Large values make every function a straight line.
-        solver: On all samples at once `"cg"`, conjugate gradients for the linear equations of a
-            regressor without hidden layers, or `"lbfgs"`; or `"adam"` in batches, with a step size
-            that falls to zero along a cosine, and in equal parts on 3 to 5 intervals, twice as many
-            and so on up to all (`kanditioned_spec.refinement.coarse_to_fine`). `"auto"` is
-            conjugate gradients where they can be used, but for early stopping, and Adam elsewhere.
+        hidden_layer_sizes: Number of features between the layers; none for an additive model. With
+            hidden layers a network learns what the additive model leaves over.
+        loss: `"squared_error"`, `"poisson"` for counts or `"gamma"` for positive amounts, both with
+            the logarithm as link. Another than the first needs an additive model of one target.
+        num_control_points: K, knots of a curve. `"auto"` is 24, or 32 above 10⁴ samples, and fewer
+            in tables of more than 100 columns; 17 for the edges of a network.
+        smoothing: λ, in the objective mean loss + λ Σ ‖D c‖², the same for all curves, or `"auto"`,
+            which learns one for each. Large values make every curve a straight line.
+        categorical_features: Columns of labels, by names, by numbers or as a mask; `"from_dtype"`
+            takes the columns of DataFrames that hold no numbers; None takes none.
+        solver: `"auto"`; `"reml"`, the method above; or, for hidden layers, `"adam"` (the default)
+            in batches, with a step size that falls to zero along a cosine, and in equal parts on
+            4, 8 and so on intervals up to all, or `"lbfgs"` on all samples at once.
         learning_rate_init: Step size of Adam at the start.
         batch_size: Samples per step of Adam. `"auto"` takes all of up to 512, else 256.
-        max_iter: Most passes over the samples.
-        early_stopping: Set samples aside, end when their loss no longer falls, on each number of
-            intervals, and keep the parameters of its minimum.
+        max_iter: Most passes over the samples for hidden layers.
+        early_stopping: With hidden layers, set samples aside, end when their loss no longer falls,
+            on each number of intervals, and keep the parameters of its minimum.
         validation_fraction: Share of samples to set aside.
         n_iter_no_change: Passes without improvement before stopping.
         tol: What counts as improvement.
-        random_state: Seed, generator or None, for initial functions and the order of samples.
+        random_state: Seed, generator or None, for hidden layers.
         verbose: Show a progress bar.
         backend: `"torch"` or `"jax"`; by default the first that is installed.
-        device: Where to train, in the backend's words; by default the CPU for PyTorch.
+        device: Where to train hidden layers, in the backend's words.
 
     Attributes:
-        network_: The trained network of standardised inputs.
-        num_parameters_: Number of trained parameters.
-        loss_curve_: Objective of each pass.
-        validation_losses_: Loss of the samples set aside, with early stopping.
-        n_iter_: Number of passes.
+        model_: The fitted additive model: intercept, terms and surfaces.
+        intercept_: Its intercept, (O,).
+        edf_: Effective degrees of freedom of each column's curve.
+        smoothing_: λ of each curve.
+        term_names_: Names of the terms.
+        n_iter_: Number of steps of the search, or of passes.
+        loss_curve_: With hidden layers, the objective of each pass.
+        validation_losses_: Loss of the samples set aside.
 
     Numerics:
-        float32 inputs are fitted in float32, all others in float64. With one batch for all samples
-        and no early stopping, an integer weight is the same as repeating the sample, to rounding.
+        Sums are float64. A float32 array of inputs gives float32 predictions. Without hidden layers
+        a whole-number weight is the same as repeating the sample, to rounding.
 
     Example:
         >>> import numpy as np
         >>> x = np.linspace(-1, 1, 200)[:, None]
-        >>> model = KANRegressor(smoothing=1e-4, random_state=0).fit(x, np.sin(3 * x[:, 0]))
-        >>> bool(model.score(x, np.sin(3 * x[:, 0])) > 0.99)
+        >>> model = KANRegressor().fit(x, np.sin(3 * x[:, 0]))
+        >>> bool(model.score(x, np.sin(3 * x[:, 0])) > 0.999)
         True
     """
 
-    _is_quadratic = True
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] | int = (),
+        *,
+        loss: str = "squared_error",
+        num_control_points: int | str = "auto",
+        smoothing: float | str = "auto",
+        categorical_features: Any = "from_dtype",
+        solver: str = "auto",
+        learning_rate_init: float = 0.02,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 20,
+        tol: float = 1e-4,
+        random_state: Any = None,
+        verbose: bool = False,
+        backend: str | None = None,
+        device: Any = None,
+    ) -> None:
+        self._keep(locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train on inputs (N, I) and targets (N,) or (N, O)."""
-        X, y = validate_data(
-            self, X, y, dtype=(np.float64, np.float32), multi_output=True, y_numeric=True
-        )
+        """Train on inputs (N, I) and targets (N,) or (N, O).
+
+        Args:
+            X: An array, or a DataFrame of pandas or polars. NaN and None are missing values.
+            y: Targets.
+            sample_weight: Weights (N,) >= 0. Whole numbers without a common divisor count
+                repetitions; others are scaled to a mean of one.
+        """
+        where = type(self).__name__
+        validate.choice(where, "loss", self.loss, FAMILIES)
+        given, y = self._read_training(X, y, multi_output=True, y_numeric=True)
+        weight = self._weights(sample_weight, len(y))
         self._is_vector = y.ndim == 1
-        targets = y.reshape(len(y), -1).astype(X.dtype)
-        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
-        self._target_scaler = StandardScaler().fit(targets, sample_weight=weight)
-        scaled = self._target_scaler.transform(targets)
-        return self._fit(X, scaled, weight, "squared", targets.shape[1])
+        targets = y.reshape(len(y), -1).astype(np.float64)
+        self._check_loss(targets)
+        used = weight > 0
+        weight = weights.counted(weight[used])
+        return self._fit(given.taken(used), targets[used], weight, FAMILIES[self.loss]())
 
-    def predict(self, X: Any) -> Array:
-        """Return the predicted targets, shaped as those of `fit`."""
-        scaled = self._outputs(X)
-        outputs: Array = self._target_scaler.inverse_transform(scaled)
-        return outputs.ravel() if self._is_vector else outputs
+    def _check_loss(self, targets: Matrix) -> None:
+        where, loss = type(self).__name__, self.loss
+        if loss == "squared_error":
+            return
+        if targets.shape[1] > 1 or (
+            np.ndim(self.hidden_layer_sizes) and len(self.hidden_layer_sizes)
+        ):
+            constraint, remedy = (
+                '"squared_error" here',
+                "Others are for an additive model of one target.",
+            )
+            raise ValueError(validate.message(where, "loss", constraint, repr(loss), remedy))
+        is_wrong = targets <= 0 if loss == "gamma" else targets < 0
+        if is_wrong.any() or not targets.any():
+            constraint = "> 0" if loss == "gamma" else ">= 0, at least one above 0"
+            got, remedy = f"{targets.min():g}", f'Or use another loss than "{loss}".'
+            raise ValueError(validate.message(f"{where}.fit", "y", constraint, got, remedy))
 
-    def _output_scale(self) -> Any:
-        return self._target_scaler.scale_
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Return the predicted targets, shaped as those of `fit`.
+
+        Args:
+            X: Inputs (N, I).
+            return_std: Also return the standard deviation of each prediction, which says how well
+                the curve is known there. It is not that of a new observation.
+
+        Raises:
+            ValueError: `return_std` with hidden layers.
+        """
+        given = self._read(X)
+        mean = self._shaped(self._family.mean(self._outputs(given)))
+        if not return_std:
+            return mean
+        deviation = self._deviation(given)
+        if not isinstance(self._family, Squared):
+            deviation = deviation * mean.reshape(deviation.shape)
+        return mean, self._shaped(deviation.astype(given.dtype))
+
+    def _shaped(self, outputs: Array) -> Array:
+        return outputs[:, 0] if self._is_vector else outputs

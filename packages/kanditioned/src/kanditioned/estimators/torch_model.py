@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -16,10 +18,31 @@ from kanditioned_torch import KAN
 
 from .training import Array, Network, Samples, Vector
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _apart(method: Method) -> Method:
+    """Let a method compute by the model's own rules, whatever modes its caller has set."""
+
+    @functools.wraps(method)
+    def computed(*arguments: Any, **options: Any) -> Any:
+        with ExitStack() as modes:
+            modes.enter_context(torch.inference_mode(False))
+            modes.enter_context(torch.enable_grad())
+            for kind in ("cpu", "cuda"):
+                if torch.is_autocast_enabled(kind):
+                    modes.enter_context(torch.autocast(kind, enabled=False))
+            if torch.get_default_device().type != "cpu":
+                modes.enter_context(torch.device("cpu"))
+            return method(*arguments, **options)
+
+    return cast(Method, computed)
+
 
 class Model:
     """See `training.Model`."""
 
+    @_apart
     def __init__(self, network: Network) -> None:
         self.kind, self.smoothing = network.loss, network.smoothing
         self._coordinates = network.coordinates
@@ -37,16 +60,19 @@ class Model:
         torch.nn.init.zeros_(self._like())
         self._optimizer = torch.optim.Adam(self.network.parameters())
 
+    @_apart
     def step(self, samples: Samples, learning_rate: float) -> float:
         self._optimizer.param_groups[0]["lr"] = learning_rate
         objective = self._differentiated(samples)
         self._optimizer.step()
         return objective
 
+    @_apart
     def objective(self, samples: Samples) -> tuple[float, Vector]:
         value = self._differentiated(samples)
         return value, _vector(parameter.grad for parameter in self.network.parameters())
 
+    @_apart
     def refine(self, num_control_points: int) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResampleWarning)
@@ -54,18 +80,22 @@ class Model:
             self.network = refined.reparameterize(**self._coordinates(num_control_points))
         self._optimizer = torch.optim.Adam(self.network.parameters())
 
+    @_apart
     @torch.no_grad()
     def loss(self, samples: Samples) -> float:
         return float(self._loss(samples))
 
+    @_apart
     @torch.no_grad()
     def outputs(self, x: Array) -> Array:
         y: Array = self.network(self._tensor(x)).cpu().numpy()
         return y
 
+    @_apart
     def parameters(self) -> Vector:
         return _vector(parameter.detach() for parameter in self.network.parameters())
 
+    @_apart
     def set_parameters(self, vector: Vector) -> None:
         values = self._tensor(vector)
         torch.nn.utils.vector_to_parameters(values, self.network.parameters())
@@ -85,6 +115,8 @@ class Model:
 
     def _loss(self, samples: Samples) -> Tensor:
         outputs, weight = self.network(self._tensor(samples.x)), self._tensor(samples.weight)
+        if samples.offset is not None:
+            outputs = outputs + self._tensor(samples.offset)
         if self.kind == "cross_entropy":
             target = torch.as_tensor(samples.y, device=outputs.device)
             each = F.cross_entropy(outputs, target, reduction="none")

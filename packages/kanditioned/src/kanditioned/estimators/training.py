@@ -53,17 +53,26 @@ class Network:
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs (N, I), targets as `Network.loss` says, and weights (N,) of mean one."""
+    """Samples to learn from.
+
+    Attributes:
+        x: Inputs (N, I).
+        y: Targets as `Network.loss` says.
+        weight: Weights (N,) of mean one.
+        offset: What is added to the outputs before the loss, (N, O); None adds nothing.
+    """
 
     x: Array
     y: npt.NDArray[Any]
     weight: Array
+    offset: Array | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, index: Any) -> Samples:
-        return Samples(self.x[index], self.y[index], self.weight[index])
+        offset = None if self.offset is None else self.offset[index]
+        return Samples(self.x[index], self.y[index], self.weight[index], offset)
 
 
 class Model(Protocol):

@@ -1,0 +1,186 @@
+"""Rows of a table in the coordinates of the bases, and their weighted sums of products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arrays import Indices, Matrix, Objects, Vector
+from .basis import Basis, Penalty, shifted
+from .terms import Column, Rows, clamped, interpolate
+
+BLOCK = 1 << 21
+"""Numbers of the design matrix that are built at a time, 16 MiB."""
+KEPT = 1 << 23
+"""Up to so many numbers the whole matrix is kept for the next pass, 64 MiB."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """The basis of a surface: products of the bases of two columns.
+
+    Attributes:
+        pair: Numbers of the columns.
+        columns: Both, with the knots of this surface.
+        sides: Bases of each, shapes (slots, P).
+        penalties: Of the P₁ P₂ products.
+    """
+
+    pair: tuple[int, int]
+    columns: tuple[Column, Column]
+    sides: tuple[Matrix, Matrix]
+    penalties: tuple[Penalty, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients."""
+        return int(self.sides[0].shape[1] * self.sides[1].shape[1])
+
+    def locate(self, table: Sequence[Objects]) -> tuple[Rows, Rows]:
+        """Return where the rows of a table fall in both columns."""
+        a, b = (
+            clamped(column.locate(table[number]))
+            for column, number in zip(self.columns, self.pair, strict=True)
+        )
+        return a, b
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over rows, which add up over parts of the rows.
+
+    Attributes:
+        weight: Σ w.
+        x: Σ w x, shape (P,).
+        y: Σ w y, shape (O,).
+        xx: Σ w x xᵀ, shape (P, P).
+        xy: Σ w x yᵀ, shape (P, O).
+        yy: Σ w y², shape (O,).
+    """
+
+    weight: float
+    x: Vector
+    y: Vector
+    xx: Matrix
+    xy: Matrix
+    yy: Vector
+
+    def plus(self, other: Moments, sign: float = 1.0) -> Moments:
+        """Add the sums of other rows, or take them away with `sign=-1`."""
+        return Moments(
+            self.weight + sign * other.weight,
+            self.x + sign * other.x,
+            self.y + sign * other.y,
+            self.xx + sign * other.xx,
+            self.xy + sign * other.xy,
+            self.yy + sign * other.yy,
+        )
+
+
+class Design:
+    """The design matrix X, (N, P), of columns and surfaces, built block by block.
+
+    Args:
+        rows: Where the rows fall, for each column.
+        bases: Of the columns.
+        tensors: Of the surfaces.
+        tensor_rows: Where the rows fall in the columns of each surface.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Rows],
+        bases: Sequence[Basis],
+        tensors: Sequence[Tensor] = (),
+        tensor_rows: Sequence[tuple[Rows, Rows]] = (),
+    ) -> None:
+        self.rows, self.bases = list(rows), list(bases)
+        self.tensors, self.tensor_rows = list(tensors), list(tensor_rows)
+        sizes = [basis.size for basis in bases] + [tensor.size for tensor in tensors]
+        parts = [b.penalties for b in self.bases] + [t.penalties for t in self.tensors]
+        self.penalties = shifted(parts, sizes)
+        self.bounds = np.cumsum([0, *sizes])
+        self._kept: Matrix | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows[0].slot)
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients, P."""
+        return int(self.bounds[-1])
+
+    def matrix(self, index: slice | Indices) -> Matrix:
+        """Return some rows of X."""
+        parts = [
+            interpolate(basis.matrix, _taken(rows, index))
+            for basis, rows in zip(self.bases, self.rows, strict=True)
+        ]
+        for tensor, pair in zip(self.tensors, self.tensor_rows, strict=True):
+            a, b = (
+                interpolate(side, _taken(rows, index))
+                for side, rows in zip(tensor.sides, pair, strict=True)
+            )
+            parts.append((a[:, :, None] * b[:, None, :]).reshape(len(a), -1))
+        return np.hstack(parts)
+
+    def blocks(self) -> Iterator[tuple[slice, Matrix]]:
+        """Yield X in parts."""
+        count = len(self)
+        if count * self.size <= KEPT:
+            if self._kept is None:
+                self._kept = self.matrix(slice(0, count))
+            yield slice(0, count), self._kept
+            return
+        step = max(1, BLOCK // max(self.size, 1))
+        for start in range(0, count, step):
+            index = slice(start, min(start + step, count))
+            yield index, self.matrix(index)
+
+    def moments(self, weight: Vector, y: Matrix) -> Moments:
+        """Return the weighted sums for targets (N, O)."""
+        total = None
+        for index, x in self.blocks():
+            w = weight[index]
+            root = np.sqrt(w)[:, None]
+            scaled, target = root * x, w[:, None] * y[index]
+            part = Moments(
+                float(w.sum()),
+                w @ x,
+                target.sum(0),
+                scaled.T @ scaled,
+                x.T @ target,
+                np.einsum("no,no->o", target, y[index]),
+            )
+            total = part if total is None else total.plus(part)
+        assert total is not None
+        return total
+
+    def times(self, coefficients: Matrix) -> Matrix:
+        """Return X β for coefficients (P, O)."""
+        result = np.empty((len(self), coefficients.shape[1]))
+        for index, x in self.blocks():
+            result[index] = x @ coefficients
+        return result
+
+    def taken(self, index: Indices) -> Design:
+        """Return the design of some rows, in the same coordinates."""
+        pairs = [(_taken(a, index), _taken(b, index)) for a, b in self.tensor_rows]
+        rows = [_taken(each, index) for each in self.rows]
+        part = Design(rows, self.bases, self.tensors, pairs)
+        if self._kept is not None:
+            part._kept = self._kept[index]
+        return part
+
+    def extended(
+        self, tensors: Sequence[Tensor], tensor_rows: Sequence[tuple[Rows, Rows]]
+    ) -> Design:
+        """Return the design with more surfaces."""
+        pairs = [*self.tensor_rows, *tensor_rows]
+        return Design(self.rows, self.bases, [*self.tensors, *tensors], pairs)
+
+
+def _taken(rows: Rows, index: slice | Indices) -> Rows:
+    return Rows(rows.slot[index], rows.fraction[index])

@@ -1,0 +1,168 @@
+"""What is predicted: the loss of each kind of target, and its quadratic model for a step.
+
+Fisher scoring: at the linear predictor η the loss is, up to a constant, Σ w W (z - η)² with the
+weights W and the working response z of McCullagh and Nelder (Generalized Linear Models, 1989).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.special import expit, log_expit, logsumexp, softmax, xlogy
+
+from .arrays import Array, Matrix, Vector
+
+SMALLEST_WEIGHT = 1e-6
+"""Of a working weight, so that a certain prediction leaves a finite response."""
+LARGEST_ETA = 500.0
+"""|η| of a log link is bounded by this, far from overflow."""
+
+
+class Family(Protocol):
+    """A kind of target; η and the targets have shape (N, O)."""
+
+    @property
+    def dispersion(self) -> float | None:
+        """φ where it is known, else None."""
+
+    def start(self, y: Matrix, weight: Vector) -> Vector:
+        """Return the η of the best constant, (O,)."""
+
+    def step(self, eta: Matrix, y: Matrix, output: int) -> tuple[Vector, Vector]:
+        """Return working weights and responses of one output, (N,) each."""
+
+    def deviance(self, eta: Matrix, y: Matrix) -> Vector:
+        """Return the deviance of each row, (N,)."""
+
+    def mean(self, eta: Array) -> Array:
+        """Return the expected target."""
+
+
+@dataclass(frozen=True)
+class Squared:
+    """Normal targets."""
+
+    dispersion: float | None = None
+
+    def start(self, y: Matrix, weight: Vector) -> Vector:
+        mean: Vector = np.average(y, axis=0, weights=weight)
+        return mean
+
+    def step(self, eta: Matrix, y: Matrix, output: int) -> tuple[Vector, Vector]:
+        return np.ones(len(y)), y[:, output]
+
+    def deviance(self, eta: Matrix, y: Matrix) -> Vector:
+        total: Vector = ((y - eta) ** 2).sum(1)
+        return total
+
+    def mean(self, eta: Array) -> Array:
+        return eta
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """Targets 0 and 1; η is the log-odds of 1."""
+
+    dispersion: float | None = 1.0
+
+    def start(self, y: Matrix, weight: Vector) -> Vector:
+        mean = np.average(y, axis=0, weights=weight)
+        odds: Vector = np.log(mean) - np.log1p(-mean)
+        return odds
+
+    def step(self, eta: Matrix, y: Matrix, output: int) -> tuple[Vector, Vector]:
+        return _scored(eta[:, output], expit(eta[:, output]), y[:, output])
+
+    def deviance(self, eta: Matrix, y: Matrix) -> Vector:
+        total: Vector = -2 * (y * log_expit(eta) + (1 - y) * log_expit(-eta)).sum(1)
+        return total
+
+    def mean(self, eta: Array) -> Array:
+        probability: Array = expit(eta)
+        return probability
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Targets with a one in the column of the class; η are unnormalised log-probabilities."""
+
+    dispersion: float | None = 1.0
+
+    def start(self, y: Matrix, weight: Vector) -> Vector:
+        logarithms = np.log(np.average(y, axis=0, weights=weight))
+        centred: Vector = logarithms - logarithms.mean()
+        return centred
+
+    def step(self, eta: Matrix, y: Matrix, output: int) -> tuple[Vector, Vector]:
+        return _scored(eta[:, output], softmax(eta, axis=1)[:, output], y[:, output])
+
+    def deviance(self, eta: Matrix, y: Matrix) -> Vector:
+        total: Vector = 2 * (logsumexp(eta, axis=1) - (y * eta).sum(1))
+        return total
+
+    def mean(self, eta: Array) -> Array:
+        probabilities: Array = softmax(eta, axis=1)
+        return probabilities
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Counts; η is the logarithm of their mean."""
+
+    dispersion: float | None = 1.0
+
+    def start(self, y: Matrix, weight: Vector) -> Vector:
+        return _log_mean(y, weight)
+
+    def step(self, eta: Matrix, y: Matrix, output: int) -> tuple[Vector, Vector]:
+        mean = self.mean(eta[:, output])
+        weight = np.maximum(mean, SMALLEST_WEIGHT)
+        return weight, eta[:, output] + (y[:, output] - mean) / weight
+
+    def deviance(self, eta: Matrix, y: Matrix) -> Vector:
+        mean = self.mean(eta)
+        total: Vector = 2 * (xlogy(y, y) - y * _bounded(eta) - y + mean).sum(1)
+        return total
+
+    def mean(self, eta: Array) -> Array:
+        counts: Array = np.exp(_bounded(eta))
+        return counts
+
+
+@dataclass(frozen=True)
+class Gamma:
+    """Positive amounts whose spread is proportional to their mean; η is its logarithm."""
+
+    dispersion: float | None = None
+
+    def start(self, y: Matrix, weight: Vector) -> Vector:
+        return _log_mean(y, weight)
+
+    def step(self, eta: Matrix, y: Matrix, output: int) -> tuple[Vector, Vector]:
+        column = _bounded(eta[:, output])
+        return np.ones(len(y)), column + y[:, output] * np.exp(-column) - 1
+
+    def deviance(self, eta: Matrix, y: Matrix) -> Vector:
+        ratio = np.log(y) - _bounded(eta)
+        total: Vector = 2 * (np.expm1(ratio.clip(max=LARGEST_ETA)) - ratio).sum(1)
+        return total
+
+    def mean(self, eta: Array) -> Array:
+        amounts: Array = np.exp(_bounded(eta))
+        return amounts
+
+
+def _scored(eta: Vector, probability: Vector, y: Vector) -> tuple[Vector, Vector]:
+    weight = np.maximum(probability * (1 - probability), SMALLEST_WEIGHT)
+    return weight, eta + (y - probability) / weight
+
+
+def _log_mean(y: Matrix, weight: Vector) -> Vector:
+    logarithm: Vector = np.log(np.average(y, axis=0, weights=weight))
+    return logarithm
+
+
+def _bounded(eta: Array) -> Array:
+    return eta.clip(-LARGEST_ETA, LARGEST_ETA)

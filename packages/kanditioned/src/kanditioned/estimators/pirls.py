@@ -1,0 +1,191 @@
+"""Penalised iteratively reweighted least squares, with one update of every λ per step.
+
+Each output has its quadratic model in turn (for several classes a cyclic Newton method on the
+softmax) and its own λ, which follow that model's restricted likelihood. Steps that raise the
+penalised deviance are halved.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .arrays import Flags, Matrix, Vector
+from .design import Design
+from .families import Family, Squared
+from .reml import Penalties, Quadratic, Search, Solution, choose, solve
+
+MOST_STEPS = 100
+STEADY, EXACT = 1e-4, 1e-9
+"""Change of the deviance, as a share of that of the best constant, at which λ is left alone, and
+then at which the steps end."""
+LEAST_WEIGHT = 1e-2
+"""Of λ where φ = 1: effects have a prior standard deviation of 10 at most on the link's scale, so
+that separable classes get finite odds."""
+MOST_LAST_STEPS = 20
+HALVINGS = 10
+NEGLIGIBLE = 1e5
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model in the coordinates of a design.
+
+    Attributes:
+        intercept: Shape (O,).
+        coefficients: Shape (P, O).
+        solutions: Of each output, or one for all where they share it.
+        quadratics: The equations which these solve.
+        eta: Linear predictor of the training rows, (N, O).
+        steps: Number of steps, one of each output.
+    """
+
+    intercept: Vector
+    coefficients: Matrix
+    solutions: tuple[Solution, ...]
+    quadratics: tuple[Quadratic, ...]
+    eta: Matrix
+    steps: int
+
+
+def fit(
+    design: Design,
+    y: Matrix,
+    weight: Vector,
+    family: Family,
+    weights: Sequence[Vector] | None = None,
+    fixed: Flags | None = None,
+) -> Fit:
+    """Fit intercept and coefficients, and choose every λ that is not fixed.
+
+    Args:
+        design: Of N rows.
+        y: Targets (N, O) as the family says.
+        weight: Of the rows, (N,).
+        family: The loss.
+        weights: λ to begin with, for each output (one for all with `Squared`).
+        fixed: Which stay as they are.
+    """
+    if isinstance(family, Squared):
+        return _least_squares(design, y, weight, weights, fixed)
+    return _Scoring(design, y, weight, family, weights, fixed).run()
+
+
+def _least_squares(
+    design: Design,
+    y: Matrix,
+    weight: Vector,
+    weights: Sequence[Vector] | None,
+    fixed: Flags | None,
+) -> Fit:
+    middle = np.average(y, axis=0, weights=weight)
+    moments = design.moments(weight, y - middle)
+    quadratic = Quadratic.of(moments)
+    penalties = Penalties(design.penalties, design.size)
+    found = choose(quadratic, penalties, None if weights is None else weights[0], fixed)
+    beta = found.coefficients
+    intercept = middle + (moments.y - moments.x @ beta) / moments.weight
+    eta = intercept + design.times(beta)
+    return Fit(intercept, beta, (found,), (quadratic,), eta, found.steps)
+
+
+class _Scoring:
+    """The state of the iteration."""
+
+    def __init__(
+        self,
+        design: Design,
+        y: Matrix,
+        weight: Vector,
+        family: Family,
+        weights: Sequence[Vector] | None,
+        fixed: Flags | None,
+    ) -> None:
+        self.design, self.y, self.weight, self.family = design, y, weight, family
+        self.initial, self.fixed = weights, fixed
+        outputs = y.shape[1]
+        self.penalties = Penalties(design.penalties, design.size)
+        self.intercept = family.start(y, weight)
+        self.coefficients = np.zeros((design.size, outputs))
+        self.eta = np.tile(self.intercept, (len(y), 1))
+        self.searches: list[Search | None] = [None] * outputs
+        self.found: dict[int, tuple[Solution, Quadratic]] = {}
+
+    def run(self) -> Fit:
+        """Take steps until λ and the deviance are settled, and then to the minimum at that λ."""
+        whole = self._deviance(self.eta) + 1e-12
+        steps = self._repeat(whole * STEADY, MOST_STEPS, final=False)
+        if steps == MOST_STEPS:
+            _warn()
+        steps += self._repeat(whole * EXACT, MOST_LAST_STEPS, final=True)
+        found = [self.found[output] for output in range(self.y.shape[1])]
+        solutions, quadratics = zip(*found, strict=True)
+        return Fit(self.intercept, self.coefficients, solutions, quadratics, self.eta, steps)
+
+    def _repeat(self, tolerance: float, most: int, *, final: bool) -> int:
+        """Take steps of every output until the deviance moves less; return their number."""
+        last = self._deviance(self.eta)
+        for step in range(1, most + 1):
+            settled = [self._improve(o, final=final) for o in range(self.y.shape[1])]
+            now = self._deviance(self.eta)
+            if all(settled) and abs(now - last) <= tolerance:
+                return step
+            last = now
+        return most
+
+    def _improve(self, output: int, *, final: bool = False) -> bool:
+        """Take a step of one output; say whether its λ are settled."""
+        working, response = self.family.step(self.eta, self.y, output)
+        middle = np.average(response, weights=self.weight * working)
+        moments = self.design.moments(self.weight * working, (response - middle)[:, None])
+        quadratic = Quadratic.of(moments, float(self.weight.sum()))
+        search = self.searches[output]
+        if search is None:
+            initial = None if self.initial is None else self.initial[output]
+            least = 0.0 if self.family.dispersion is None else LEAST_WEIGHT
+            search = Search(quadratic, self.penalties, initial, self.fixed, least)
+            self.searches[output] = search
+        found = solve(
+            quadratic,
+            self.penalties,
+            search.weights,
+            self.family.dispersion,
+            np.inf if final else NEGLIGIBLE,
+        )
+        beta = found.coefficients[:, 0]
+        intercept = middle + float(moments.y[0] - moments.x @ beta) / moments.weight
+        self._move(output, intercept, beta, self.penalties.diagonal(search.weights))
+        self.found[output] = found, quadratic
+        return True if final else search.update(found)
+
+    def _move(self, output: int, intercept: float, beta: Vector, d: Vector) -> None:
+        """Go to new coefficients, or as far that the penalised deviance does not rise."""
+        start = self.intercept[output], self.coefficients[:, output].copy()
+        eta = self.eta.copy()
+        new = intercept + self.design.times(beta[:, None])[:, 0]
+        worst = self._deviance(eta) + d @ start[1] ** 2
+        share = 1.0
+        for _ in range(HALVINGS):
+            self.eta[:, output] = eta[:, output] + share * (new - eta[:, output])
+            at = start[1] + share * (beta - start[1])
+            if self._deviance(self.eta) + d @ at**2 <= worst * (1 + 1e-9) + 1e-9:
+                break
+            share /= 2
+        self.intercept[output] = start[0] + share * (intercept - start[0])
+        self.coefficients[:, output] = at
+
+    def _deviance(self, eta: Matrix) -> float:
+        return float(self.weight @ self.family.deviance(eta, self.y))
+
+
+def _warn() -> None:
+    warnings.warn(
+        f"the additive fit has not settled after {MOST_STEPS} steps. Its curves may be too rough "
+        "or too smooth: fix smoothing=, or look for rare categories and separated classes.",
+        ConvergenceWarning,
+        stacklevel=6,
+    )
