@@ -35,7 +35,7 @@ from kanditioned_torch.precision import default_precision
 
 from . import configs, device, launch, measure
 from .configs import Config
-from .selfcheck import environment
+from .measure import environment
 
 SHAPES = ((8192, 1024, 1024), (4096, 256, 256), (512, 512, 512))
 """(B, I, O)."""
