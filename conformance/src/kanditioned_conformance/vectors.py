@@ -62,7 +62,9 @@ class Vector:
 
     def entry(self) -> dict[str, Any]:
         """Return what the manifest says of it."""
-        problem = {k: v for k, v in asdict(self.problem).items() if k != "device"}
+        shapes = () if self.problem.shapes else ("monotone", "convex")
+        left_out = ("device", *shapes)
+        problem = {k: v for k, v in asdict(self.problem).items() if k not in left_out}
         return {
             "name": self.name,
             "chapter": self.chapter,

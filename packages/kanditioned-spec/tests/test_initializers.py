@@ -86,3 +86,24 @@ def test_bad_arguments_are_refused() -> None:
         initializers.control_points("xavier", 2, 2, Grid(4, 1.0))
     with pytest.raises(ValueError, match=r"in_features == out_features, got 2 and 3\. Make them"):
         initializers.control_points("identity", 2, 3, Grid(4, 1.0))
+
+
+def test_monotone_features_start_in_their_direction() -> None:
+    monotone = (1, 0, -1)
+    c = initializers.control_points("random_normal", 3, 50, Grid(5, 4.0), 0, monotone)
+    slopes = c[:, -1] - c[:, 0]
+    assert (slopes[0] > 0).all()
+    assert (slopes[2] < 0).all()
+    assert np.ptp(np.sign(slopes[1])) == 2
+    np.testing.assert_allclose(np.linalg.norm(slopes / 4, axis=0), 1)
+
+
+def test_outputs_keep_their_scale_if_every_feature_is_monotone() -> None:
+    c = initializers.control_points("random_normal", 3, 50, Grid(5, 4.0), 0, (1, 1, 1))
+    np.testing.assert_allclose((c[:, -1] - c[:, 0]).sum(0), 4)
+
+
+def test_the_identity_does_not_fall() -> None:
+    initializers.control_points("identity", 2, 2, Grid(5, 4.0), monotone=(1, 0))
+    with pytest.raises(ValueError, match=r"init=.*decreasing feature, got \"identity\""):
+        initializers.control_points("identity", 2, 2, Grid(5, 4.0), monotone=(1, -1))

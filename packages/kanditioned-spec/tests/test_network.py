@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kanditioned_spec import network
+from kanditioned_spec import InputMap, Shapes, network
 from kanditioned_spec.checkpoint import (
     BatchStatistics,
     Checkpoint,
@@ -24,6 +24,7 @@ from kanditioned_spec.checkpoint import (
     write,
     write_network,
 )
+from kanditioned_spec.network import forward, layer_shapes
 
 RNG = np.random.default_rng(0)
 WIDTHS = (4, 3, 2)
@@ -188,3 +189,67 @@ def test_layers_under_other_names(tmp_path: Path) -> None:
     write(tmp_path / "a", Checkpoint(layers, TENSORS, described()))
     with pytest.raises(CheckpointError, match=r"its layers are not named 'layers\.0'"):
         read_network(tmp_path / "a")
+
+
+def test_an_input_map_stands_before_everything() -> None:
+    x = RNG.normal(size=(5, 4))
+    input_map = InputMap.quantiles(x, 4)
+    plain, mapped = with_batch_norm(), with_batch_norm(input_map=input_map)
+    np.testing.assert_array_equal(mapped.forward(x), plain.forward(input_map(x)))
+    with pytest.raises(ValueError, match=r"`Network\(input_map=.*of 4 features, got 1"):
+        with_batch_norm(input_map=InputMap.affine(0.0, 1.0))
+
+
+def test_later_layers_carry_a_shape_on() -> None:
+    first, second, third = layer_shapes("KAN", [3, 2, 4, 1], {0: -1}, {1: -1})
+    assert first == Shapes((-1, 0, 0), (0, -1, 0))
+    assert second == Shapes((1, 1), (-1, -1))
+    assert third == Shapes((1, 1, 1, 1), (-1, -1, -1, -1))
+    assert layer_shapes("KAN", [3, 2, 1], {0: 1})[1] == Shapes((1, 1), (0, 0))
+    assert not any(layer_shapes("KAN", [3, 2, 1], norm="layer", residual=True))
+
+
+@pytest.mark.parametrize("monotone", [1, -1, 0])
+@pytest.mark.parametrize("convex", [1, -1, 0])
+def test_networks_have_the_shapes_of_their_inputs(monotone: int, convex: int) -> None:
+    """Random control points, made feasible layer by layer; input 1 is free."""
+    rng = np.random.default_rng(0)
+    shapes = layer_shapes("KAN", [2, 5, 3, 1], {0: monotone}, {0: convex})
+    layers = [
+        (each.feasible(rng.normal(size=(i, 9, o))), 4.0)
+        for each, i, o in zip(shapes, (2, 5, 3), (5, 3, 1), strict=True)
+    ]
+    x = np.sort(rng.normal(size=(2000, 3)) * 3, axis=1)
+    other = rng.normal(size=2000)
+    y = [forward(np.stack([x[:, k], other], 1), layers, "none")[:, 0] for k in range(3)]
+    room = 1e-9 * np.abs(y).max()
+    assert (monotone * np.diff(y, axis=0) >= -room).all()
+    weight = (x[:, 2] - x[:, 1]) / (x[:, 2] - x[:, 0])
+    assert (convex * (weight * y[0] + (1 - weight) * y[2] - y[1]) >= -room).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"monotone": {0: 1}, "norm": "layer"}, r"norm=.*\"batch\" or \"none\" with monotone="),
+        ({"convex": {0: 1}, "norm": "layer"}, r"norm=.*with convex="),
+        ({"monotone": {0: 1}, "residual": True}, r"residual=.*False with monotone=.*any sign"),
+        ({"convex": {0: 1, 1: -1}}, r"convex=.*of one sign"),
+        (
+            {"convex": {1: 1}, "input_map": InputMap([[0, 1, 2]] * 2, [[0, 2, 4], [0, 2, 3]])},
+            r"convex=.*straight line, got feature 1",
+        ),
+    ],
+)
+def test_shapes_that_a_network_cannot_keep_are_refused(
+    arguments: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(ValueError, match=match):
+        layer_shapes("KAN", [2, 3, 1], **arguments)
+
+
+def test_what_keeps_a_shape_is_not_refused() -> None:
+    straight = InputMap([[0, 1, 2]] * 2, [[0, 2, 4], [0, 2, 3]])
+    assert layer_shapes("KAN", [2, 3, 1], None, {0: 1}, norm="batch", input_map=straight)
+    assert layer_shapes("KAN", [2, 3, 1], {1: -1}, norm="batch", input_map=straight)
+    assert layer_shapes("KAN", [2, 1], None, {0: 1, 1: -1})

@@ -9,9 +9,11 @@ import numpy as np
 
 from . import checkpoint, initializers, reference, refinement, validate
 from .grid import Array, Grid
+from .input_map import InputMap
 from .parameterizations import PARAMETERIZATIONS, Parameterization
 from .parameterizations import parameterization as build
 from .protocol import SPEC_VERSION, BackendInfo, NumpyArray, Problem
+from .shapes import Shapes, Signs
 
 
 class ReferenceBackend:
@@ -72,6 +74,17 @@ class ReferenceBackend:
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         return _map_of(problem).penalty(theta)
 
+    def feasible(
+        self, problem: Problem, control_points: NumpyArray, grad: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray]:
+        shapes = problem.shapes
+        return shapes.feasible(control_points), shapes.vjp(control_points, grad)
+
+    def map_input(
+        self, input_map: InputMap, x: NumpyArray, grad_z: NumpyArray, dtype: str
+    ) -> tuple[NumpyArray, NumpyArray]:
+        return input_map(x), grad_z * input_map.slope(x)
+
     def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
         return _map_of(problem).parameters_from(control_points)
 
@@ -82,6 +95,7 @@ class ReferenceBackend:
             problem.out_features,
             Grid(problem.num_control_points, problem.spline_width),
             seed,
+            problem.monotone,
         )
 
     def refine(
@@ -120,6 +134,9 @@ def new_layer(
     num_control_points: int = 32,
     spline_width: float = 4.0,
     parameterization: str = "bspline",
+    *,
+    monotone: Signs = None,
+    convex: Signs = None,
     **options: Any,
 ) -> NewLayer:
     """Check the arguments of `KANLayer`, in the order and with the messages of every backend."""
@@ -133,8 +150,12 @@ def new_layer(
     validate.choice(where, "parameterization", parameterization, PARAMETERIZATIONS)
     if init == "identity":
         validate.square(where, *features)
+    shapes = Shapes.checked(where, features[0], monotone, convex)
+    if init == "identity":
+        initializers.rising(where, shapes.monotone)
     spec = build(parameterization, grid.num_control_points, **options)
-    return NewLayer(spec, spec.parameters_from(initializers.control_points(init, *features, grid)))
+    points = initializers.control_points(init, *features, grid, monotone=shapes.monotone)
+    return NewLayer(spec, spec.parameters_from(points))
 
 
 def _map_of(problem: Problem) -> Parameterization:

@@ -39,6 +39,10 @@ LARGEST = 1e36
 """Bound of breakpoints and images, and of slopes and their reciprocals: float32 holds them all."""
 
 
+STRAIGHT = 1e-12
+"""Slopes that differ by less than this share make a straight line."""
+
+
 class InputMap:
     """A strictly increasing, piecewise linear map of every input feature.
 
@@ -111,6 +115,11 @@ class InputMap:
     def pieces(self, x: npt.ArrayLike) -> Indices:
         """Return j, the piece that every number falls in, of the shape (..., I) of x."""
         return _pieces(self._checked(x), self.breakpoints)
+
+    def is_affine(self) -> list[bool]:
+        """Return for each feature whether its map is one straight line, to rounding."""
+        low, high = self.slopes.min(1), self.slopes.max(1)
+        return [bool(flat) for flat in high <= (1 + STRAIGHT) * low]
 
     def inverse(self, z: npt.ArrayLike) -> Array:
         """Return the x with z(x) = z, of the shape (..., I) of z, in input units."""

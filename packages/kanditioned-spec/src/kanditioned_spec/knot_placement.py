@@ -90,7 +90,7 @@ def capped(values: Array, levels: Array, steepest: float) -> Array:
     order = np.argsort(-slopes, kind="stable")
     cut = np.concatenate([[0.0], np.cumsum(widths[order])[:-1]]) * steepest
     rest = np.cumsum(rises[order][::-1])[::-1]
-    factors = (1 - cut) / rest
+    factors = (1 - cut) / np.maximum(rest, 1e-100)  # the flattest may not rise at all
     fits = factors * slopes[order] <= steepest
     factor = factors[fits.argmax()] if fits.any() else np.inf
     new = np.cumsum(np.minimum(factor * rises, steepest * widths))

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .grid import Grid
+from .input_map import InputMap
+from .shapes import Shapes
 
 NumpyArray = npt.NDArray[np.floating[Any]]
 
@@ -48,6 +50,8 @@ class Problem:
         device: Device kind.
         parameterization: Name of the map from parameters to control points.
         options: Its options, as pairs.
+        monotone: Sign for each feature as in `Shapes`, or empty.
+        convex: The same.
     """
 
     batch: int
@@ -59,11 +63,18 @@ class Problem:
     device: str = "cpu"
     parameterization: str = "bspline"
     options: tuple[tuple[str, Any], ...] = ()
+    monotone: tuple[int, ...] = ()
+    convex: tuple[int, ...] = ()
 
     @property
     def grid(self) -> Grid:
         """Where the knots are."""
         return Grid(self.num_control_points, self.spline_width)
+
+    @property
+    def shapes(self) -> Shapes:
+        """The shapes of the edges."""
+        return Shapes.checked("Problem", self.in_features, self.monotone, self.convex)
 
 
 @dataclass(frozen=True)
@@ -171,6 +182,27 @@ class CompleteBackend(Backend, Protocol):
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         """Return ‖D T θ‖² summed over the edges."""
 
+    def feasible(
+        self, problem: Problem, control_points: NumpyArray, grad: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray]:
+        """Return feasible points for `problem.shapes` and the gradient by the free ones.
+
+        As `Shapes.feasible`, in the dtype that the layer evaluates them in, and `Shapes.vjp` of the
+        gradient `grad` by the feasible points.
+        """
+
+    def map_input(
+        self, input_map: InputMap, x: NumpyArray, grad_z: NumpyArray, dtype: str
+    ) -> tuple[NumpyArray, NumpyArray]:
+        """Return z = `input_map(x)` and the gradient by x, grad_z · `input_map.slope(x)`.
+
+        Args:
+            input_map: The map to apply.
+            x: Of shape (B, I), in float64 or in `dtype`, which the native map has to take as such.
+            grad_z: Of the same shape.
+            dtype: Of z and of its gradient.
+        """
+
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> NumpyArray:
         """Return the control points (I, K, O) of a new layer; `init` as in `initializers`."""
 
@@ -188,7 +220,7 @@ class CompleteBackend(Backend, Protocol):
         """Build the native layer from the arguments of `KANLayer`, or raise as `validate` does.
 
         Arguments: `in_features`, `out_features`, `init`, `num_control_points`, `spline_width`,
-        `parameterization` and the options of the parameterization.
+        `parameterization` and the options of the parameterization, `monotone`, `convex`.
         """
 
     def save(self, problem: Problem, theta: NumpyArray, path: str | os.PathLike[str]) -> None:
@@ -206,6 +238,8 @@ CAPABILITIES = (
     "control_points_transpose",
     "parameters_from",
     "penalty",
+    "feasible",
+    "map_input",
     "initial_control_points",
     "refine",
     "widen",

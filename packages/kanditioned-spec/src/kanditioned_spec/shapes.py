@@ -84,6 +84,10 @@ class Shapes(NamedTuple):
             checked_signs(where, "convex", in_features, convex),
         )
 
+    def __bool__(self) -> bool:
+        """Whether any feature has a shape."""
+        return any(self.monotone) or any(self.convex)
+
     @property
     def features(self) -> tuple[int, ...]:
         """The features that have a shape, in order."""
@@ -164,7 +168,6 @@ def checked_signs(where: str, argument: str, in_features: int, signs: Signs) -> 
     """Return +1, 0 or -1 for each feature."""
     constraint = f"+1, 0 or -1 for each of {in_features} features, or a mapping from index to sign"
     remedy = "For example {0: +1, 3: -1}."
-    result = [0] * in_features
     try:
         given = dict(signs.items() if isinstance(signs, Mapping) else enumerate(_or_none(signs)))
         pairs = {
@@ -174,13 +177,11 @@ def checked_signs(where: str, argument: str, in_features: int, signs: Signs) -> 
         raise TypeError(
             validate.message(where, argument, constraint, repr(signs), remedy)
         ) from None
-    whole = isinstance(signs, Mapping) or signs is None or len(given) == in_features
+    whole = isinstance(signs, Mapping) or len(given) in (0, in_features)
     known = all(i in range(in_features) and sign in (-1, 0, 1) for i, sign in pairs.items())
     if not (whole and known and len(pairs) == len(given)):
         raise ValueError(validate.message(where, argument, constraint, repr(signs), remedy))
-    for i, sign in pairs.items():
-        result[i] = sign
-    return tuple(result)
+    return tuple(pairs.get(i, 0) for i in range(in_features))
 
 
 def _or_none(signs: Any) -> Any:

@@ -15,6 +15,9 @@ and its tensors are
     tensors/NAME    any other array of the model, such as the weight of a normalisation
     sha256          32 bytes, the checksum below
 
+A layer with shapes has `monotone` or `convex` in its document too, or both: +1, 0 or -1 for each
+feature. θ is that of the free control points then, see `shapes`.
+
 A name is dotted words, as in `blocks.0.layer`; layers keep the document's order. The checksum is
 SHA-256 over the document in UTF-8 and then, for each other tensor in the order of its key, the line
 `\nKEY DTYPE SHAPE\n` (such as `layers/a F32 2x32x8`) and its little-endian bytes.

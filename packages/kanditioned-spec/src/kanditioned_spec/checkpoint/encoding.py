@@ -23,6 +23,10 @@ MAX_HEADER_BYTES = 2**22
 DOCUMENT, CHECKSUM, LAYER, TENSOR = "kanditioned", "sha256", "layers/", "tensors/"
 """The entry of the metadata, the key of the checksum, and the prefixes of the other keys."""
 
+OPTIONAL = ("monotone", "convex")
+"""Keys of a layer that are left out if none of its features has such a shape."""
+REQUIRED = tuple(field.name for field in fields(LayerConfig) if field.name not in OPTIONAL)
+
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
@@ -111,10 +115,7 @@ def decode(file: BinaryIO) -> Checkpoint:
 
 
 def _document_of(checkpoint: Checkpoint) -> str:
-    layers = {
-        name: asdict(layer.config) | {"options": dict(layer.config.options)}
-        for name, layer in checkpoint.layers.items()
-    }
+    layers = {name: _entry_of(layer.config) for name, layer in checkpoint.layers.items()}
     document = {
         "format_version": FORMAT_VERSION,
         "spec_version": SPEC_VERSION,
@@ -122,6 +123,11 @@ def _document_of(checkpoint: Checkpoint) -> str:
         "metadata": dict(checkpoint.metadata),
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False)
+
+
+def _entry_of(config: LayerConfig) -> dict[str, Any]:
+    entry = asdict(config) | {"options": dict(config.options)}
+    return {key: value for key, value in entry.items() if key not in OPTIONAL or value}
 
 
 def _read_text(file: BinaryIO) -> str:
@@ -159,7 +165,10 @@ def _parse_document(text: str) -> dict[str, Any]:
         raise ValueError(f"it was written for spec {spec!r}, and this is spec {SPEC_VERSION}")
     _object("metadata", document["metadata"])
     for config in _object("layers", document["layers"]).values():
-        _object("layer", config, [field.name for field in fields(LayerConfig)])
+        given = [key for key in OPTIONAL if key in config]
+        _object("layer", config, [*REQUIRED, *given])
+        if not all(isinstance(config[key], list) and config[key] for key in given):
+            raise TypeError("a shape in its document is not a list of signs")
         _object("options", config["options"])
     return document
 

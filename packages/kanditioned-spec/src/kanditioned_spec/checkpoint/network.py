@@ -2,16 +2,19 @@
 
 Beyond the schema of every checkpoint: the layers are `layers.0`, `layers.1`, …, in this order and
 each as wide as the one before it; `metadata` has one entry `kan`, a JSON object with exactly the
-keys `norm` (one of `network.NORMS`), `residual` (true or false) and `dropout` (a number in [0, 1));
+keys `norm` (one of `network.NORMS`), `residual` (true or false) and `dropout` (a number in [0, 1)),
+and `input_map` (true) if there is one;
 and the other arrays are, for every layer N and no more,
 
     residuals.N.weight              (O, I)    with residuals
     norms.N.running_mean            (I,)      with `"batch"`
     norms.N.running_var             (I,)      with `"batch"`
     norms.N.num_batches_tracked     ()        with `"batch"`, int64: how many batches they stem from
+    input_map.breakpoints           (I, M)    with an input map, float64
+    input_map.images                (I, M)    with an input map, float64
 
-of floating dtypes but for the last, not necessarily those of the layers. What they mean is in
-`kanditioned_spec.network`.
+of floating dtypes but for the number of batches, not necessarily those of the layers. What they
+mean is in `kanditioned_spec.network`.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import numpy.typing as npt
 
 from .. import network, validate
 from ..grid import Array
+from ..input_map import InputMap
 from .encoding import parse
 from .files import read, write
 from .schema import (
@@ -70,6 +74,7 @@ class Network:
         dropout: Probability of dropping a hidden feature in training, in [0, 1).
         residuals: The matrix (O, I) of each layer, or none at all.
         statistics: Those of each layer with `norm="batch"`, none otherwise.
+        input_map: What the inputs go through first, if anything.
 
     Raises:
         ValueError: The parts do not fit each other.
@@ -81,6 +86,7 @@ class Network:
     dropout: float = 0.0
     residuals: Sequence[StoredArray] = ()
     statistics: Sequence[BatchStatistics] = ()
+    input_map: InputMap | None = None
 
     def __post_init__(self) -> None:
         where, configs = "Network", [layer.config for layer in self.layers]
@@ -88,6 +94,10 @@ class Network:
             constraint, remedy = "a chain, each as wide as the one before", "Order the layers."
             sizes = [(config.in_features, config.out_features) for config in configs]
             raise ValueError(validate.message(where, "layers", constraint, sizes, remedy))
+        if self.input_map is not None and self.input_map.in_features != self.widths[0]:
+            constraint, got = f"of {self.widths[0]} features", self.input_map.in_features
+            remedy = "Its features are the inputs."
+            raise ValueError(validate.message(where, "input_map", constraint, got, remedy))
         validate.norm(where, self.norm, self.widths, network.NORMS)
         dropout = validate.dropout(where, self.dropout)
         shapes = [(config.out_features, config.in_features) for config in configs]
@@ -119,6 +129,7 @@ class Network:
             self.norm,
             [float_values(array) for array in self.residuals],
             [(float_values(s.mean), float_values(s.variance)) for s in self.statistics],
+            self.input_map,
         )
 
     def checkpoint(self) -> Checkpoint:
@@ -128,11 +139,15 @@ class Network:
             tensors[f"norms.{n}.running_mean"] = statistics.mean
             tensors[f"norms.{n}.running_var"] = statistics.variance
             tensors[f"norms.{n}.num_batches_tracked"] = np.array(statistics.count, np.int64)
-        description = {
+        description: dict[str, Any] = {
             "norm": self.norm,
             "residual": bool(self.residuals),
             "dropout": self.dropout,
         }
+        if self.input_map is not None:
+            description["input_map"] = True
+            tensors["input_map.breakpoints"] = self.input_map.breakpoints
+            tensors["input_map.images"] = self.input_map.images
         layers = {f"layers.{n}": layer for n, layer in enumerate(self.layers)}
         return Checkpoint(layers, tensors, {ENTRY: json.dumps(description)})
 
@@ -160,6 +175,7 @@ class Network:
         batch = description["norm"] == "batch"
         means, variances = (take(f"norms.{{}}.running_{x}", batch) for x in ("mean", "var"))
         counts = map(_count, take("norms.{}.num_batches_tracked", batch))
+        input_map = _input_map_of(tensors) if "input_map" in description else None
         if tensors:
             raise ValueError(f"tensor {next(iter(tensors))!r} belongs to nothing")
         return cls(
@@ -168,6 +184,7 @@ class Network:
             description["dropout"],
             residuals,
             list(map(BatchStatistics, means, variances, counts)),
+            input_map,
         )
 
 
@@ -207,12 +224,25 @@ def _description_of(content: Checkpoint) -> dict[str, Any]:
         raise ValueError(f"its metadata has no entry {ENTRY!r}")
     description = parse(content.metadata[ENTRY])
     keys = ("norm", "residual", "dropout")
-    if not isinstance(description, dict) or set(description) != set(keys):
+    if not isinstance(description, dict) or set(description) - {"input_map"} != set(keys):
         raise ValueError(f"its description has not the keys {', '.join(keys)} and no others")
     if type(description["residual"]) is not bool:
         raise TypeError("its description says of `residual` neither true nor false")
+    if description.get("input_map", True) is not True:
+        raise TypeError("its description says of `input_map` something else than true")
     validate.choice("Network", "norm", description["norm"], network.NORMS)
     return description
+
+
+def _input_map_of(tensors: dict[str, StoredArray]) -> InputMap:
+    names = ("input_map.breakpoints", "input_map.images")
+    missing = [name for name in names if name not in tensors]
+    if missing:
+        raise ValueError(f"it has no tensor {missing[0]!r}")
+    breakpoints, images = map(tensors.pop, names)
+    if not breakpoints.dtype == images.dtype == np.float64:
+        raise TypeError("its input map is not in float64")
+    return InputMap(breakpoints, images)
 
 
 def _count(array: StoredArray) -> int:

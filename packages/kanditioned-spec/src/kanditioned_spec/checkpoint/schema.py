@@ -14,6 +14,7 @@ from .. import validate
 from ..grid import Array, Grid
 from ..parameterizations import Parameterization, parameterization
 from ..protocol import Problem
+from ..shapes import Shapes, Signs, checked_signs
 
 StoredArray = npt.NDArray[Any]
 """Little-endian, in C order; bfloat16 as its bits in uint16."""
@@ -41,6 +42,8 @@ class LayerConfig:
         parameterization: Name of the map from parameters to control points.
         options: Its options; given as a mapping or as pairs, kept as pairs, defaults filled in.
         dtype: Storage dtype of the parameters, one of `LAYER_DTYPES`.
+        monotone: Signs as in `Shapes`, kept as one for each feature, or as () if all are 0.
+        convex: The same.
 
     Raises:
         ValueError: A value is out of range, or a name unknown.
@@ -54,6 +57,8 @@ class LayerConfig:
     parameterization: str = "bspline"
     options: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()
     dtype: str = "float32"
+    monotone: Signs = ()
+    convex: Signs = ()
 
     def __post_init__(self) -> None:
         where = type(self).__name__
@@ -71,6 +76,8 @@ class LayerConfig:
             "spline_width": validate.spline_width(where, self.spline_width),
             "dtype": validate.choice(where, "dtype", self.dtype, LAYER_DTYPES),
             "options": tuple(self.map().options.items()),
+            "monotone": _compact(where, "monotone", self.in_features, self.monotone),
+            "convex": _compact(where, "convex", self.in_features, self.convex),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -85,6 +92,8 @@ class LayerConfig:
             problem.parameterization,
             problem.options,
             problem.dtype,
+            problem.monotone,
+            problem.convex,
         )
 
     def problem(self, batch: int, device: str = "cpu") -> Problem:
@@ -101,6 +110,11 @@ class LayerConfig:
     def grid(self) -> Grid:
         """Where the knots are."""
         return Grid(self.num_control_points, self.spline_width)
+
+    @property
+    def shapes(self) -> Shapes:
+        """The shapes of the edges."""
+        return Shapes.checked("LayerConfig", self.in_features, self.monotone, self.convex)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -142,8 +156,8 @@ class Layer:
         return bfloat16_values(bits) if self.config.dtype == "bfloat16" else bits
 
     def control_points(self) -> Array:
-        """Return T θ, shape (I, K, O), in float64."""
-        return self.config.map().control_points(self.values)
+        """Return T θ, made feasible, shape (I, K, O), in float64."""
+        return self.config.shapes.feasible(self.config.map().control_points(self.values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +206,13 @@ class Checkpoint:
                 validate.message("only_layer", "checkpoint", "a single layer", held, remedy)
             )
         return next(iter(self.layers.values()))
+
+
+def _compact(where: str, argument: str, in_features: int, signs: Signs) -> tuple[int, ...]:
+    if isinstance(signs, tuple | list) and not signs:
+        return ()  # a hostile file's number of features must not cost memory
+    found = checked_signs(where, argument, in_features, signs)
+    return found if any(found) else ()
 
 
 def bfloat16_bits(values: npt.ArrayLike) -> npt.NDArray[np.uint16]:
