@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = sorted([*(path.parent for path in ROOT.glob("packages/*/pyproject.toml")), ROOT / "conformance"])
+FOLDERS = (*sorted(ROOT.glob("packages/*")), ROOT / "conformance")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 LINK = re.compile(r"\]\((?!https?://|#)([^)]*)\)|(?:src|href)=\"(?!https?://|#)([^\"]*)\"")
 
+NATIVE_PLATFORMS = ("manylinux", "musllinux", "macosx")
+
 
 @pytest.fixture(scope="module")
 def dist() -> Path:
@@ -68,9 +70,8 @@ def test_wheels_are_for_every_python(wheels: list[Path]) -> None:
         *_, tags = parse_wheel_filename(path.name)
         for tag in tags:
             assert (tag.interpreter, tag.abi) == ("py3", "none"), path.name
-            is_native = "_cpu-" in path.name
-            portable = ("manylinux", "musllinux", "macosx")
-            assert tag.platform.startswith(portable) if is_native else tag.platform == "any", path.name
+            expected = NATIVE_PLATFORMS if "_cpu-" in path.name else ("any",)
+            assert tag.platform.startswith(expected), path.name
 
 
 def test_wheels_hold_the_licence(wheels: list[Path], root: Path) -> None:

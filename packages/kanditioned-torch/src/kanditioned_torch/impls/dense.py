@@ -21,17 +21,17 @@ def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine
         y = control_points.new_zeros(batch, out_features)
         for part in slices(in_features, batch * count * y.element_size()):
             basis = _basis(interval[:, part], weight[:, part], count, affine)
-            y = torch.addmm(y, basis, control_points[part].reshape(-1, out_features))
+            y = torch.addmm(y, basis, control_points[part].flatten(0, 1))
         return y
 
     return with_infinite(product, weight, control_points) if affine else product(weight)
 
 
 def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor:
-    batch, (in_features, count, out_features) = interval.shape[0], control_points.shape
+    batch, (in_features, count) = interval.shape[0], control_points.shape[:2]
     products = torch.empty(interval.shape, dtype=grad_y.dtype, device=grad_y.device)
     for part in slices(in_features, batch * count * grad_y.element_size()):
-        dots = grad_y @ control_points[part].reshape(-1, out_features).t()
+        dots = grad_y @ control_points[part].flatten(0, 1).t()
         dots = dots.view(batch, control_points[part].shape[0], count)
         left = interval[:, part, None].long()
         products[:, part] = (dots.gather(2, left + 1) - dots.gather(2, left)).squeeze(2)
@@ -46,7 +46,7 @@ def accumulate(
     grad = grad_y.new_empty(in_features, num_control_points, out_features)
     for part in slices(in_features, batch * num_control_points * grad.element_size()):
         basis = _basis(interval[:, part], weight[:, part], num_control_points, affine)
-        grad[part] = (basis.t() @ grad_y).view(-1, num_control_points, out_features)
+        grad[part] = (basis.t() @ grad_y).view(grad[part].shape)
     return grad
 
 

@@ -24,7 +24,7 @@ def rows(interval: Tensor, num_control_points: int) -> Tensor:
 
 def table(control_points: Tensor) -> Tensor:
     """View control points (I, K, O) as a table with a row per knot, (I K, O)."""
-    return control_points.reshape(-1, control_points.shape[2])
+    return control_points.flatten(0, 1)
 
 
 def slices(length: int, bytes_each: int) -> Iterator[slice]:
