@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from . import pirls, table
+from . import interactions, pirls, table
 from .arrays import Flags, Matrix, Objects, Vector
-from .basis import Penalty, build
-from .design import Design
+from .basis import build
+from .design import Design, Tensor
 from .families import Family
+from .interactions import Chosen
 from .knots import default_count
 from .posterior import Posterior
 from .reml import LEAST, Penalties
 from .terms import Additive, Column, Surface, Term
 
+NO_EFFECT = 0.05
+"""Effective degrees of freedom below which a pair is left out: it is shrunk to nothing."""
 FIXED_KINDS = ("slope", "curvature")
 """Penalties that a given smoothing fixes; those of levels and missing values are always learned."""
 
@@ -30,11 +33,17 @@ class Settings:
         num_control_points: Most knots of a column; None chooses by the number of samples.
         smoothing: λ of every curve, in the objective mean loss + λ ‖D c‖²; None learns it.
         categorical: Numbers of the columns that hold labels.
+        pairs: Pairs of columns with a term of their own; None looks for them.
+        folds: That decide about pairs.
+        seed: Of the folds.
     """
 
     num_control_points: int | None = None
     smoothing: float | None = None
     categorical: frozenset[int] = frozenset()
+    pairs: tuple[tuple[int, int], ...] | None = ()
+    folds: int = 4
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Fitted:
 
     Attributes:
         model: What predicts.
-        posterior: Covariance of its coefficients.
+        posteriors: Covariances of the coefficients of every fit that it is the average of.
         edf: Effective degrees of freedom of each term and surface, summed over outputs.
         smoothing: λ of each curve, in the objective mean loss + λ ‖D c‖²; NaN without one.
         steps: Of the search.
@@ -91,62 +100,109 @@ def given_weights(
 
 def fit(
     columns: Sequence[Column],
-    design: Design,
+    data: Sequence[Objects],
     y: Matrix,
     weight: Vector,
     family: Family,
     settings: Settings,
 ) -> Fitted:
-    """Fit the terms of a design to targets (N, O)."""
+    """Fit the terms of all columns, and of pairs of them, to targets (N, O)."""
+    design = prepare(columns, data, weight)
     weights, fixed = given_weights(design, weight, family, settings, y.shape[1])
     found = pirls.fit(design, y, weight, family, weights, fixed)
-    return finished(columns, design, found, float(weight.sum()), family)
+    chosen = _pairs(columns, data, design, y, weight, family, settings, fixed, found)
+    designs, fits = (chosen.designs, chosen.fits) if chosen.fits else ([design], [found])
+    return _finished(columns, designs, fits, float(weight.sum()), family)
 
 
-def finished(
-    columns: Sequence[Column], design: Design, found: pirls.Fit, total: float, family: Family
+def _pairs(
+    columns: Sequence[Column],
+    data: Sequence[Objects],
+    design: Design,
+    y: Matrix,
+    weight: Vector,
+    family: Family,
+    settings: Settings,
+    fixed: Flags | None,
+    found: pirls.Fit,
+) -> Chosen:
+    """Fit pair terms where they are wanted and can be judged."""
+    wanted = settings.pairs
+    is_judged = wanted is None and weight.sum() >= interactions.LEAST_SAMPLES
+    if len(columns) < 2 or not (wanted or is_judged):
+        return Chosen([], [])
+    small, kept = interactions.reduced(design, found)
+    start = replace(found, coefficients=found.coefficients[np.concatenate(kept)])
+    problem = interactions.Problem(columns, data, small, y, weight, family, fixed)
+    if wanted is None:
+        return interactions.choose(problem, start, settings.folds, settings.seed)
+    tensors = [interactions.tensor(problem, pair) for pair in wanted]
+    return interactions.given(problem, start, [t for t in tensors if t is not None])
+
+
+def _finished(
+    columns: Sequence[Column],
+    designs: Sequence[Design],
+    fits: Sequence[pirls.Fit],
+    total: float,
+    family: Family,
 ) -> Fitted:
-    """Turn coefficients into functions."""
-    bounds = design.bounds
-    blocks = [found.coefficients[a:b] for a, b in pairwise(bounds)]
-    single = len(columns)
-    terms = tuple(
-        Term(column, basis.matrix @ beta)
-        for column, basis, beta in zip(columns, design.bases, blocks[:single], strict=True)
+    """Turn coefficients into functions, and average over the fits."""
+    share, single = 1 / len(fits), len(columns)
+    outputs = len(fits[0].intercept)
+    effects = [np.zeros((column.slots, outputs)) for column in columns]
+    edf = [0.0] * single
+    surfaces: dict[tuple[int, int], Surface] = {}
+    edf_of_pairs: dict[tuple[int, int], float] = {}
+    posteriors = []
+    for design, found in zip(designs, fits, strict=True):
+        each = np.sum([s.edf * len(s.dispersion) for s in found.solutions], axis=0)
+        blocks = [slice(a, b) for a, b in pairwise(design.bounds)]
+        for number, (basis, block) in enumerate(zip(design.bases, blocks, strict=False)):
+            effects[number] += share * (basis.matrix @ found.coefficients[block])
+            edf[number] += share * float(each[block].sum())
+        for t, block in zip(design.tensors, blocks[single:], strict=True):
+            grid = share * _surface(t, found.coefficients[block])
+            if t.pair in surfaces:
+                grid = grid + surfaces[t.pair].effects
+            surfaces[t.pair] = Surface(t.pair, t.columns, grid)
+            edf_of_pairs[t.pair] = edf_of_pairs.get(t.pair, 0.0) + share * float(each[block].sum())
+        posteriors.append(_posterior(columns, design, found))
+    terms = tuple(Term(*pair) for pair in zip(columns, effects, strict=True))
+    order = sorted(pair for pair in surfaces if edf_of_pairs[pair] > NO_EFFECT)
+    intercept = share * np.sum([found.intercept for found in fits], axis=0)
+    factor = total if family.dispersion is None else 2 * total
+    return Fitted(
+        Additive(intercept, terms, tuple(surfaces[pair] for pair in order)),
+        tuple(posteriors),
+        np.array([*edf, *(edf_of_pairs[pair] for pair in order)]),
+        _smoothing(designs, fits, single) / factor,
+        max(found.steps for found in fits),
     )
-    surfaces = tuple(
-        Surface(
-            t.pair,
-            t.columns,
-            np.einsum("ap,bq,pqo->abo", *t.sides, beta.reshape(*_sizes(t.sides), -1)),
-        )
-        for t, beta in zip(design.tensors, blocks[single:], strict=True)
-    )
-    edf = sum(
-        np.add.reduceat(np.r_[s.edf, 0.0], bounds[:-1]) * (bounds[1:] > bounds[:-1])
-        * len(s.dispersion)
-        for s in found.solutions
-    )  # fmt: skip
+
+
+def _surface(tensor: Tensor, beta: Matrix) -> Matrix:
+    """Return the values (slots, slots, O) of a pair's coefficients."""
+    first, second = tensor.sides
+    grid = beta.reshape(first.shape[1], second.shape[1], -1)
+    values: Matrix = np.einsum("ap,bq,pqo->abo", first, second, grid)
+    return values
+
+
+def _posterior(columns: Sequence[Column], design: Design, found: pirls.Fit) -> Posterior:
     penalties = Penalties(design.penalties, design.size)
     diagonals = [penalties.diagonal(s.weights) for s in found.solutions]
-    posterior = Posterior.of(columns, design, found.solutions, found.quadratics, diagonals)
-    factor = total if family.dispersion is None else 2 * total
-    smoothing = _smoothing(design.penalties, bounds, single, found) / factor
-    model = Additive(found.intercept, terms, surfaces)
-    return Fitted(model, (posterior,), np.asarray(edf), smoothing, found.steps)
+    return Posterior.of(columns, design, found.solutions, found.quadratics, diagonals)
 
 
-def _sizes(sides: tuple[Matrix, Matrix]) -> tuple[int, int]:
-    return sides[0].shape[1], sides[1].shape[1]
-
-
-def _smoothing(
-    penalties: Sequence[Penalty], bounds: Vector, columns: int, found: pirls.Fit
-) -> Vector:
-    """Return the curves' λ, the geometric mean over outputs."""
-    logarithm = np.mean([np.log(s.weights) for s in found.solutions], axis=0)
-    result = np.full(columns, np.nan)
-    for penalty, value in zip(penalties, logarithm, strict=True):
-        if penalty.kind == "curvature":
-            result[np.searchsorted(bounds, penalty.index[0], "right") - 1] = np.exp(value)
-    return result
+def _smoothing(designs: Sequence[Design], fits: Sequence[pirls.Fit], columns: int) -> Vector:
+    """Return the curves' λ, the geometric mean over outputs and fits."""
+    total = np.full(columns, np.nan)
+    for design, found in zip(designs, fits, strict=True):
+        logarithm = np.mean([np.log(s.weights) for s in found.solutions], axis=0)
+        for penalty, value in zip(design.penalties, logarithm, strict=True):
+            if penalty.kind == "curvature":
+                number = np.searchsorted(design.bounds, penalty.index[0], "right") - 1
+                total[number] = np.nansum([total[number], value / len(fits)])
+    smoothing: Vector = np.exp(total)
+    return smoothing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -219,17 +219,16 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, given: Table, y: Matrix, weight: Vector, family: Family) -> Self:
         """Fit to targets (N, O) as the family says; all weights are positive."""
-        widths, settings = self._checked_widths(), self._settings()
+        rng = check_random_state(0 if self.random_state is None else self.random_state)
+        widths, settings = self._checked_widths(), self._settings(int(rng.randint(2**31 - 1)))
         chosen = networks.options(self, widths, len(y)) if widths else None
-        rng = check_random_state(self.random_state)
         kept, held = np.arange(len(y)), np.zeros(0, np.intp)
         if chosen is not None and self.early_stopping:
             where = type(self).__name__
             kept, held = networks.split(where, y, family, self.validation_fraction, rng)
         train = given.taken(kept)
         columns = additive.describe(self._names, train.columns, weight[kept], settings)
-        design = additive.prepare(columns, train.columns, weight[kept])
-        found = additive.fit(columns, design, y[kept], weight[kept], family, settings)
+        found = additive.fit(columns, train.columns, y[kept], weight[kept], family, settings)
         self._family, self._fitted, self._network = family, found, None
         self.n_iter_ = found.steps
         self._histograms = _histograms(found.model, train, weight[kept])
@@ -262,7 +261,7 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
             raise ValueError(validate.message(where, "solver", constraint, f'"{solver}"', remedy))
         return widths
 
-    def _settings(self) -> Settings:
+    def _settings(self, seed: int) -> Settings:
         where = type(self).__name__
         count, smoothing = self.num_control_points, self.smoothing
         if count != "auto":
@@ -277,7 +276,33 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
             None if count == "auto" else count,
             None if smoothing == "auto" else smoothing,
             self._categorical,
+            self._checked_pairs(),
+            validate.integer(where, "n_bags", self.n_bags, 2, "It counts folds."),
+            seed,
         )
+
+    def _checked_pairs(self) -> tuple[tuple[int, int], ...] | None:
+        where, given = type(self).__name__, self.interactions
+        constraint = '"auto", 0 or a list of pairs of columns'
+        if isinstance(given, str) and given == "auto":
+            return () if self._checked_widths() else None
+        if given is None or (isinstance(given, int) and given == 0):
+            return ()
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            remedy = '"auto" finds pairs, 0 leaves them out.'
+            raise TypeError(
+                validate.message(where, "interactions", constraint, repr(given), remedy)
+            )
+        pairs = set()
+        for pair in given:
+            chosen = table.chosen(where, "interactions", list(pair), self._names)
+            if len(set(chosen)) != 2:
+                remedy = "A pair is two different columns."
+                raise ValueError(
+                    validate.message(where, "interactions", constraint, repr(pair), remedy)
+                )
+            pairs.add((min(chosen), max(chosen)))
+        return tuple(sorted(pairs))
 
     def _read_training(self, X: Any, y: Any, **options: Any) -> tuple[Table, Any]:
         """Check inputs and targets, and remember the columns."""
@@ -340,25 +365,29 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _deviation(self, given: Table) -> Array:
         """Return the posterior standard deviation of the linear predictor, (N, O)."""
-        deviation: Array = np.sqrt(self._posterior_of_all().variance(given.columns))
+        variances = [posterior.variance(given.columns) for posterior in self._posteriors()]
+        deviation: Array = np.sqrt(np.mean(variances, axis=0))
         return deviation
 
     def _draws(self, given: Table, count: int) -> Array:
         """Return draws of the linear predictor from the posterior, (count, N, O)."""
         rng = check_random_state(self.random_state)
         centre = self.model_(given.columns)
-        draws: Array = centre + self._posterior_of_all().draws(given.columns, count, rng)
+        posteriors = self._posteriors()
+        each = -(-count // len(posteriors))
+        parts = [posterior.draws(given.columns, each, rng) for posterior in posteriors]
+        draws: Array = centre + np.concatenate(parts)[:count]
         return draws
 
-    def _posterior_of_all(self) -> Posterior:
-        """Return the posterior, which is one of all that predicts without hidden layers alone."""
+    def _posteriors(self) -> tuple[Posterior, ...]:
+        """Return those of all fits, if they are all that predicts."""
         check_is_fitted(self)
         if self._network is not None:
             constraint, got = "() for a prediction with an interval", self.hidden_layer_sizes
             remedy = "Fit a model without hidden layers."
             where = type(self).__name__
             raise ValueError(validate.message(where, "hidden_layer_sizes", constraint, got, remedy))
-        return self._fitted.posteriors[0]
+        return self._fitted.posteriors
 
 
 def _histograms(model: Additive, given: Table, weight: Vector) -> list[Histogram]:

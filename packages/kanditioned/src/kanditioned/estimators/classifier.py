@@ -54,6 +54,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
         num_control_points: int | str = "auto",
         smoothing: float | str = "auto",
         categorical_features: Any = "from_dtype",
+        interactions: Any = "auto",
+        n_bags: int = 4,
         solver: str = "auto",
         learning_rate_init: float = 0.02,
         batch_size: int | str = "auto",

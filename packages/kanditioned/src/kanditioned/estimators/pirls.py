@@ -59,6 +59,7 @@ def fit(
     family: Family,
     weights: Sequence[Vector] | None = None,
     fixed: Flags | None = None,
+    start: Fit | None = None,
 ) -> Fit:
     """Fit intercept and coefficients, and choose every λ that is not fixed.
 
@@ -69,10 +70,11 @@ def fit(
         family: The loss.
         weights: λ to begin with, for each output (one for all with `Squared`).
         fixed: Which stay as they are.
+        start: A fit to begin with, of the first coefficients of the design.
     """
     if isinstance(family, Squared):
         return _least_squares(design, y, weight, weights, fixed)
-    return _Scoring(design, y, weight, family, weights, fixed).run()
+    return _Scoring(design, y, weight, family, weights, fixed, start).run()
 
 
 def _least_squares(
@@ -104,6 +106,7 @@ class _Scoring:
         family: Family,
         weights: Sequence[Vector] | None,
         fixed: Flags | None,
+        start: Fit | None,
     ) -> None:
         self.design, self.y, self.weight, self.family = design, y, weight, family
         self.initial, self.fixed = weights, fixed
@@ -111,17 +114,20 @@ class _Scoring:
         self.penalties = Penalties(design.penalties, design.size)
         self.intercept = family.start(y, weight)
         self.coefficients = np.zeros((design.size, outputs))
-        self.eta = np.tile(self.intercept, (len(y), 1))
+        self.null = self._deviance(np.tile(self.intercept, (len(y), 1))) + 1e-12
+        if start is not None:
+            self.intercept = start.intercept.copy()
+            self.coefficients[: len(start.coefficients)] = start.coefficients
+        self.eta = self.intercept + design.times(self.coefficients)
         self.searches: list[Search | None] = [None] * outputs
         self.found: dict[int, tuple[Solution, Quadratic]] = {}
 
     def run(self) -> Fit:
         """Take steps until λ and the deviance are settled, and then to the minimum at that λ."""
-        whole = self._deviance(self.eta) + 1e-12
-        steps = self._repeat(whole * STEADY, MOST_STEPS, final=False)
+        steps = self._repeat(self.null * STEADY, MOST_STEPS, final=False)
         if steps == MOST_STEPS:
             _warn()
-        steps += self._repeat(whole * EXACT, MOST_LAST_STEPS, final=True)
+        steps += self._repeat(self.null * EXACT, MOST_LAST_STEPS, final=True)
         found = [self.found[output] for output in range(self.y.shape[1])]
         solutions, quadratics = zip(*found, strict=True)
         return Fit(self.intercept, self.coefficients, solutions, quadratics, self.eta, steps)

@@ -42,6 +42,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
             which learns one for each. Large values make every curve a straight line.
         categorical_features: Columns of labels, by names, by numbers or as a mask; `"from_dtype"`
             takes the columns of DataFrames that hold no numbers; None takes none.
+        interactions: Pairs of columns that act together: `"auto"` looks for up to 16 and keeps them
+            if they pay on held-out rows, 0 has none, and a list of pairs (names or numbers) has
+            those. With hidden layers there are none by default.
+        n_bags: Number of folds that decide about pairs. If they pay, the model is the average of
+            the folds' fits (above 20,000 samples one fit of all).
         solver: `"auto"`; `"reml"`, the method above; or, for hidden layers, `"adam"` (the default)
             in batches, with a step size that falls to zero along a cosine, and in equal parts on
             4, 8 and so on intervals up to all, or `"lbfgs"` on all samples at once.
@@ -53,7 +58,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         validation_fraction: Share of samples to set aside.
         n_iter_no_change: Passes without improvement before stopping.
         tol: What counts as improvement.
-        random_state: Seed, generator or None, for hidden layers.
+        random_state: Seed or generator, for folds and hidden layers; None is 0.
         verbose: Show a progress bar.
         backend: `"torch"` or `"jax"`; by default the first that is installed.
         device: Where to train hidden layers, in the backend's words.
@@ -88,6 +93,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         num_control_points: int | str = "auto",
         smoothing: float | str = "auto",
         categorical_features: Any = "from_dtype",
+        interactions: Any = "auto",
+        n_bags: int = 4,
         solver: str = "auto",
         learning_rate_init: float = 0.02,
         batch_size: int | str = "auto",

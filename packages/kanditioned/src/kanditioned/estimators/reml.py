@@ -181,7 +181,7 @@ class Search:
     Args:
         quadratic: The data at the start, which set the range of λ.
         penalties: The penalties.
-        weights: λ to begin with, by default `start`.
+        weights: λ to begin with; those of `start` by default, and where it is NaN.
         fixed: Those of `weights` that stay, by default none, shape (J,).
         least: Lower bound of all weights that do not.
     """
@@ -197,7 +197,8 @@ class Search:
         self.penalties = penalties
         middle = np.maximum(start(quadratic, penalties), least)
         self._range = np.maximum(LEAST * middle, least), MOST * middle
-        self.weights = middle if weights is None else weights
+        given = middle if weights is None else np.where(np.isnan(weights), middle, weights)
+        self.weights = given
         self._free = np.ones(len(middle), bool) if fixed is None else ~fixed
         self._power = np.full(len(middle), FIRST)
         self._last = np.zeros(len(middle))
