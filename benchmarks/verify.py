@@ -102,7 +102,7 @@ def _control_points(step: Step) -> tuple[Array, Array, Array]:
     (theta,) = step.arrays((layer.theta,))
     if getattr(layer, "parameterization", "bspline") == "bspline":
         return np.eye(theta.shape[1]), theta, np.zeros_like(theta)
-    synthesis = layer.map.spec.matrix()
+    synthesis = layer.parameterization_spec.matrix()
     (c,) = step.arrays((layer.control_points(),))
     return synthesis, c, _along_knots(np.abs(synthesis), np.abs(theta))
 

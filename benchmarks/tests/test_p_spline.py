@@ -32,7 +32,7 @@ def fitted(x: Array, y: Array, smoothing: float, **layer: Any) -> KANLayer:
 
     def objective(theta: torch.Tensor) -> torch.Tensor:
         values = torch.func.functional_call(model, {"theta": theta.view(shape)}, inputs)
-        curvature = model.map.curvature(theta.view(shape))
+        curvature = model.parameterization_map.curvature(theta.view(shape))
         value: torch.Tensor = (values - targets).square().sum()
         return value + smoothing * curvature.square().sum()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from kanditioned_torch import KAN, KANLayer
+from kanditioned_torch import KAN, KANLayer, flatten_edges, importance, prune
 
 
 def trained(layer: KANLayer) -> KANLayer:
@@ -77,27 +77,27 @@ def test_importance_is_the_standard_deviation(layer: KANLayer) -> None:
         np.stack([[layer.to_scipy(i, o)(x[:, i].numpy()) for o in range(4)] for i in range(3)])
     )
     want = edges.std(-1, correction=0)
-    torch.testing.assert_close(layer.importance(x), want)
-    torch.testing.assert_close(layer.importance(x.split(77)), want)
+    torch.testing.assert_close(importance(layer, x), want)
+    torch.testing.assert_close(importance(layer, x.split(77)), want)
     dense = torch.linspace(-2, 2, 20_001, dtype=torch.float64)[:, None].expand(-1, 3)
-    torch.testing.assert_close(layer.importance(), layer.importance(dense), rtol=1e-3, atol=0)
+    torch.testing.assert_close(importance(layer), importance(layer, dense), rtol=1e-3, atol=0)
 
 
 def test_importance_of_a_network_is_under_what_reaches_each_layer() -> None:
     model, x = network("layer"), torch.randn(200, 4)
     hidden = model.norms[1](model.layers[0](model.norms[0](x)))
     for got, inner, seen in zip(
-        model.importance(x), model.kan_layers(), (model.norms[0](x), hidden), strict=False
+        importance(model, x), model.kan_layers(), (model.norms[0](x), hidden), strict=False
     ):
-        torch.testing.assert_close(got, inner.importance(seen))
-    assert [tuple(scores.shape) for scores in model.importance()] == [(4, 8), (8, 6), (6, 2)]
+        torch.testing.assert_close(got, importance(inner, seen))
+    assert [tuple(scores.shape) for scores in importance(model)] == [(4, 8), (8, 6), (6, 2)]
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 0.3, 3.0, 1e9])
 def test_pruned_layers_stay_within_the_tolerance(layer: KANLayer, tolerance: float) -> None:
     with torch.no_grad():
         layer.theta[:, :, ::2] *= 0.1
-    smaller = layer.prune(tolerance)
+    smaller = flatten_edges(layer, tolerance)
     x = 4 * torch.rand(2000, 3, dtype=torch.float64) - 2
     error = (smaller(x) - layer(x)).abs().max()
     assert error <= tolerance + 1e-12
@@ -113,7 +113,7 @@ def test_pruned_networks_stay_within_the_tolerance(norm: str, residual: bool) ->
     want = model(x).detach()
     counts = []
     for tolerance in (0.0, 0.05, 0.5, 5.0):
-        smaller, edges, error = model.prune(x, tolerance)
+        smaller, edges, error = prune(model, x, tolerance)
         assert error <= tolerance
         assert (smaller(x) - want).abs().max().item() == error
         assert [tuple(left.shape) for left in edges] == [(4, 8), (8, 6), (6, 2)]
@@ -129,7 +129,7 @@ def test_pruned_networks_stay_within_the_tolerance(norm: str, residual: bool) ->
 
 def test_everything_may_be_pruned() -> None:
     model, x = network("none"), torch.randn(50, 4)
-    smaller, edges, _ = model.prune(x, 1e9)
+    smaller, edges, _ = prune(model, x, 1e9)
     assert smaller.widths == (4, 1, 1, 2)
     assert not any(left.any() for left in edges)
     assert (smaller(x) - smaller(x)[:1]).abs().max() < 1e-5
@@ -144,7 +144,7 @@ def test_nodes_that_feed_idle_nodes_alone_go_too() -> None:
         second.theta[1] = 1.0  # hidden 1 of 1 ends in a constant
         first.theta[1, :, 0] = 2.0  # and hidden 1 of 0 feeds it alone
     x = torch.randn(100, 3, dtype=torch.float64)
-    smaller, edges, error = model.prune(x, 1e-9)
+    smaller, edges, error = prune(model, x, 1e-9)
     assert smaller.widths == (3, 1, 1, 1)
     assert [int(left.sum()) for left in edges] == [3, 1, 1]
     assert error < 1e-12
@@ -152,7 +152,7 @@ def test_nodes_that_feed_idle_nodes_alone_go_too() -> None:
 
 def test_pruned_networks_train_and_save(tmp_path: Any) -> None:
     model, x = network("batch", residual=True).train(), torch.randn(50, 4)
-    smaller = model.prune(x, 0.05).network
+    smaller = prune(model, x, 0.05).network
     assert smaller.training
     smaller(x).square().mean().backward()
     assert all(parameter.grad is not None for parameter in smaller.parameters())
@@ -167,9 +167,20 @@ def test_pruned_networks_train_and_save(tmp_path: Any) -> None:
         (lambda layer: layer.to_numpy(3), ValueError, "to_numpy(in_feature=...)` must be below 3"),
         (lambda layer: layer.to_scipy(0, -1), ValueError, "(out_feature=...)` must be an integer"),
         (lambda layer: layer.to_numpy("0"), TypeError, "(in_feature=...)` must be an integer >= 0"),
-        (lambda layer: layer.prune(-1.0), ValueError, "KANLayer.prune(tolerance=...)` must be a"),
-        (lambda _: KAN([4, 1]).prune(torch.zeros(0, 4), 1.0), ValueError, "must be at least one"),
-        (lambda layer: layer.importance(torch.zeros(2)), ValueError, "importance(data=...)` must"),
+        (
+            lambda layer: flatten_edges(layer, -1.0),
+            ValueError,
+            "flatten_edges(tolerance=...)` must",
+        ),
+        (
+            lambda _: prune(KAN([4, 1]), torch.zeros(1, 4), -1.0),
+            ValueError,
+            "prune(tolerance=...)`",
+        ),
+        (lambda _: prune(KAN([4, 1]), np.zeros((1, 4)), 1.0), TypeError, "prune(x=...)` must be a"),
+        (lambda _: prune(KAN([4, 1]), torch.zeros(0, 4), 1.0), ValueError, "must be at least one"),
+        (lambda layer: importance(layer, torch.zeros(2)), ValueError, "importance(data=...)` must"),
+        (lambda layer: importance(layer, []), ValueError, "must be at least one input, got none"),
     ],
 )
 def test_errors(call: Any, error: type[Exception], constraint: str) -> None:

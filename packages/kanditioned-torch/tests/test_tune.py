@@ -15,7 +15,7 @@ from kanditioned_torch import selection, tune
 DRAWN = [Sizes(1, 2, 3, 4), Sizes(40, 3, 8, 5), Sizes(300, 12, 16, 9)]
 
 
-@pytest.mark.skipif("cpu" not in selection._LOADED, reason="needs kanditioned-cpu")
+@pytest.mark.skipif("cpu" not in selection.entry_points(), reason="needs kanditioned-cpu")
 def test_it_replaces_its_part_of_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "selection.json"
     kept = {"call": 1.0}
@@ -38,7 +38,7 @@ def test_it_replaces_its_part_of_the_table(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_it_needs_the_native_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "_LOADED", {})
+    monkeypatch.setattr(selection, "entry_points", dict)
     monkeypatch.setattr(sys, "argv", ["tune"])
     with pytest.raises(ImportError, match='pip install "kanditioned-cpu"'):
         tune.main()

@@ -19,7 +19,10 @@ from kanditioned_spec import numerics, reference
 from kanditioned_torch import KANLayer, spline_forward
 from kanditioned_triton import configs, device, launch
 from kanditioned_triton.device import Device
-from kanditioned_triton.torch import impl as operators
+from kanditioned_triton.torch import registered
+
+assert registered.device_type == "cuda"
+operators = torch.ops.kanditioned_triton
 
 torch.set_num_threads(1)
 SHAPES = {

@@ -145,7 +145,9 @@ class TestNetworks:
         x = np.random.default_rng(0).standard_normal((300, 3)).astype(np.float32)
         import torch
 
-        scores = [found.numpy() for found in model.importance(torch.from_numpy(x))]
+        from kanditioned_torch import importance
+
+        scores = [found.numpy() for found in importance(model, torch.from_numpy(x))]
         shares = np.concatenate([(s / s.max()).ravel() for s in scores])
         got = (np.array(opacities(plot_network(model, x))) - 0.2) / 0.8
         np.testing.assert_allclose(got, shares[shares >= 0.01], atol=1e-5)

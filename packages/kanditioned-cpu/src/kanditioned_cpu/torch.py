@@ -1,11 +1,14 @@
-"""The kernels as PyTorch operators, and the implementation `impl="cpu"` made of them."""
+"""The kernels as PyTorch operators, and the implementation `impl="cpu"` made of them.
+
+`kanditioned_torch` finds `registered` by this package's entry point.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from kanditioned_torch.impls.operators import operators
+from kanditioned_torch.impls.native import define
 
 from . import native
 
@@ -136,8 +139,9 @@ def _size(x: Tensor, control_points: Tensor, spline_width: float) -> native.Size
 
 _NAMES = {torch.float32: "float32", torch.float64: "float64"}
 native.share_threads_of_openmp()
-impl = operators(
+registered = define(
     "kanditioned_cpu",
     "CPU",
+    "cpu",
     {"interpolate": _interpolate, "contract": _contract, "accumulate": _accumulate, "vjp": _vjp},
 )

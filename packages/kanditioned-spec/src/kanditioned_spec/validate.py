@@ -245,3 +245,13 @@ def installed(where: str, module: str, requirement: str) -> ModuleType:
             f"`{where}` must have {package} installed, got {error}. "
             f'Install it: pip install "{requirement}"'
         ) from error
+
+
+def instance(where: str, argument: str, value: Any, kind: type, name: str, remedy: str) -> None:
+    """Check that a value is of a type.
+
+    Raises:
+        TypeError: It is not; the message calls the type by `name`.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(message(where, argument, name, f"a {type(value).__name__}", remedy))

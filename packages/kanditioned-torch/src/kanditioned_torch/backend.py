@@ -13,9 +13,7 @@ from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Probl
 from kanditioned_spec.protocol import NumpyArray
 
 from . import selection
-from .checkpoint import config_of
 from .functional import spline_forward
-from .impls import IMPLS
 from .layer import KANLayer
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -125,7 +123,7 @@ class TorchBackend:
 
     def load(self, path: str | os.PathLike[str]) -> tuple[Problem, NumpyArray]:
         layer = KANLayer.load(path, impl=self.impl)
-        return config_of(layer).problem(batch=0), _numpy(layer.theta)
+        return layer.layer_config.problem(batch=0), _numpy(layer.theta)
 
     def _evaluate(
         self, problem: Problem, x: Tensor, control_points: Tensor, *, feature_major: bool = False
@@ -188,7 +186,13 @@ def _numpy(tensor: Tensor) -> NumpyArray:
 
 
 auto = TorchBackend("auto")
-embedding, strided, presorted, embedding_bag, interleaved, sorted, sparse_csr, dense = map(
-    TorchBackend, IMPLS
-)
-cpu, triton = map(TorchBackend, selection.NATIVE)
+embedding = TorchBackend("embedding")
+strided = TorchBackend("strided")
+presorted = TorchBackend("presorted")
+embedding_bag = TorchBackend("embedding_bag")
+interleaved = TorchBackend("interleaved")
+sorted = TorchBackend("sorted")
+sparse_csr = TorchBackend("sparse_csr")
+dense = TorchBackend("dense")
+cpu = TorchBackend("cpu")
+triton = TorchBackend("triton")

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def is_distributed(tensor: Tensor) -> bool:
-    """Whether a tensor is a DTensor."""
-    return hasattr(tensor, "to_local")
+    """Whether a tensor is a DTensor; common types come first: what they lack is slow to find."""
+    return type(tensor) not in (nn.Parameter, Tensor) and hasattr(tensor, "to_local")
 
 
 def local_part(tensor: Any) -> Tensor:
@@ -32,11 +32,16 @@ def whole(tensor: Any) -> Tensor:
 
 def assign(tensor: Any, value: Tensor) -> None:
     """Write a whole value to a tensor; to a DTensor the value that the first process has."""
-    if is_distributed(tensor):
-        from torch.distributed.tensor import distribute_tensor
+    tensor.copy_(distribute_like(value.to(tensor.dtype), tensor))
 
-        value = distribute_tensor(value.to(tensor.dtype), tensor.device_mesh, tensor.placements)
-    tensor.copy_(value)
+
+def distribute_like(value: Tensor, tensor: Any) -> Tensor:
+    """Return a whole value spread over processes as `tensor` is, if it is a DTensor."""
+    if not is_distributed(tensor):
+        return value
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(value, tensor.device_mesh, tensor.placements)
 
 
 def spread_like(part: Tensor, tensor: Any, shape: torch.Size) -> Tensor:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from kanditioned_spec import domain
+from kanditioned_spec import Grid, domain
+from kanditioned_spec.refinement import GridChange
+
+from .arrays import dtype_name, to_float64
 
 
 class Magnitudes(domain.Magnitudes):
@@ -20,3 +24,9 @@ class Magnitudes(domain.Magnitudes):
         place = place + domain.BINS * torch.arange(in_features, device=x.device)
         found = torch.bincount(place[~magnitude.isnan()], minlength=self.counts.size)
         self.counts += found.view(self.counts.shape).cpu().numpy()
+
+
+def fit_grid(grid: Grid, control_points: Tensor, reach: float, keep: str) -> GridChange:
+    """Return what `domain.fit_grid` of the spec does, for control points (I, K, O)."""
+    dtype = dtype_name(control_points.dtype)
+    return domain.fit_grid(grid, reach, keep, to_float64(control_points), dtype)

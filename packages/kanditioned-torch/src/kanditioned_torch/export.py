@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
-from torch import nn
-
+from . import selection
 from .layer import KANLayer
+from .replace import Model, replace_layers
 
 
-def exportable(model: nn.Module, impl: str = "embedding") -> nn.Module:
+def exportable(model: Model, impl: str = "embedding") -> Model:
     """Return a copy of a model, in eval mode, whose layers consist of PyTorch's own operations.
 
     Layers hold plain control points, so that no parameterization is evaluated at inference, and
@@ -37,16 +35,11 @@ def exportable(model: nn.Module, impl: str = "embedding") -> nn.Module:
         >>> program.module()(torch.randn(9, 4)).shape
         torch.Size([9, 2])
     """
-    if isinstance(model, KANLayer):
-        layer = model.reparameterize("bspline")
-        layer.impl = impl
-        return layer.eval()
-    model = copy.deepcopy(model)
-    replaced: dict[KANLayer, nn.Module] = {}
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, KANLayer):
-                if child not in replaced:
-                    replaced[child] = exportable(child, impl)
-                setattr(parent, name, replaced[child])
-    return model.eval()
+    selection.check("exportable", impl)
+
+    def deploy(layer: KANLayer) -> KANLayer:
+        plain = layer.reparameterize("bspline")
+        plain.impl = impl
+        return plain
+
+    return replace_layers(model, deploy).eval()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kanditioned_spec import validate
+from kanditioned_spec import Grid, validate
 
-from . import autograd, selection
+from . import derivatives, selection
+from .impls import SplineConfig
 from .precision import PRECISIONS, default_precision, output_dtype, without_autocast
 
 
@@ -53,69 +54,43 @@ def spline_forward(
         >>> spline_forward(torch.tensor([[1.0], [1.5], [3.0]]), square, 4.0).flatten()
         tensor([1.0000, 2.5000, 7.0000])
     """
-    _check(x, control_points, feature_major)
-    width = validate.spline_width("spline_forward", spline_width)
-    selection.check("spline_forward", impl)
+    where = "spline_forward"
+    floating = control_points.is_floating_point()
+    validate.floating(where, "control_points", floating, control_points.dtype)
+    validate.control_points(where, control_points.shape)
+    if feature_major and x.ndim != 2:
+        constraint = "of shape (in_features, batch) with feature_major=True"
+        got, remedy = f"shape {tuple(x.shape)}", "Flatten the batch dimensions into one."
+        raise ValueError(validate.message(where, "x", constraint, got, remedy))
+    grid = Grid(control_points.shape[1], validate.spline_width(where, spline_width))
+    selection.check(where, impl)
     if precision is not None:
-        validate.choice("spline_forward", "precision", precision, PRECISIONS)
+        validate.choice(where, "precision", precision, PRECISIONS)
     batch_major = x.t() if feature_major else x
-    y = evaluate(batch_major, control_points, width, impl, precision)
+    y = evaluate(batch_major, control_points, grid, impl, precision)
     return y.t() if feature_major else y
 
 
 def evaluate(
-    x: Tensor, control_points: Tensor, spline_width: float, impl: str, precision: str | None
+    x: Tensor, control_points: Tensor, grid: Grid, impl: str, precision: str | None
 ) -> Tensor:
     """As `spline_forward`, of whose arguments the layer has checked all but `x` when it was made.
 
     The compiler guards whatever Python it has followed at every later call, so there is little.
     """
     where = "spline_forward"
-    in_features, count, out_features = control_points.shape
+    in_features, _, out_features = control_points.shape
     validate.floating(where, "x", x.is_floating_point(), x.dtype)
     validate.last_dimension(where, "x", x.shape, in_features)
     if x.device != control_points.device:
-        raise ValueError(
-            validate.message(
-                where,
-                "x",
-                f"on the device of the control points, {control_points.device}",
-                x.device,
-                "Move one of them with .to(device).",
-            )
-        )
+        constraint = f"on the device of the control points, {control_points.device}"
+        remedy = "Move one of them with .to(device)."
+        raise ValueError(validate.message(where, "x", constraint, x.device, remedy))
     dtype = output_dtype(x, control_points)
     if torch.compiler.is_compiling():
-        autograd.keep_whole()
-    layer = autograd.Layer(spline_width, impl, precision or default_precision(dtype), count)
+        derivatives.keep_whole()
+    config = SplineConfig(grid, impl, precision or default_precision(dtype))
     with without_autocast(x.device.type):
         flat = x if x.ndim == 2 else x.reshape(-1, in_features)
-        y: Tensor = autograd.interpolate(flat, None, control_points, layer, dtype)
+        y: Tensor = derivatives.interpolate(flat, None, control_points, config, dtype)
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], out_features)
-
-
-def _check(x: Tensor, control_points: Tensor, feature_major: bool) -> None:
-    where = "spline_forward"
-    floating = control_points.is_floating_point()
-    validate.floating(where, "control_points", floating, control_points.dtype)
-    if control_points.ndim != 3:
-        raise ValueError(
-            validate.message(
-                where,
-                "control_points",
-                "of shape (in_features, num_control_points, out_features)",
-                f"shape {tuple(control_points.shape)}",
-                "Stack the control points of all edges into one three-dimensional tensor.",
-            )
-        )
-    validate.num_control_points(where, control_points.shape[1])
-    if feature_major and x.ndim != 2:
-        raise ValueError(
-            validate.message(
-                where,
-                "x",
-                "of shape (in_features, batch) with feature_major=True",
-                f"shape {tuple(x.shape)}",
-                "Flatten the batch dimensions into one.",
-            )
-        )

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from kanditioned_spec import (
-    PARAMETERIZATIONS,
-    Parameterization,
-    initializers,
-    parameterization,
-    validate,
-)
-from kanditioned_spec import penalty as spec_penalty
-from kanditioned_spec.domain import KEEP, checked_coverage
-from kanditioned_spec.grid import Grid, knots
-from kanditioned_spec.parameterizations import option_names
+from kanditioned_spec import Grid, Parameterization, checkpoint, refinement, validate
+from kanditioned_spec.domain import KEEP
+from kanditioned_spec.refinement import GridChange
 
-from . import refinement, selection
-from .checkpoint import load_layer, save_layer
-from .distributed import assign, is_distributed, local_part, spread_like, summed_like
-from .domain import Magnitudes
-from .edges import Edges
+from . import selection
+from .arrays import to_float64, to_tensor
+from .batches import Data, batches
+from .distributed import distribute_like, local_part
+from .domain import Magnitudes, fit_grid
 from .functional import evaluate
-from .observation import Data, batches
-from .parameterizations import Identity, map_of
-from .precision import PRECISIONS, compute_dtype, without_autocast
-from .pruning import checked_tolerance, flattened
+from .parameterizations import build_spec, map_of
+from .precision import PRECISIONS
+from .splines import Splines
 
 
-class _Deployed(NamedTuple):
-    """Control points that eval mode keeps, and what they were computed from."""
-
-    theta: Tensor
-    changes: tuple[int, int]
-    control_points: Tensor
-
-
-class KANLayer(Edges, nn.Module):
+class KANLayer(Splines):
     """A Kolmogorov-Arnold layer: y[..., o] = Σ_i s_io(x[..., i]), each s_io a linear spline.
 
     It takes the place of `nn.Linear`. Inputs are best kept within the domain, for example by a
@@ -87,8 +70,6 @@ class KANLayer(Edges, nn.Module):
         torch.Size([5, 2])
     """
 
-    theta: Tensor
-
     def __init__(
         self,
         in_features: int,
@@ -105,104 +86,27 @@ class KANLayer(Edges, nn.Module):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        super().__init__()
-        where = type(self).__name__
-        self.in_features = validate.feature_count(where, "in_features", in_features)
-        self.out_features = validate.feature_count(where, "out_features", out_features)
-        self.num_control_points = validate.num_control_points(where, num_control_points)
-        self.spline_width = validate.spline_width(where, spline_width)
-        self.init = validate.choice(where, "init", init, initializers.INITIALIZERS)
-        if init == "identity":
-            validate.square(where, in_features, out_features)
-        selection.check(where, impl)
-        self.impl = impl
+        selection.check(type(self).__name__, impl)
         if precision is not None:
-            validate.choice(where, "precision", precision, PRECISIONS)
-        self.precision = precision
-        spec = _specification(
-            where, parameterization, self.num_control_points, self.spline_width, options
+            validate.choice(type(self).__name__, "precision", precision, PRECISIONS)
+        super().__init__(
+            in_features,
+            out_features,
+            init,
+            num_control_points,
+            spline_width,
+            parameterization,
+            generator,
+            device,
+            dtype,
+            options,
         )
-        shape = (self.in_features, spec.num_parameters, self.out_features)
-        self.theta = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
-        self.map = map_of(spec, self.theta)
-        self._deployed: _Deployed | None = None
-        self.reset_parameters(generator)
-
-    @property
-    def parameterization(self) -> str:
-        """The name of the parameterization."""
-        return self.map.spec.name
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options of the parameterization, but for its width, which is the layer's."""
-        options = self.map.spec.options
-        return {key: value for key, value in options.items() if key != "spline_width"}
-
-    @torch.no_grad()
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw new initial functions, in the parameters' device and dtype."""
-        shape, device = (self.in_features, self.out_features), self.theta.device
-        slopes = torch.zeros(shape, dtype=compute_dtype(self.theta.dtype), device=device)
-        if self.init == "random_normal":
-            slopes.normal_(generator=generator)
-            slopes /= slopes.norm(dim=0)
-        elif self.init == "identity":
-            slopes.fill_diagonal_(1)
-        line = self.map.spec.parameters_from(knots(self.num_control_points, self.spline_width))
-        assign(self.theta, slopes[:, None] * torch.as_tensor(line).to(slopes)[:, None])
-
-    def control_points(self) -> Tensor:
-        """Return the control points T θ, shape (I, K, O), in the dtype of θ.
-
-        In eval mode without gradients they are computed once and kept until θ changes. A write
-        through `theta.data`, which PyTorch does not count as a change, needs a call of `train()`
-        or `eval()` to be seen.
-        """
-        if is_distributed(self.theta):
-            shape = self.in_features, self.num_control_points, self.out_features
-            return spread_like(self._control_points(), self.theta, torch.Size(shape))
-        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return self._control_points()
-        if isinstance(self.map, Identity):
-            return self._control_points()  # nothing to keep
-        if type(self.theta) is not nn.Parameter or self.theta.is_inference():
-            return self._control_points()  # swapped in for this call, or without a change count
-        kept, changes = self._deployed, (self.theta._version, self.theta.data_ptr())
-        if kept is None or kept.theta is not self.theta or kept.changes != changes:
-            kept = self._deployed = _Deployed(self.theta, changes, self._control_points())
-        return kept.control_points
-
-    def _control_points(self) -> Tensor:
-        theta = local_part(self.theta)
-        if isinstance(self.map, Identity):
-            return theta
-        with without_autocast(theta.device.type):
-            control_points: Tensor = self.map(theta.to(compute_dtype(theta.dtype)))
-            return control_points.to(theta.dtype)
+        self.impl, self.precision = impl, precision
 
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate the layer at `x` of shape (..., I), giving (..., O)."""
         points = local_part(self.control_points())
-        return evaluate(x, points, self.spline_width, self.impl, self.precision)
-
-    def penalty(self, scaling: str = "knots") -> Tensor:
-        """Return the smoothness penalty Σ ‖D c‖² over all edges, a scalar to add to the loss.
-
-        It is computed from θ where that is exact: differences of scan-built float32 control
-        points lose digits.
-
-        Args:
-            scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain,
-                whose weight keeps its meaning when the layer is refined.
-        """
-        factor = spec_penalty.scaling_factor(
-            scaling, Grid(self.num_control_points, self.spline_width)
-        )
-        with without_autocast(self.theta.device.type):
-            theta = local_part(self.theta)
-            penalty = self.map.curvature(theta.to(compute_dtype(theta.dtype))).square().sum()
-        return summed_like(penalty, self.theta) * factor
+        return evaluate(x, points, self.grid, self.impl, self.precision)
 
     @classmethod
     @torch.no_grad()
@@ -234,7 +138,7 @@ class KANLayer(Edges, nn.Module):
             dtype=control_points.dtype,
             **options,
         )
-        theta = layer.map.spec.parameters_from(control_points.detach().double().cpu().numpy())
+        theta = layer.parameterization_spec.parameters_from(to_float64(control_points))
         layer.theta.copy_(torch.as_tensor(theta))
         return layer
 
@@ -244,20 +148,51 @@ class KANLayer(Edges, nn.Module):
         Exact up to rounding where the new T is square, least squares otherwise. In particular
         `layer.reparameterize("bspline")` holds plain control points, for deployment.
         """
-        points = self.control_points().detach()
-        return refinement.rebuilt(self, points, self.spline_width, parameterization, options)
+        where = f"{type(self).__name__}.reparameterize"
+        spec = build_spec(where, parameterization, self.grid, options)
+        return self.replace_functions(self.control_points(), self.grid, spec)
+
+    @torch.no_grad()
+    def replace_functions(self, control_points: Tensor, grid: Grid, spec: Parameterization) -> Self:
+        """Return a copy of the layer with other functions, hooks and attributes included.
+
+        Its parameters are new ones, which require gradients if the old ones do.
+
+        Args:
+            control_points: Shape (I, K, O), of any numbers of features.
+            grid: Where their knots are.
+            spec: The map from parameters to control points.
+        """
+        theta = torch.as_tensor(spec.parameters_from(to_float64(control_points)))
+        layer = copy.deepcopy(self, {id(self.theta): self.theta})
+        theta = distribute_like(theta.to(self.theta.device, self.theta.dtype), self.theta)
+        layer.theta = nn.Parameter(theta, requires_grad=self.theta.requires_grad)
+        layer.in_features, layer.out_features = theta.shape[0], theta.shape[2]
+        layer.grid, layer.parameterization_map = grid, map_of(spec, layer.theta)
+        return layer
+
+    def change_grid(self, change: GridChange) -> Self:
+        """Return a layer with the same functions on another grid.
+
+        A `degree=` of `legendre` is dropped: on another grid the functions are no polynomials.
+        """
+        c = self.control_points().detach()
+        matrix = torch.as_tensor(change.matrix, device=c.device)
+        options = {key: value for key, value in self.options.items() if key != "degree"}
+        spec = build_spec(type(self).__name__, self.parameterization, change.grid, options)
+        return self.replace_functions((matrix @ c.double()).to(c.dtype), change.grid, spec)
 
     def refine(self, num_control_points: int) -> Self:
         """Return a layer with the same functions on another number of control points.
 
         Exact for m(K - 1) + 1 control points (knot insertion). Parameters are new ones, so an
-        optimizer has to be built anew, without what it remembers of the old ones. A `degree=` of
-        `legendre` is dropped: on a finer grid the functions are no polynomials.
+        optimizer has to be built anew, without what it remembers of the old ones.
 
         Warns:
             ResampleWarning: Another number, so the functions change between the new knots.
         """
-        return refinement.refined(self, num_control_points)
+        where = f"{type(self).__name__}.refine"
+        return self.change_grid(refinement.refine_grid(where, self.grid, num_control_points))
 
     def widen(self, intervals: int) -> Self:
         """Return a layer with the same functions whose domain is longer at both ends.
@@ -267,7 +202,8 @@ class KANLayer(Edges, nn.Module):
         Args:
             intervals: How many knot spacings to add at each end, >= 0.
         """
-        return refinement.widened(self, intervals)
+        where = f"{type(self).__name__}.widen"
+        return self.change_grid(refinement.widen_grid(where, self.grid, intervals))
 
     def fit_domain(self, data: Data, *, coverage: float = 0.99, keep: str = "spacing") -> Self:
         """Return a layer with the same functions whose domain holds the data.
@@ -295,45 +231,50 @@ class KANLayer(Edges, nn.Module):
             TypeError: The data are not floating numbers.
         """
         where = f"{type(self).__name__}.fit_domain"
-        share = checked_coverage(where, coverage)
+        share = validate.coverage(where, coverage)
         validate.choice(where, "keep", keep, KEEP)
         magnitudes = Magnitudes(self.in_features)
         for x in batches(where, data, self.in_features):
             magnitudes.add(x)
-        return refinement.fitted(self, magnitudes.reach(where, share), keep)
-
-    def prune(self, tolerance: float) -> Self:
-        """Return a layer with flat edges made constant, whose outputs move by `tolerance` at most.
-
-        That holds for all inputs in the domain, to float rounding: for each output, the edges that
-        become the middle of their range are as many as leave the sum of their half ranges within
-        the tolerance.
-
-        Args:
-            tolerance: In units of the outputs, >= 0.
-        """
-        bound = checked_tolerance(f"{type(self).__name__}.prune", tolerance)
-        points = flattened(self, bound)
-        return refinement.rebuilt(
-            self, points, self.spline_width, self.parameterization, self.options
-        )
+        reach = magnitudes.reach(where, share)
+        return self.change_grid(fit_grid(self.grid, self.control_points(), reach, keep))
 
     def plot(self, edges: Any = None, **options: Any) -> Any:
-        """Draw the functions of some edges, as `kanditioned.plot.plot_edges` says.
-
-        Returns:
-            A matplotlib `Figure`; no window is opened.
-
-        Raises:
-            ImportError: The face is not installed: `pip install "kanditioned[plot]"`.
-        """
+        """Draw some edges, a matplotlib `Figure`, as `kanditioned.plot.plot_edges` says."""
         from kanditioned.plot import plot_layer
 
         return plot_layer(self, edges, **options)
 
+    @classmethod
+    @torch.no_grad()
+    def from_stored(
+        cls,
+        stored: checkpoint.Layer,
+        device: torch.device | str | None = None,
+        impl: str = "auto",
+    ) -> Self:
+        """Build the layer that a file holds."""
+        config = stored.config
+        options = dict(config.options)
+        options.pop("spline_width", None)
+        layer = cls(
+            config.in_features,
+            config.out_features,
+            "zero",
+            config.num_control_points,
+            config.spline_width,
+            config.parameterization,
+            impl,
+            device=device,
+            dtype=getattr(torch, config.dtype),
+            **options,
+        )
+        layer.theta.copy_(to_tensor(stored.parameters, device))
+        return layer
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the layer to a file that every backend reads, whole or not at all."""
-        save_layer(path, self)
+        checkpoint.write(path, checkpoint.Checkpoint({"layer": self.to_stored()}))
 
     @classmethod
     def load(
@@ -348,43 +289,4 @@ class KANLayer(Edges, nn.Module):
         Raises:
             CheckpointError: The file is damaged, newer than this package, or holds more.
         """
-        layer = load_layer(cls, path, device, impl)
-        assert isinstance(layer, cls)
-        return layer
-
-    def extra_repr(self) -> str:
-        """Summarise the layer."""
-        options = "".join(f", {key}={value!r}" for key, value in self.options.items())
-        return (
-            f"{self.in_features}, {self.out_features}, "
-            f"num_control_points={self.num_control_points}, spline_width={self.spline_width}, "
-            f"parameterization={self.parameterization!r}{options}, impl={self.impl!r}"
-        )
-
-    def train(self, mode: bool = True) -> Self:
-        """Set training or eval mode, and forget control points that were kept."""
-        self._deployed = None
-        return super().train(mode)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self._deployed = None
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_deployed": None}
-
-
-def _specification(
-    where: str,
-    name: str,
-    num_control_points: int,
-    spline_width: float,
-    options: dict[str, Any],
-) -> Parameterization:
-    """Build the parameterization of a layer, whose width is the layer's."""
-    validate.choice(where, "parameterization", name, PARAMETERIZATIONS)
-    given = dict(options)
-    if "spline_width" in option_names(name):
-        given["spline_width"] = spline_width
-    return parameterization(name, num_control_points, **given)
+        return cls.from_stored(checkpoint.read(path).only_layer(), device, impl)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from kanditioned_spec import Grid, penalty, validate
+from kanditioned_spec import penalty, validate
 from kanditioned_spec.parameterizations import curvature_coordinates
 
 from .distributed import local_part
@@ -84,10 +84,10 @@ def param_groups(
         if not isinstance(layer, KANLayer) or layer.theta in splines:
             continue
         splines.add(layer.theta)
-        kind = (repr(layer.map.spec), layer.spline_width, layer.theta.device)
+        kind = (repr(layer.parameterization_spec), layer.spline_width, layer.theta.device)
         if kind not in groups:
             groups[kind] = {"params": [], "weight_decay": 0.0}
-            if value or layer.map.spec.curvature_coordinates is not None:
+            if value or layer.parameterization_spec.curvature_coordinates is not None:
                 groups[kind] |= {SMOOTHNESS: value, RATES: _rates(layer, scaling)}
         groups[kind]["params"].append(layer.theta)
     others = [parameter for parameter in model.parameters() if parameter not in splines]
@@ -97,12 +97,12 @@ def param_groups(
 
 def _rates(layer: KANLayer, scaling: str) -> Tensor:
     """Return 2 g² of every parameter of an edge, shape (P, 1), zero for the affine ones."""
-    spec = layer.map.spec
-    factor = penalty.scaling_factor(scaling, Grid(layer.num_control_points, layer.spline_width))
+    spec = layer.parameterization_spec
+    factor = penalty.scaling_factor(scaling, layer.grid)
     coordinates = curvature_coordinates("param_groups", "model", spec)
     theta = local_part(layer.theta.detach())
     ones = theta.new_ones((1, spec.num_parameters, 1), dtype=compute_dtype(theta.dtype))
-    gains = layer.map.curvature(ones)
+    gains = layer.parameterization_map.curvature(ones)
     rates = torch.zeros_like(ones[0])
     rates[coordinates] = 2 * factor * gains[0].square()
     return rates

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kanditioned_spec import Parameterization
-from kanditioned_spec.parameterizations import DCT, DemmlerReinsch
+from kanditioned_spec import PARAMETERIZATIONS, Grid, Parameterization, parameterization, validate
+from kanditioned_spec.parameterizations import DCT, DemmlerReinsch, option_names
 
 from .precision import compute_dtype
 
@@ -168,6 +168,20 @@ class DCTByFFT(Map):
 
     def curvature(self, theta: Tensor) -> Tensor:
         return self.spec.scale * theta[:, 2:]
+
+
+def build_spec(where: str, name: str, grid: Grid, options: dict[str, Any]) -> Parameterization:
+    """Build the parameterization of a layer, whose width is the layer's.
+
+    Args:
+        where: The callable that name and options are arguments of, for errors.
+        name: One of `PARAMETERIZATIONS`.
+        grid: The layer's.
+        options: Of the parameterization, but for its width.
+    """
+    validate.choice(where, "parameterization", name, PARAMETERIZATIONS)
+    width = {"spline_width": grid.spline_width} if "spline_width" in option_names(name) else {}
+    return parameterization(name, grid.num_control_points, **{**options, **width})
 
 
 def map_of(spec: Parameterization, like: Tensor) -> Map:

@@ -1,4 +1,4 @@
-"""Smaller networks that compute nearly the same: edges become constants, unused nodes go.
+"""Which edges matter, and smaller networks that compute nearly the same.
 
 An edge that hardly varies is replaced by a constant, not by zero, so that the error is no more
 than what it varied by.
@@ -7,20 +7,20 @@ than what it varied by.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, overload
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from kanditioned_spec import validate
+from kanditioned_spec.edges import Moments, Spread
 
-from .edges import Moments
-from .observation import observe
-from .refinement import rebuilt
-
-if TYPE_CHECKING:
-    from .kan import KAN
-    from .layer import KANLayer
+from .arrays import to_float64
+from .batches import Data, batches, record_layer_inputs
+from .layer import KANLayer
+from .network import KAN
 
 
 class Pruned(NamedTuple):
@@ -37,6 +37,105 @@ class Pruned(NamedTuple):
     error: float
 
 
+@overload
+def importance(model: KANLayer, data: Data | None = None) -> Tensor: ...
+
+
+@overload
+def importance(model: KAN, data: Data | None = None) -> list[Tensor]: ...
+
+
+def importance(model: KANLayer | KAN, data: Data | None = None) -> Tensor | list[Tensor]:
+    """Return how much each edge contributes: the standard deviation of its output.
+
+    Args:
+        model: A layer or a network.
+        data: Inputs (..., I) of the model, or an iterable of batches of them; each layer of a
+            network is judged by what reaches it. By default the inputs of every layer are spread
+            evenly over its domain.
+
+    Returns:
+        Shape (I, O) of a layer, a list of such for the layers of a network; in float64.
+
+    Raises:
+        ValueError: There are no inputs, or they have another number of features.
+
+    Numerics:
+        Evaluated in float64 from the moments of the inputs, extrapolation included. NaN in a
+        feature makes its edges NaN.
+    """
+    where = "importance"
+    layers = [model] if isinstance(model, KANLayer) else list(model.kan_layers())
+    if data is None:
+        moments = {layer: Moments.uniform(layer.in_features, layer.grid) for layer in layers}
+    else:
+        moments = _measure(where, model, layers, data)
+    scores = [torch.from_numpy(_spread(layer, moments[layer]).std) for layer in layers]
+    return scores[0] if isinstance(model, KANLayer) else scores
+
+
+@torch.no_grad()
+def flatten_edges(layer: KANLayer, tolerance: float) -> KANLayer:
+    """Return a layer with flat edges made constant, whose outputs move by `tolerance` at most.
+
+    That holds for all inputs in the domain, to float rounding: for each output, the edges that
+    become the middle of their range are as many as leave the sum of their half ranges within the
+    tolerance.
+
+    Args:
+        layer: It stays as it is.
+        tolerance: In units of the outputs, >= 0.
+    """
+    bound = validate.tolerance("flatten_edges", tolerance)
+    c = layer.control_points().detach()
+    low, high = c.amin(1).double(), c.amax(1).double()
+    half, order = ((high - low) / 2).sort(dim=0)
+    flat = torch.zeros_like(half, dtype=torch.bool)
+    flat.scatter_(0, order, half.cumsum(0) <= bound)
+    middle = ((low + high) / 2).to(c.dtype)
+    points = torch.where(flat[:, None], middle[:, None], c)
+    return layer.replace_functions(points, layer.grid, layer.parameterization_spec)
+
+
+@torch.no_grad()
+def prune(network: KAN, x: Tensor, tolerance: float) -> Pruned:
+    """Return a smaller network whose outputs at `x` differ by `tolerance` at most.
+
+    Edges whose outputs vary least become constants, as many as the tolerance allows. Hidden
+    features that no edge, residual branch or normalisation uses any more are removed, and the
+    layers get smaller: with `norm="layer"` there are none, since each takes part in the mean and
+    the variance. Constants are not frozen, so training on moves them.
+
+    Args:
+        network: It stays as it is.
+        x: Inputs (..., widths[0]) that stand for all that will come, for example the validation
+            set. The statement holds for these, in eval mode.
+        tolerance: Largest |y' - y|, in units of the outputs, >= 0.
+
+    Returns:
+        The network, which edges of this one are left, and the largest |y' - y| at `x`.
+
+    Raises:
+        ValueError: There are no inputs, or the tolerance is negative.
+    """
+    bound = validate.tolerance("prune", tolerance)
+    remedy = "It holds the inputs of the network, for example torch.as_tensor(x)."
+    validate.instance("prune", "x", x, Tensor, "a tensor", remedy)
+    training, network = network.training, copy.deepcopy(network).eval()
+    plan, want = _plan(network, x), network(x)
+    best = Pruned(network, [rank >= 0 for rank in plan.ranks], 0.0)
+    fits, fails = 0, 1 + sum(rank.numel() for rank in plan.ranks)
+    while fails - fits > 1:  # bisection by the number of edges
+        middle = (fits + fails) // 2
+        candidate = _candidate(network, plan, middle, x, want)
+        if candidate.error <= bound:
+            fits, best = middle, candidate
+        else:
+            fails = middle
+    best.network.train(training)
+    return best
+
+
 class _Plan(NamedTuple):
     """What pruning draws on: for each layer control points, their means, and their rank."""
 
@@ -45,103 +144,84 @@ class _Plan(NamedTuple):
     ranks: list[Tensor]
 
 
-def checked_tolerance(where: str, tolerance: float) -> float:
-    """Return a tolerance: a finite number >= 0."""
-    remedy = "It is how far an output may move, in its own units."
-    constraint = "a finite number >= 0"
-    return validate.finite_real(where, "tolerance", tolerance, constraint, remedy, zero=True)
+def _measure(
+    where: str, model: nn.Module, layers: Iterable[KANLayer], data: Data
+) -> dict[KANLayer, Moments]:
+    """Return the moments of what reaches each layer of a model."""
+    moments = {layer: Moments(layer.in_features, layer.grid) for layer in layers}
+    if isinstance(model, KANLayer):
+        for x in batches(where, data, model.in_features):
+            moments[model].add(to_float64(x))
+    else:
+        callbacks: dict[nn.Module, Callable[[Tensor], None]]
+        callbacks = {layer: _adding(each) for layer, each in moments.items()}
+        record_layer_inputs(where, model, callbacks, data)
+    if not all(each.sums[0].any() for each in moments.values()):
+        remedy = "Pass inputs as the model will see them."
+        raise ValueError(validate.message(where, "data", "at least one input", "none", remedy))
+    return moments
 
 
-@torch.no_grad()
-def flattened(layer: KANLayer, tolerance: float) -> Tensor:
-    """Return the control points (I, K, O) with flat edges made constant.
-
-    For each output the edges of least range, as many as leave Σ (max - min)/2 <= tolerance: each
-    becomes the middle of its range.
-    """
-    c = layer.control_points().detach()
-    low, high = c.amin(1).double(), c.amax(1).double()
-    half, order = ((high - low) / 2).sort(dim=0)
-    flat = torch.zeros_like(half, dtype=torch.bool)
-    flat.scatter_(0, order, half.cumsum(0) <= tolerance)
-    middle = ((low + high) / 2).to(c.dtype)
-    return torch.where(flat[:, None], middle[:, None], c)
+def _adding(moments: Moments) -> Callable[[Tensor], None]:
+    """Return what adds inputs, on the CPU, where sums keep their order."""
+    return lambda x: moments.add(to_float64(x))
 
 
-@torch.no_grad()
-def pruned(network: KAN, x: Tensor, tolerance: float) -> Pruned:
-    """Prune as many edges as keep the outputs at `x` within `tolerance`, by bisection."""
-    network = copy.deepcopy(network).eval()
-    plan, want = _plan(network, x), network(x)
-    best = Pruned(network, [rank >= 0 for rank in plan.ranks], 0.0)
-    fits, fails = 0, 1 + sum(rank.numel() for rank in plan.ranks)
-    while fails - fits > 1:
-        middle = (fits + fails) // 2
-        candidate = _candidate(network, plan, middle, x, want)
-        if candidate.error <= tolerance:
-            fits, best = middle, candidate
-        else:
-            fails = middle
-    return best
+def _spread(layer: KANLayer, moments: Moments) -> Spread:
+    return moments.spread(to_float64(layer.control_points()))
 
 
 def _plan(network: KAN, x: Tensor) -> _Plan:
     """Rank all edges by their spread, relative to the spread of their layer's outputs."""
     layers = list(network.kan_layers())
-    moments = [Moments.of(layer) for layer in layers]
-    observe("KAN.prune", network, x, [found.add for found in moments])
+    moments = _measure("prune", network, layers, x)
     points = [layer.control_points() for layer in layers]
-    spreads = [found.spread(c) for found, c in zip(moments, points, strict=True)]
-    outputs = [std.square().sum(0).mean().sqrt() for _, std in spreads]
-    scores = [
-        std / total if total else std for (_, std), total in zip(spreads, outputs, strict=True)
-    ]
+    spreads = [_spread(layer, moments[layer]) for layer in layers]
+    means, stds = ([torch.from_numpy(each) for each in kind] for kind in zip(*spreads, strict=True))
+    outputs = [std.square().sum(0).mean().sqrt() for std in stds]
+    scores = [std / total if total else std for std, total in zip(stds, outputs, strict=True)]
     ranks = torch.cat([score.flatten() for score in scores]).argsort(stable=True).argsort()
     parts = torch.split(ranks, [score.numel() for score in scores])
     return _Plan(
         points,
-        [mean.to(c) for (mean, _), c in zip(spreads, points, strict=True)],
+        [mean.to(c) for mean, c in zip(means, points, strict=True)],
         [part.view(score.shape) for part, score in zip(parts, scores, strict=True)],
     )
 
 
 def _candidate(network: KAN, plan: _Plan, count: int, x: Tensor, want: Tensor) -> Pruned:
     """Make the `count` edges of least rank constant, drop idle nodes, and measure."""
-    edges = [rank >= count for rank in plan.ranks]
+    left = [rank >= count for rank in plan.ranks]
     points = [
-        torch.where(left.to(c.device)[:, None], c, mean[:, None])
-        for c, mean, left in zip(plan.control_points, plan.means, edges, strict=True)
+        torch.where(kept.to(c.device)[:, None], c, mean[:, None])
+        for c, mean, kept in zip(plan.control_points, plan.means, left, strict=True)
     ]
-    smaller = _without_idle_nodes(network, points, edges)
-    return Pruned(smaller, edges, float((smaller(x) - want).abs().max()))
+    smaller = _without_idle_nodes(network, points, left)
+    return Pruned(smaller, left, float((smaller(x) - want).abs().max()))
 
 
-def _without_idle_nodes(network: KAN, points: list[Tensor], edges: list[Tensor]) -> KAN:
+def _without_idle_nodes(network: KAN, points: list[Tensor], left: list[Tensor]) -> KAN:
     """Build the network of these control points without the hidden features that nothing uses."""
     keep = [torch.ones(count, dtype=torch.bool) for count in network.widths]
     for index in reversed(range(1, len(points))):  # a node that feeds idle ones alone is idle
-        keep[index] = _used(network, index, edges[index], keep[index + 1])
+        keep[index] = _used(network, index, left[index], keep[index + 1])
         first = int(keep[index].nonzero()[0])
         points[index][first] += points[index][~keep[index]].sum(0)
-        edges[index - 1][:, ~keep[index]] = False
-    layers = [
-        rebuilt(
-            layer,
-            c[keep[index]][:, :, keep[index + 1]],
-            layer.spline_width,
-            layer.parameterization,
-            layer.options,
-        )
-        for index, (layer, c) in enumerate(zip(network.kan_layers(), points, strict=True))
-    ]
-    return _assembled(network, layers, keep)
+        left[index - 1][:, ~keep[index]] = False
+    smaller = copy.deepcopy(network)
+    smaller.widths = tuple(int(kept.sum()) for kept in keep)
+    for index, (layer, c) in enumerate(zip(network.kan_layers(), points, strict=True)):
+        c = c[keep[index]][:, :, keep[index + 1]]
+        smaller.layers[index] = layer.replace_functions(c, layer.grid, layer.parameterization_spec)
+        _select_features(smaller, index, keep[index], keep[index + 1])
+    return smaller
 
 
-def _used(network: KAN, index: int, edges: Tensor, outputs: Tensor) -> Tensor:
+def _used(network: KAN, index: int, left: Tensor, outputs: Tensor) -> Tensor:
     """Return which inputs of a layer are used: by edges, residuals, or the normalisation."""
     if network.norm == "layer":
-        return torch.ones(len(edges), dtype=torch.bool)
-    used = edges.any(1)
+        return torch.ones(len(left), dtype=torch.bool)
+    used = left.any(1)
     if network.residuals is not None:
         weight = network.get_parameter(f"residuals.{index}.weight")
         used |= weight[outputs].any(0).cpu()
@@ -149,26 +229,17 @@ def _used(network: KAN, index: int, edges: Tensor, outputs: Tensor) -> Tensor:
     return used
 
 
-def _assembled(network: KAN, layers: list[KANLayer], keep: list[Tensor]) -> KAN:
-    """Put layers into a network like `network`, with what else belongs to the nodes kept."""
-    made: dict[str, Any] = {"device": layers[0].theta.device, "dtype": layers[0].theta.dtype}
-    widths = [layers[0].in_features, *(layer.out_features for layer in layers)]
-    smaller = type(network)(
-        widths,
-        norm=network.norm,
-        residual=network.residuals is not None,
-        dropout=network.dropout.p,
-        num_control_points=2,
-        init="zero",
-        **made,
-    )
-    smaller.layers = nn.ModuleList(layers)
-    state = {f"layers.{index}.theta": layer.theta for index, layer in enumerate(layers)}
-    for name, value in network.state_dict().items():
-        kind, index = name.split(".")[:2]
-        if kind == "norms":
-            state[name] = value[keep[int(index)]] if value.ndim else value
-        elif kind == "residuals":
-            state[name] = value[keep[int(index) + 1]][:, keep[int(index)]]
-    smaller.load_state_dict(state)
-    return smaller.eval()
+def _select_features(network: KAN, index: int, inputs: Tensor, outputs: Tensor) -> None:
+    """Keep some inputs and outputs of what stands before and beside a layer."""
+    norm = network.norms[index]
+    if isinstance(norm, _BatchNorm):
+        norm.num_features = int(inputs.sum())
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        norm.running_mean, norm.running_var = norm.running_mean[inputs], norm.running_var[inputs]
+    if network.residuals is not None:
+        linear = network.residuals[index]
+        assert isinstance(linear, nn.Linear)
+        linear.out_features, linear.in_features = int(outputs.sum()), int(inputs.sum())
+        weight = linear.weight.detach()[outputs][:, inputs]
+        linear.weight = nn.Parameter(weight, requires_grad=linear.weight.requires_grad)

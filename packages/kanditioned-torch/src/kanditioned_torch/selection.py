@@ -4,19 +4,18 @@
 at the sizes at hand, native ones among them where their packages are installed, and both gradients
 in one pass where that is predicted to be faster than the two apart. The table, `selection.json`,
 has what predicts it (`kanditioned_spec.costs`), per device kind and mode (eager or compiled).
-Regenerate it with `python -m kanditioned_torch.tune`.
+
+Packages with kernels register by an entry point of the group `kanditioned_torch.impls`: its name is
+the value of `impl=`, and it names an `impls.native.Native`. It is read at first use, so importing
+this package imports none of them.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import functools
+import importlib.metadata
 import json
-import warnings
-from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
-from types import ModuleType
 
 import torch
 
@@ -24,77 +23,63 @@ from kanditioned_spec import validate
 from kanditioned_spec.costs import SYMBOLIC, Costs, Sizes, cheapest, predicted
 
 from .impls import IMPLS, Impl
-from .tracing import is_traced
+from .impls.native import Native
+from .tracing import assume_constant_result, is_traced
 
-
-@dataclass(frozen=True)
-class Native:
-    """Kernels in a package of their own.
-
-    Attributes:
-        package: What to pip-install.
-        module: Where its `impl` is.
-        device_type: The device kind that it runs on.
-    """
-
-    package: str
-    module: str
-    device_type: str
-
-
-NATIVE = {
-    "cpu": Native("kanditioned-cpu", "kanditioned_cpu.torch", "cpu"),
-    "triton": Native("kanditioned-triton", "kanditioned_triton.torch", "cuda"),
-}
-IMPL_NAMES = ("auto", *IMPLS, *NATIVE)
-"""Values of `impl=`."""
+ENTRY_POINT_GROUP = "kanditioned_torch.impls"
+PACKAGES = {"cpu": "kanditioned-cpu", "triton": "kanditioned-triton"}
+"""What to pip-install for the native implementations of this project."""
+IMPL_NAMES = ("auto", *IMPLS, *PACKAGES)
+"""Values of `impl=`; other packages may add some."""
 
 _TABLE: dict[str, dict[str, dict[str, dict[str, Costs]]]] = json.loads(
     files(__package__).joinpath("selection.json").read_text(encoding="utf-8")
 )
 
 
-def _import_installed() -> tuple[dict[str, ModuleType], dict[str, ImportError]]:
-    """Import the native packages that are installed, here since the compiler cannot trace it."""
-    loaded, failed = {}, {}
-    for name, native in NATIVE.items():
-        if importlib.util.find_spec(native.module.partition(".")[0]) is None:
-            continue
-        try:
-            loaded[name] = importlib.import_module(native.module)
-        except ImportError as error:
-            failed[name] = error
-            warnings.warn(
-                f"{native.package} is installed but cannot be imported ({error}), so "
-                f'impl="auto" does without it. Reinstall it, or remove it.',
-                RuntimeWarning,
-                stacklevel=2,
-            )
-    return loaded, failed
+@functools.cache
+def entry_points() -> dict[str, importlib.metadata.EntryPoint]:
+    """Return the entry points of installed packages with kernels, by name; none is loaded."""
+    found = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    return {point.name: point for point in found if point.name not in ("auto", *IMPLS)}
 
 
-_LOADED, _FAILED = _import_installed()
+@functools.cache
+def native(name: str) -> Native | ImportError:
+    """Return what an installed package has registered under a name, or why that is impossible."""
+    try:
+        loaded = entry_points()[name].load()
+    except ImportError as error:
+        return error
+    if not isinstance(loaded, Native):
+        return ImportError(f"its entry point {name!r} names no Native")
+    return loaded
 
 
+@assume_constant_result
 def check(where: str, impl: str) -> None:
     """Check that `impl` is known and installed.
 
+    The compiler takes it for a constant, since it cannot follow how packages are found.
+
     Raises:
-        ValueError: It is not one of `IMPL_NAMES`.
+        ValueError: It is not the name of an implementation.
         ImportError: The package that provides it is missing or broken.
     """
-    validate.choice(where, "impl", impl, IMPL_NAMES)
-    if impl in NATIVE and impl not in _LOADED:
-        package = NATIVE[impl].package
+    if isinstance(impl, str) and (impl == "auto" or impl in IMPLS):
+        return
+    validate.choice(where, "impl", impl, dict.fromkeys((*IMPL_NAMES, *entry_points())))
+    package = PACKAGES.get(impl, impl)
+    found = native(impl) if impl in entry_points() else f"no package {package}"
+    if not isinstance(found, Native):
         raise ImportError(
-            f'`{where}(impl="{impl}")` must be installed, got '
-            f"{_FAILED.get(impl, f'no package {package}')}. "
+            f'`{where}(impl="{impl}")` must be installed, got {found}. '
             f'Install it: pip install "{package}", or use impl="auto".'
         )
 
 
 def implementation(impl: str, device_type: str, sizes: Sizes) -> Impl:
-    """Return the implementation of a name in `IMPL_NAMES`, of which `auto` depends on the sizes."""
+    """Return the implementation of a name, of which `"auto"` depends on the sizes."""
     if impl != "auto":
         return named(impl)
     traced = is_traced()
@@ -103,27 +88,29 @@ def implementation(impl: str, device_type: str, sizes: Sizes) -> Impl:
     return _fastest(device_type, traced, sizes)
 
 
+@functools.cache
 def named(impl: str) -> Impl:
     """Return the implementation of a name but `"auto"`.
 
     Raises:
-        ValueError: It is not one of `IMPL_NAMES`.
+        ValueError: It is not the name of one.
         ImportError: The package that provides it is missing or broken.
     """
     if impl in IMPLS:
         return IMPLS[impl]
     check("spline_forward", impl)
-    native: Impl = _LOADED[impl].impl
-    return native
+    found = native(impl)
+    assert isinstance(found, Native)
+    return found.impl
 
 
-@lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=4096)
 def _fastest(device_type: str, traced: bool, sizes: Sizes) -> Impl:
-    names = chosen(device_type, traced, sizes)
+    names = choose(device_type, traced, sizes)
     return Impl(**{contraction: getattr(named(n), contraction) for contraction, n in names.items()})
 
 
-def chosen(device_type: str, traced: bool, sizes: Sizes) -> dict[str, str]:
+def choose(device_type: str, traced: bool, sizes: Sizes) -> dict[str, str]:
     """Return the name of the implementation that `auto` takes for each contraction.
 
     `"vjp"`, both gradients in one pass, is among them only where it is the faster way.
@@ -143,9 +130,20 @@ def chosen(device_type: str, traced: bool, sizes: Sizes) -> dict[str, str]:
     return names
 
 
+@functools.cache
 def _usable(name: str, device_type: str) -> bool:
     """Whether an implementation is installed, and its device or library there."""
-    if name in NATIVE:
-        return name in _LOADED and NATIVE[name].device_type == device_type
-    mkl: bool = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
-    return name != "sparse_csr" or mkl
+    if name in IMPLS:
+        mkl: bool = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+        return name != "sparse_csr" or mkl
+    if name not in entry_points():
+        return False
+    found = native(name)
+    if isinstance(found, Native):
+        return found.device_type == device_type
+    validate.warn(
+        f"{PACKAGES.get(name, name)} is installed but cannot be imported ({found}), so "
+        f'impl="auto" does without it. Reinstall it, or remove it.',
+        RuntimeWarning,
+    )
+    return False

@@ -18,10 +18,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kanditioned_spec import tuning
+from kanditioned_spec import Grid, tuning
 from kanditioned_spec.costs import Sizes
 
-from .selection import NATIVE, check, named
+from .impls import SplineConfig
+from .selection import check, named
 
 CANDIDATES = {
     "interpolate": ("embedding", "strided", "embedding_bag", "sparse_csr", "dense"),
@@ -41,7 +42,7 @@ WIDTH = 4.0
 
 def native_of(device: str) -> str:
     """Return the name of the native implementation of a device kind."""
-    return next(name for name, native in NATIVE.items() if native.device_type == device)
+    return {"cpu": "cpu", "cuda": "triton"}[device]
 
 
 def candidates(contraction: str, device: str, compiled: bool) -> list[str]:
@@ -58,14 +59,15 @@ def runner(name: str, contraction: str, compiled: bool) -> Callable[[Tensor, Ten
     impl = named(name)
 
     def run(x: Tensor, c: Tensor, gy: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        config = SplineConfig(Grid(c.shape[1], WIDTH), name, "highest")
         if contraction == "vjp":
             assert impl.vjp is not None
-            return impl.vjp(x, c, gy, WIDTH, "highest")
+            return impl.vjp(x, c, gy, config)
         if contraction == "interpolate":
-            return impl.interpolate(x, None, c, WIDTH, x.dtype, "highest")
+            return impl.interpolate(x, None, c, config, x.dtype)
         if contraction == "contract":
-            return impl.contract(x, c, gy, WIDTH, x.dtype, "highest")
-        return impl.accumulate(x, None, gy, c.shape[1], WIDTH, x.dtype, "highest")
+            return impl.contract(x, c, gy, config, x.dtype)
+        return impl.accumulate(x, None, gy, config, x.dtype)
 
     def empty(x: Tensor, c: Tensor, gy: Tensor) -> Tensor:
         return x.new_empty(())

@@ -1,5 +1,7 @@
 """The kernels as PyTorch operators, and the implementation `impl="triton"` made of them.
 
+`kanditioned_torch` finds `registered` by this package's entry point.
+
 `torch.library.triton_op` would show the kernels to the compiler, and traces them; but it records
 the plan of one batch size, tiles and shares of a sum, so that an export with a dynamic batch fails
 (torch 2.11), and it takes no kernel that the interpreter runs. Opaque operators plan at every call.
@@ -11,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kanditioned_torch.impls.operators import operators
+from kanditioned_torch.impls.native import define
 
 from . import launch
 
@@ -23,8 +25,9 @@ def _launched(name: str) -> Callable[..., Any]:
     return kernel
 
 
-impl = operators(
+registered = define(
     "kanditioned_triton",
     "CompositeExplicitAutograd",  # every device, since `launch` says where it cannot run
+    "cuda",
     {name: _launched(name) for name in ("interpolate", "contract", "accumulate")},
 )

@@ -12,7 +12,7 @@ dense          the hat basis as a matrix, made a few features at a time
 
 from __future__ import annotations
 
-from .base import Impl
+from .base import Impl, SplineConfig
 from .dense import dense
 from .embedding import embedding
 from .embedding_bag import embedding_bag, interleaved
@@ -32,4 +32,4 @@ IMPLS: dict[str, Impl] = {
     "dense": dense,
 }
 
-__all__ = ["IMPLS", "Impl"]
+__all__ = ["IMPLS", "Impl", "SplineConfig"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..tracing import is_traced
-from .base import stock
+from .stock import stock
 from .tables import slices, with_infinite
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ..grid import is_infinite
 from ..tracing import is_traced
-from .base import Impl, stock
+from .base import Impl
+from .stock import stock
 from .tables import corrected, rows, table, with_infinite
 
 SUM = 0  # the aten code of mode="sum"

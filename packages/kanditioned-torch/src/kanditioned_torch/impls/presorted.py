@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import stock
 from .sorted import accumulate
+from .stock import stock
 from .tables import rows, slices, table
 
 

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import stock
 from .embedding_bag import stacked_bags
+from .stock import stock
 from .tables import slices
 
 

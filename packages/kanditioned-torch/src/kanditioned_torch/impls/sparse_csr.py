@@ -12,7 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from .base import stock
+from .stock import stock
 from .tables import rows, table, with_infinite
 
 

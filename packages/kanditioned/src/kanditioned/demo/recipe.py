@@ -51,8 +51,9 @@ def network() -> tuple[Figure, str]:
     for count in COUNTS:
         model = framework.train(model.refine(count), x, y)
         lines.append(f"  {count:2} control points: {error(model)}")
-    if hasattr(model, "prune"):
-        model, edges, moved = model.prune(x, TOLERANCE)
+    prune = getattr(backends.package(name), "prune", None)
+    if prune:
+        model, edges, moved = prune(model, x, TOLERANCE)
         left, total = sum(int(e.sum()) for e in edges), sum(e.numel() for e in edges)
         lines.append(f"  pruned to {left} of {total} edges, moved by {moved:.2f}: {error(model)}")
     names: Any = {"input_names": ["x", "y"], "output_names": ["exp(sin πx + y²)"]}

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from kanditioned_torch import autograd, spline_forward
-from kanditioned_torch.impls import IMPLS
+from kanditioned_spec import Grid
+from kanditioned_torch import derivatives, spline_forward
+from kanditioned_torch.impls import IMPLS, SplineConfig
 
 Layer = Callable[[Tensor, Tensor], Tensor]
 
@@ -37,17 +38,17 @@ def test_second_derivatives(layer: Layer, inputs: tuple[Tensor, Tensor]) -> None
 def test_third_derivatives(impl: str, inputs: tuple[Tensor, Tensor]) -> None:
     x, c = inputs
     gy = torch.randn(3, 4).double().requires_grad_()
-    static = autograd.Layer(4.0, impl, "highest", 5)
-    assert torch.autograd.gradgradcheck(lambda *a: autograd.vjp(*a, static), (x, c, gy))
+    static = SplineConfig(Grid(5, 4.0), impl, "highest")
+    assert torch.autograd.gradgradcheck(lambda *a: derivatives.vjp(*a, static), (x, c, gy))
 
 
 @pytest.mark.parametrize("name", IMPLS)
 def test_both_gradients_at_once_are_those_of_each(name: str) -> None:
     x, c, gy = torch.randn(6, 3), torch.randn(3, 5, 4), torch.randn(6, 4)
-    static = autograd.Layer(4.0, name, "highest", 5)
-    by_x, by_c = autograd.vjp(x, c, gy, static)
-    assert torch.equal(by_x, autograd.contract(x, c, gy, static, x.dtype))
-    assert torch.equal(by_c, autograd.accumulate(x, None, gy, static, c.dtype))
+    static = SplineConfig(Grid(5, 4.0), name, "highest")
+    by_x, by_c = derivatives.vjp(x, c, gy, static)
+    assert torch.equal(by_x, derivatives.contract(x, c, gy, static, x.dtype))
+    assert torch.equal(by_c, derivatives.accumulate(x, None, gy, static, c.dtype))
 
 
 def test_a_loss_on_the_slope(layer: Layer) -> None:

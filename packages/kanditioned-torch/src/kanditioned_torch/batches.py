@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kanditioned_spec import validate
-
-if TYPE_CHECKING:
-    from .kan import KAN
 
 Data = Tensor | Iterable[Any]
 """Inputs (..., I), or batches of them: tensors, or tuples as of a data loader, inputs first."""
@@ -40,18 +37,31 @@ def batches(where: str, data: Data, in_features: int) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def observe(
-    where: str, network: KAN, data: Data, watchers: Iterable[Callable[[Tensor], None]]
+def record_layer_inputs(
+    where: str,
+    network: nn.Module,
+    callbacks: Mapping[nn.Module, Callable[[Tensor], None]],
+    data: Data,
 ) -> None:
-    """Run a network over data and show each watcher the inputs (B, I) of its layer, in order.
+    """Run a network over data and show each callback the inputs (B, I) of its layer.
 
     The network runs as it is, in training or in eval mode, but nothing of it changes: no running
     statistics, no random state. Nothing is dropped.
+
+    Args:
+        where: The callable that the data are an argument of, for errors.
+        network: It.
+        callbacks: By layers of the network, the first of which takes the data.
+        data: Inputs of the network, or batches of them.
     """
-    twin = copy.deepcopy(network)
-    twin.dropout.p = 0.0
-    for layer, watch in zip(twin.kan_layers(), watchers, strict=True):
-        layer.register_forward_pre_hook(lambda _, args, watch=watch: watch(args[0]))
-    first = next(twin.kan_layers())
+    copies: dict[int, Any] = {}
+    twin = copy.deepcopy(network, copies)
+    for module in twin.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    for layer, call in callbacks.items():
+        twin_layer: nn.Module = copies[id(layer)]
+        twin_layer.register_forward_pre_hook(lambda _, args, call=call: call(args[0]))
+    first: Any = next(iter(callbacks))
     for x in batches(where, data, first.in_features):
         twin(x.to(first.theta.device))

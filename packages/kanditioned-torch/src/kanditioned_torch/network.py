@@ -1,0 +1,196 @@
+"""A stack of layers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from kanditioned_spec import checkpoint, validate
+from kanditioned_spec.domain import KEEP
+from kanditioned_spec.network import NORMS
+
+from .arrays import check_names, to_array, to_tensor
+from .batches import Data, record_layer_inputs
+from .domain import Magnitudes, fit_grid
+from .layer import KANLayer
+from .norms import batch_statistics, make_norm, normalise, set_batch_statistics
+from .replace import replace_layers
+
+
+class KAN(nn.Module):
+    """A Kolmogorov-Arnold network: normalisation, then a `KANLayer`, for each pair of widths.
+
+    Normalisation keeps the inputs of every layer on its domain. It has no scale or shift of its
+    own, since the splines that follow can represent any.
+
+    Args:
+        widths: Number of features before, between and after the layers, at least two numbers.
+        norm: What stands before each layer: `"layer"` (needs three features or more: of two it
+            would leave only the order), `"batch"` or `"none"`.
+        residual: Add a bias-free `nn.Linear` of the normalised input to each layer.
+        dropout: Probability of dropping each hidden feature in training, in [0, 1).
+        device: Where the parameters are made.
+        dtype: Their dtype.
+        **layer_options: Passed to every `KANLayer`.
+
+    Raises:
+        ValueError: `widths` is too short, `norm` is unknown or does not suit a width, or
+            `dropout` is out of range.
+
+    Shape:
+        Input (..., widths[0]), output (..., widths[-1]).
+
+    Example:
+        >>> import torch
+        >>> KAN([4, 8, 1], num_control_points=16)(torch.randn(5, 4)).shape
+        torch.Size([5, 1])
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        *,
+        norm: str = "layer",
+        residual: bool = False,
+        dropout: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **layer_options: Any,
+    ) -> None:
+        super().__init__()
+        self.widths = validate.widths("KAN", widths)
+        self.norm = validate.norm("KAN", norm, self.widths, NORMS)
+        pairs = list(pairwise(self.widths))
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
+        self.norms = nn.ModuleList(make_norm(norm, count, **made) for count in self.widths[:-1])
+        self.layers = nn.ModuleList(KANLayer(i, o, **made, **layer_options) for i, o in pairs)
+        linear = (nn.Linear(i, o, bias=False, **made) for i, o in pairs)
+        self.residuals = nn.ModuleList(linear) if residual else None
+        self.dropout = nn.Dropout(validate.dropout("KAN", dropout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Evaluate the network at `x` of shape (..., widths[0])."""
+        for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
+            normalised = normalise(norm, x if index == 0 else self.dropout(x))
+            x = layer(normalised)
+            if self.residuals is not None:
+                x = x + self.residuals[index](normalised)
+        return x
+
+    def kan_layers(self) -> Iterator[KANLayer]:
+        """Iterate over the layers."""
+        for layer in self.layers:
+            assert isinstance(layer, KANLayer)
+            yield layer
+
+    def penalty(self, scaling: str = "knots") -> Tensor:
+        """Return the sum of the layers' smoothness penalties, see `KANLayer.penalty`."""
+        return torch.stack([layer.penalty(scaling) for layer in self.kan_layers()]).sum()
+
+    def refine(self, num_control_points: int) -> Self:
+        """Return the same functions on another number of control points, see `KANLayer.refine`."""
+        return replace_layers(self, lambda layer: layer.refine(num_control_points))
+
+    def widen(self, intervals: int) -> Self:
+        """Return the same functions on wider domains, see `KANLayer.widen`."""
+        return replace_layers(self, lambda layer: layer.widen(intervals))
+
+    def reparameterize(self, parameterization: str, **options: Any) -> Self:
+        """Return the same functions in other coordinates, see `KANLayer.reparameterize`."""
+        return replace_layers(self, lambda layer: layer.reparameterize(parameterization, **options))
+
+    def fit_domain(self, data: Data, *, coverage: float = 0.99, keep: str = "spacing") -> Self:
+        """Return the same functions with the domain of each layer fitted to what reaches it.
+
+        One pass over the data with the network as it is: in training mode batch normalisation
+        uses the batch's statistics, in eval mode the running ones. See `KANLayer.fit_domain`.
+
+        Args:
+            data: Inputs (..., widths[0]) of the network, or an iterable of batches of them.
+            coverage: Share of the inputs of every feature to have in the domain, in (0, 1].
+            keep: `"spacing"` or `"num_control_points"`.
+        """
+        where = "KAN.fit_domain"
+        share = validate.coverage(where, coverage)
+        validate.choice(where, "keep", keep, KEEP)
+        seen = {layer: Magnitudes(layer.in_features) for layer in self.kan_layers()}
+        record_layer_inputs(where, self, {layer: each.add for layer, each in seen.items()}, data)
+        reaches = {layer: each.reach(where, share) for layer, each in seen.items()}
+
+        def fit(layer: KANLayer) -> KANLayer:
+            points = layer.control_points()
+            return layer.change_grid(fit_grid(layer.grid, points, reaches[layer], keep))
+
+        return replace_layers(self, fit)
+
+    def plot(self, data: Any = None, **options: Any) -> Any:
+        """Draw a diagram, a matplotlib `Figure`, as `kanditioned.plot.plot_network` says."""
+        from kanditioned.plot import plot_network
+
+        return plot_network(self, data, **options)
+
+    def to_stored(self) -> checkpoint.Network:
+        """Return the network as a file holds it.
+
+        Raises:
+            ValueError: It has parameters or buffers beyond those of a `KAN`.
+        """
+        batch, residuals = self.norm == "batch", range(len(self.residuals or ()))
+        stored = checkpoint.Network(
+            [layer.to_stored() for layer in self.kan_layers()],
+            self.norm,
+            self.dropout.p,
+            [to_array(self.get_parameter(f"residuals.{n}.weight")) for n in residuals],
+            [batch_statistics(norm) for norm in self.norms] if batch else [],
+        )
+        names = {f"{name}.theta" for name in stored.checkpoint().layers}
+        check_names("KAN.save", self, names | stored.checkpoint().tensors.keys())
+        return stored
+
+    @classmethod
+    def from_stored(
+        cls,
+        stored: checkpoint.Network,
+        device: torch.device | str | None = None,
+        impl: str = "auto",
+    ) -> Self:
+        """Build the network that a file holds, every array in the file's dtype."""
+        network = cls(  # without numbers, and with small layers, replaced by what the file holds
+            stored.widths,
+            norm=stored.norm,
+            residual=bool(stored.residuals),
+            dropout=stored.dropout,
+            device="meta",
+            num_control_points=2,
+        )
+        layers = (KANLayer.from_stored(layer, device, impl) for layer in stored.layers)
+        network.layers = nn.ModuleList(layers)
+        for linear, array in zip(network.residuals or (), stored.residuals, strict=True):
+            linear.weight = nn.Parameter(to_tensor(array, device))
+        for norm, statistics in zip(network.norms, stored.statistics, strict=False):
+            set_batch_statistics(norm, statistics, device)
+        return network
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file that every backend reads, whole or not at all."""
+        checkpoint.write_network(path, self.to_stored())
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        device: torch.device | str | None = None,
+        impl: str = "auto",
+    ) -> Self:
+        """Build a network from a file.
+
+        Raises:
+            CheckpointError: The file is damaged, newer than this package, or holds no network.
+        """
+        return cls.from_stored(checkpoint.read_network(path), device, impl)

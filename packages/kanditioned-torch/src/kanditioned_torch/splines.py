@@ -1,0 +1,161 @@
+"""The functions on the edges of a layer, as parameters: θ, and how it becomes control points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kanditioned_spec import Grid, Parameterization, checkpoint, edges, initializers, validate
+from kanditioned_spec import penalty as spec_penalty
+from kanditioned_spec.grid import Array
+
+from .arrays import dtype_name, to_array, to_float64
+from .distributed import assign, is_distributed, local_part, spread_like, summed_like
+from .parameterizations import Identity, build_spec, map_of
+from .precision import compute_dtype, without_autocast
+
+
+class Splines(nn.Module):
+    """The I · O splines of a layer. `KANLayer` evaluates them and says what the arguments are."""
+
+    theta: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        init: str,
+        num_control_points: int,
+        spline_width: float,
+        parameterization: str,
+        generator: torch.Generator | None,
+        device: torch.device | str | None,
+        dtype: torch.dtype | None,
+        options: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        where = type(self).__name__
+        self.in_features = validate.feature_count(where, "in_features", in_features)
+        self.out_features = validate.feature_count(where, "out_features", out_features)
+        self.grid = Grid.checked(where, num_control_points, spline_width)
+        self.init = validate.choice(where, "init", init, initializers.INITIALIZERS)
+        if init == "identity":
+            validate.square(where, in_features, out_features)
+        spec = build_spec(where, parameterization, self.grid, options)
+        shape = (self.in_features, spec.num_parameters, self.out_features)
+        self.theta = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+        self.parameterization_map = map_of(spec, self.theta)
+        self.reset_parameters(generator)
+
+    @property
+    def num_control_points(self) -> int:
+        """K."""
+        return self.grid.num_control_points
+
+    @property
+    def spline_width(self) -> float:
+        """The width of the domain in input units."""
+        return self.grid.spline_width
+
+    @property
+    def parameterization_spec(self) -> Parameterization:
+        """The numbers of T, as the spec defines them."""
+        return self.parameterization_map.spec
+
+    @property
+    def parameterization(self) -> str:
+        """The name of the parameterization."""
+        return self.parameterization_spec.name
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of the parameterization, but for its width, which is the layer's."""
+        options = self.parameterization_spec.options
+        return {key: value for key, value in options.items() if key != "spline_width"}
+
+    @property
+    def layer_config(self) -> checkpoint.LayerConfig:
+        """What a file says of the layer beside its numbers."""
+        return checkpoint.LayerConfig(
+            self.in_features,
+            self.out_features,
+            *self.grid,
+            self.parameterization,
+            self.parameterization_spec.options,
+            dtype_name(self.theta.dtype),
+        )
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw new initial functions, in the parameters' device and dtype."""
+        shape, device = (self.in_features, self.out_features), self.theta.device
+        slopes = torch.zeros(shape, dtype=compute_dtype(self.theta.dtype), device=device)
+        if self.init == "random_normal":
+            slopes.normal_(generator=generator)
+            slopes /= slopes.norm(dim=0)
+        elif self.init == "identity":
+            slopes.fill_diagonal_(1)
+        line = self.parameterization_spec.parameters_from(self.grid.knots())
+        assign(self.theta, slopes[:, None] * torch.as_tensor(line).to(slopes)[:, None])
+
+    def control_points(self) -> Tensor:
+        """Return the control points T θ, shape (I, K, O), in the dtype of θ.
+
+        They are computed at every call. A trained layer is deployed by `reparameterize("bspline")`,
+        for which T is the identity.
+        """
+        if is_distributed(self.theta):
+            shape = self.in_features, self.num_control_points, self.out_features
+            return spread_like(self._local_control_points(), self.theta, torch.Size(shape))
+        return self._local_control_points()
+
+    def _local_control_points(self) -> Tensor:
+        theta = local_part(self.theta)
+        if isinstance(self.parameterization_map, Identity):
+            return theta
+        with without_autocast(theta.device.type):
+            control_points: Tensor = self.parameterization_map(theta.to(compute_dtype(theta.dtype)))
+            return control_points.to(theta.dtype)
+
+    def penalty(self, scaling: str = "knots") -> Tensor:
+        """Return the smoothness penalty Σ ‖D c‖² over all edges, a scalar to add to the loss.
+
+        It is computed from θ where that is exact: differences of scan-built float32 control
+        points lose digits.
+
+        Args:
+            scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain,
+                whose weight keeps its meaning when the layer is refined.
+        """
+        factor = spec_penalty.scaling_factor(scaling, self.grid)
+        with without_autocast(self.theta.device.type):
+            theta = local_part(self.theta)
+            curvature = self.parameterization_map.curvature(theta.to(compute_dtype(theta.dtype)))
+        return summed_like(curvature.square().sum(), self.theta) * factor
+
+    def to_numpy(
+        self, in_feature: int | None = None, out_feature: int | None = None
+    ) -> tuple[Array, Array]:
+        """Return knots and values of edges, as `kanditioned_spec.edges.to_numpy` says."""
+        where, c = f"{type(self).__name__}.to_numpy", to_float64(self.control_points())
+        return edges.to_numpy(where, c, self.grid, in_feature, out_feature)
+
+    def to_scipy(self, in_feature: int | None = None, out_feature: int | None = None) -> Any:
+        """Return a `scipy.interpolate.BSpline`, as `kanditioned_spec.edges.to_scipy` says."""
+        where, c = f"{type(self).__name__}.to_scipy", to_float64(self.control_points())
+        return edges.to_scipy(where, c, self.grid, in_feature, out_feature)
+
+    def to_stored(self) -> checkpoint.Layer:
+        """Return the layer as a file holds it."""
+        return checkpoint.Layer(self.layer_config, to_array(self.theta))
+
+    def extra_repr(self) -> str:
+        """Summarise the layer."""
+        options = "".join(f", {key}={value!r}" for key, value in self.options.items())
+        return (
+            f"{self.in_features}, {self.out_features}, "
+            f"num_control_points={self.num_control_points}, spline_width={self.spline_width}, "
+            f"parameterization={self.parameterization!r}{options}, impl={self.impl!r}"
+        )
