@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -36,32 +36,32 @@ def batches(where: str, data: Data, in_features: int) -> Iterator[Tensor]:
         yield x.detach().reshape(-1, in_features)
 
 
+class Stack(Protocol):
+    """Layers one after the other: a network, for what stands below it."""
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The layers, each with `in_features` and `theta`."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Evaluate the network."""
+
+
 @torch.no_grad()
 def record_layer_inputs(
-    where: str,
-    network: nn.Module,
-    callbacks: Mapping[nn.Module, Callable[[Tensor], None]],
-    data: Data,
+    where: str, network: Stack, data: Data, callbacks: Iterable[Callable[[Tensor], None]]
 ) -> None:
-    """Run a network over data and show each callback the inputs (B, I) of its layer.
+    """Run a network over data and show each callback the inputs (B, I) of its layer, in order.
 
     The network runs as it is, in training or in eval mode, but nothing of it changes: no running
     statistics, no random state. Nothing is dropped.
-
-    Args:
-        where: The callable that the data are an argument of, for errors.
-        network: It.
-        callbacks: By layers of the network, the first of which takes the data.
-        data: Inputs of the network, or batches of them.
     """
-    copies: dict[int, Any] = {}
-    twin = copy.deepcopy(network, copies)
+    twin: Any = copy.deepcopy(network)
     for module in twin.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    for layer, call in callbacks.items():
-        twin_layer: nn.Module = copies[id(layer)]
-        twin_layer.register_forward_pre_hook(lambda _, args, call=call: call(args[0]))
-    first: Any = next(iter(callbacks))
+    for layer, call in zip(twin.layers, callbacks, strict=True):
+        layer.register_forward_pre_hook(lambda _, args, call=call: call(args[0]))
+    first: Any = twin.layers[0]
     for x in batches(where, data, first.in_features):
         twin(x.to(first.theta.device))

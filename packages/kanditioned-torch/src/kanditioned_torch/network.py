@@ -118,9 +118,9 @@ class KAN(nn.Module):
         where = "KAN.fit_domain"
         share = validate.coverage(where, coverage)
         validate.choice(where, "keep", keep, KEEP)
-        seen = {layer: Magnitudes(layer.in_features) for layer in self.kan_layers()}
-        record_layer_inputs(where, self, {layer: each.add for layer, each in seen.items()}, data)
-        reaches = {layer: each.reach(where, share) for layer, each in seen.items()}
+        seen = [Magnitudes(layer.in_features) for layer in self.kan_layers()]
+        record_layer_inputs(where, self, data, [each.add for each in seen])
+        reaches = {k: each.reach(where, share) for k, each in zip(self.layers, seen, strict=True)}
 
         def fit(layer: KANLayer) -> KANLayer:
             points = layer.control_points()

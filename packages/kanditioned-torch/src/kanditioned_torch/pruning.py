@@ -7,7 +7,7 @@ than what it varied by.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, overload
 
 import torch
@@ -64,13 +64,12 @@ def importance(model: KANLayer | KAN, data: Data | None = None) -> Tensor | list
         Evaluated in float64 from the moments of the inputs, extrapolation included. NaN in a
         feature makes its edges NaN.
     """
-    where = "importance"
     layers = [model] if isinstance(model, KANLayer) else list(model.kan_layers())
     if data is None:
-        moments = {layer: Moments.uniform(layer.in_features, layer.grid) for layer in layers}
+        moments = [Moments.uniform(layer.in_features, layer.grid) for layer in layers]
     else:
-        moments = _measure(where, model, layers, data)
-    scores = [torch.from_numpy(_spread(layer, moments[layer]).std) for layer in layers]
+        moments = _measure("importance", model, layers, data)
+    scores = [torch.from_numpy(each.std) for each in _spreads(layers, moments)]
     return scores[0] if isinstance(model, KANLayer) else scores
 
 
@@ -145,18 +144,17 @@ class _Plan(NamedTuple):
 
 
 def _measure(
-    where: str, model: nn.Module, layers: Iterable[KANLayer], data: Data
-) -> dict[KANLayer, Moments]:
+    where: str, model: KANLayer | KAN, layers: Sequence[KANLayer], data: Data
+) -> list[Moments]:
     """Return the moments of what reaches each layer of a model."""
-    moments = {layer: Moments(layer.in_features, layer.grid) for layer in layers}
+    moments = [Moments(layer.in_features, layer.grid) for layer in layers]
+    callbacks = [_adding(each) for each in moments]
     if isinstance(model, KANLayer):
         for x in batches(where, data, model.in_features):
-            moments[model].add(to_float64(x))
+            callbacks[0](x)
     else:
-        callbacks: dict[nn.Module, Callable[[Tensor], None]]
-        callbacks = {layer: _adding(each) for layer, each in moments.items()}
-        record_layer_inputs(where, model, callbacks, data)
-    if not all(each.sums[0].any() for each in moments.values()):
+        record_layer_inputs(where, model, data, callbacks)
+    if not all(each.sums[0].any() for each in moments):
         remedy = "Pass inputs as the model will see them."
         raise ValueError(validate.message(where, "data", "at least one input", "none", remedy))
     return moments
@@ -167,8 +165,11 @@ def _adding(moments: Moments) -> Callable[[Tensor], None]:
     return lambda x: moments.add(to_float64(x))
 
 
-def _spread(layer: KANLayer, moments: Moments) -> Spread:
-    return moments.spread(to_float64(layer.control_points()))
+def _spreads(layers: Sequence[KANLayer], moments: Sequence[Moments]) -> list[Spread]:
+    return [
+        each.spread(to_float64(layer.control_points()))
+        for layer, each in zip(layers, moments, strict=True)
+    ]
 
 
 def _plan(network: KAN, x: Tensor) -> _Plan:
@@ -176,8 +177,8 @@ def _plan(network: KAN, x: Tensor) -> _Plan:
     layers = list(network.kan_layers())
     moments = _measure("prune", network, layers, x)
     points = [layer.control_points() for layer in layers]
-    spreads = [_spread(layer, moments[layer]) for layer in layers]
-    means, stds = ([torch.from_numpy(each) for each in kind] for kind in zip(*spreads, strict=True))
+    kinds = zip(*_spreads(layers, moments), strict=True)
+    means, stds = ([torch.from_numpy(each) for each in kind] for kind in kinds)
     outputs = [std.square().sum(0).mean().sqrt() for std in stds]
     scores = [std / total if total else std for std, total in zip(stds, outputs, strict=True)]
     ranks = torch.cat([score.flatten() for score in scores]).argsort(stable=True).argsort()

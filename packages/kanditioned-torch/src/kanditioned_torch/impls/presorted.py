@@ -24,7 +24,7 @@ def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine
         slope = F.embedding(ordered + 1, knots) - left
         terms = weight[part].reshape(-1)[order, None] * slope
         terms = _unsorted(left + terms if affine else terms, order)
-        y[part] = terms.unflatten(0, (-1, in_features)).sum(1)
+        y[part] = torch.unflatten(terms, 0, (-1, in_features)).sum(1)
     return y
 
 

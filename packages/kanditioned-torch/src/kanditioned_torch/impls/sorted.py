@@ -32,7 +32,7 @@ def accumulate(
         inside = slice(first * batch, last * batch)
         bag = (sample[inside], grad_y, offsets)
         weighted = F.embedding_bag(*bag, mode="sum", per_sample_weights=bucket_weight[inside])
-        weighted = weighted.unflatten(0, (-1, num_control_points))
+        weighted = torch.unflatten(weighted, 0, (-1, num_control_points))
         if affine:
             sums = F.embedding_bag(*bag, mode="sum").view_as(weighted)
             torch.sub(sums, weighted, out=grad[part])

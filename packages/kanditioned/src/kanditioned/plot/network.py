@@ -169,9 +169,10 @@ def _reaching(where: str, model: Any, data: Any, in_features: int) -> list[Array
             import torch
 
             given = torch.as_tensor(x).to(first.theta.dtype)
+            import_module(f"{package}.batches").record_layer_inputs(where, model, given, watchers)
         else:
             given = x.astype(first.theta.dtype)
-        import_module(f"{package}.observation").observe(where, model, given, watchers)
+            import_module(f"{package}.observation").observe(where, model, given, watchers)
     return [np.concatenate(layer) for layer in found]
 
 
