@@ -151,11 +151,12 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, formatting and types."""
-    install(session, *EVERYTHING, "ruff", "mypy")
+    """Check style, formatting, types and the direction of imports."""
+    install(session, *EVERYTHING, "ruff", "mypy", "import-linter")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("lint-imports")
 
 
 @nox.session

@@ -7,7 +7,6 @@ the fraction t, so no array of B·I·O numbers is made.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,13 +119,7 @@ def to_scipy(
     Raises:
         ImportError: SciPy is not installed.
     """
-    try:
-        interpolate = import_module("scipy.interpolate")
-    except ImportError as error:
-        raise ImportError(
-            f"`{where}()` must have SciPy installed, got {error}. "
-            "Install it: pip install scipy, or use to_numpy()."
-        ) from error
+    interpolate = validate.installed(f"{where}()", "scipy.interpolate", "scipy")
     at, values = to_numpy(where, control_points, grid, in_feature, out_feature)
     axis = 0 if in_feature is not None else 1
     return interpolate.BSpline(np.pad(at, 1, mode="edge"), np.moveaxis(values, axis, 0), 1)

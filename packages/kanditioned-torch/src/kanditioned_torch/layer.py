@@ -241,9 +241,8 @@ class KANLayer(Splines):
 
     def plot(self, edges: Any = None, **options: Any) -> Any:
         """Draw some edges, a matplotlib `Figure`, as `kanditioned.plot.plot_edges` says."""
-        from kanditioned.plot import plot_layer
-
-        return plot_layer(self, edges, **options)
+        plot = validate.installed("KANLayer.plot()", "kanditioned.plot", "kanditioned[plot]")
+        return plot.plot_layer(self, edges, **options)
 
     @classmethod
     @torch.no_grad()

@@ -130,9 +130,8 @@ class KAN(nn.Module):
 
     def plot(self, data: Any = None, **options: Any) -> Any:
         """Draw a diagram, a matplotlib `Figure`, as `kanditioned.plot.plot_network` says."""
-        from kanditioned.plot import plot_network
-
-        return plot_network(self, data, **options)
+        plot = validate.installed("KAN.plot()", "kanditioned.plot", "kanditioned[plot]")
+        return plot.plot_network(self, data, **options)
 
     def to_stored(self) -> checkpoint.Network:
         """Return the network as a file holds it.
