@@ -43,12 +43,12 @@ def test_it_is_the_smoother_of_statsmodels_at_the_same_weights(family: Family) -
     models = pytest.importorskip("statsmodels.api")
     _, design, eta = problem()
     y = noisy(family, eta)
-    weights = [np.array([1e-3 if p.kind == "slope" else 0.7 for p in design.penalties])]
+    weights = np.array([1e-3 if p.kind == "slope" else 0.7 for p in design.penalties])
     fixed = np.ones(len(design.penalties), bool)
     ours = pirls.fit(design, y, np.ones(len(y)), family, weights, fixed)
 
     x = design.matrix(slice(0, len(y)))
-    d = reml.Penalties(design.penalties, design.size).diagonal(weights[0])
+    d = reml.Penalties(design.penalties, design.size).diagonal(weights)
     known = {
         Squared: models.families.Gaussian(),
         Logistic: models.families.Binomial(),

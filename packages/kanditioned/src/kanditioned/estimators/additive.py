@@ -84,8 +84,8 @@ def prepare(columns: Sequence[Column], data: Sequence[Objects], weight: Vector) 
 
 
 def given_weights(
-    design: Design, weight: Vector, family: Family, settings: Settings, outputs: int
-) -> tuple[list[Vector] | None, Flags | None]:
+    design: Design, weight: Vector, family: Family, settings: Settings
+) -> tuple[Vector | None, Flags | None]:
     """Return the λ to begin with and which of them stay, if smoothing is given."""
     if settings.smoothing is None:
         return None, None
@@ -95,7 +95,7 @@ def given_weights(
     least = LEAST * total
     each = np.array([max(values.get(p.kind, total), least) for p in design.penalties])
     fixed = np.array([p.kind in FIXED_KINDS for p in design.penalties], bool)
-    return [each] * outputs, fixed
+    return each, fixed
 
 
 def fit(
@@ -108,7 +108,7 @@ def fit(
 ) -> Fitted:
     """Fit the terms of all columns, and of pairs of them, to targets (N, O)."""
     design = prepare(columns, data, weight)
-    weights, fixed = given_weights(design, weight, family, settings, y.shape[1])
+    weights, fixed = given_weights(design, weight, family, settings)
     found = pirls.fit(design, y, weight, family, weights, fixed)
     chosen = _pairs(columns, data, design, y, weight, family, settings, fixed, found)
     designs, fits = (chosen.designs, chosen.fits) if chosen.fits else ([design], [found])
@@ -191,16 +191,15 @@ def _surface(tensor: Tensor, beta: Matrix) -> Matrix:
 
 def _posterior(columns: Sequence[Column], design: Design, found: pirls.Fit) -> Posterior:
     penalties = Penalties(design.penalties, design.size)
-    diagonals = [penalties.diagonal(s.weights) for s in found.solutions]
+    diagonals = [penalties.diagonal(found.weights)] * len(found.solutions)
     return Posterior.of(columns, design, found.solutions, found.quadratics, diagonals)
 
 
 def _smoothing(designs: Sequence[Design], fits: Sequence[pirls.Fit], columns: int) -> Vector:
-    """Return the curves' λ, the geometric mean over outputs and fits."""
+    """Return the curves' λ, the geometric mean over fits."""
     total = np.full(columns, np.nan)
     for design, found in zip(designs, fits, strict=True):
-        logarithm = np.mean([np.log(s.weights) for s in found.solutions], axis=0)
-        for penalty, value in zip(design.penalties, logarithm, strict=True):
+        for penalty, value in zip(design.penalties, np.log(found.weights), strict=True):
             if penalty.kind == "curvature":
                 number = np.searchsorted(design.bounds, penalty.index[0], "right") - 1
                 total[number] = np.nansum([total[number], value / len(fits)])

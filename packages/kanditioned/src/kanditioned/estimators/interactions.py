@@ -214,8 +214,7 @@ class _Fold:
         self.codes = bins(self.train)
         self.pairs: list[Pair] = []
         self.designs = [self.train.design]
-        weights = [s.weights for s in start.solutions]
-        self.fits = [self._fit(self.train.design, weights, start)]
+        self.fits = [self._fit(self.train.design, start.weights, start)]
         self.losses = [self._loss(self.held.design, self.fits[0])]
         self._held = self.held.design
 
@@ -231,7 +230,7 @@ class _Fold:
         design = last.extended(new, [t.locate(self.train.data) for t in new])
         self._held = self._held.extended(new, [t.locate(self.held.data) for t in new])
         unknown = np.full(len(design.penalties) - len(last.penalties), np.nan)
-        weights = [np.r_[s.weights, unknown] for s in fit.solutions]
+        weights = np.r_[fit.weights, unknown]
         self.designs.append(design)
         self.fits.append(self._fit(design, weights, fit))
         self.losses.append(self._loss(self._held, self.fits[-1]))
@@ -258,7 +257,7 @@ class _Fold:
                 new.append(basis)
         return new
 
-    def _fit(self, design: Design, weights: Sequence[Vector], start: pirls.Fit) -> pirls.Fit:
+    def _fit(self, design: Design, weights: Vector, start: pirls.Fit) -> pirls.Fit:
         p, fixed = self.train, self.train.fixed
         if fixed is not None:
             fixed = np.r_[fixed, np.zeros(len(design.penalties) - len(fixed), bool)]
@@ -272,7 +271,7 @@ class _Fold:
 def choose(problem: Problem, found: pirls.Fit, folds: int, seed: int) -> Chosen:
     """Decide by held-out rows between no pairs and those of one or two rounds.
 
-    Pairs must lower the deviance of held-out rows by more than its standard error.
+    Pairs must lower the deviance of held-out rows.
 
     Args:
         problem: All rows.
@@ -295,7 +294,7 @@ def choose(problem: Problem, found: pirls.Fit, folds: int, seed: int) -> Chosen:
     losses = [np.concatenate([fold.losses[k] for fold in each]) for k in range(ROUNDS + 1)]
     best = min(range(1, ROUNDS + 1), key=lambda k: losses[k].sum())
     gain = losses[0] - losses[best]
-    if gain.sum() <= gain.std() * np.sqrt(len(gain)):
+    if gain.sum() <= 0:
         return Chosen([], [])
     if some is problem:
         return Chosen([fold.designs[best] for fold in each], [fold.fits[best] for fold in each])
@@ -340,7 +339,7 @@ def given(problem: Problem, found: pirls.Fit, chosen: Sequence[Tensor]) -> Chose
         return Chosen([], [])
     design = problem.design.extended(chosen, [t.locate(problem.data) for t in chosen])
     more = len(design.penalties) - len(problem.design.penalties)
-    weights = [np.r_[s.weights, np.full(more, np.nan)] for s in found.solutions]
+    weights = np.r_[found.weights, np.full(more, np.nan)]
     fixed = None if problem.fixed is None else np.r_[problem.fixed, np.zeros(more, bool)]
     fit = pirls.fit(design, problem.y, problem.weight, problem.family, weights, fixed, found)
     return Chosen([design], [fit])

@@ -1,14 +1,13 @@
 """Penalised iteratively reweighted least squares, with one update of every λ per step.
 
-Each output has its quadratic model in turn (for several classes a cyclic Newton method on the
-softmax) and its own λ, which follow that model's restricted likelihood. Steps that raise the
-penalised deviance are halved.
+Each output has its quadratic model in turn: for several classes a cyclic Newton method on the
+softmax. All outputs share their λ, which follow the restricted likelihood of these models. Steps
+that raise the penalised deviance are halved.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,13 +50,18 @@ class Fit:
     eta: Matrix
     steps: int
 
+    @property
+    def weights(self) -> Vector:
+        """λ, which all outputs share."""
+        return self.solutions[0].weights
+
 
 def fit(
     design: Design,
     y: Matrix,
     weight: Vector,
     family: Family,
-    weights: Sequence[Vector] | None = None,
+    weights: Vector | None = None,
     fixed: Flags | None = None,
     start: Fit | None = None,
 ) -> Fit:
@@ -68,7 +72,7 @@ def fit(
         y: Targets (N, O) as the family says.
         weight: Of the rows, (N,).
         family: The loss.
-        weights: λ to begin with, for each output (one for all with `Squared`).
+        weights: λ to begin with.
         fixed: Which stay as they are.
         start: A fit to begin with, of the first coefficients of the design.
     """
@@ -81,14 +85,14 @@ def _least_squares(
     design: Design,
     y: Matrix,
     weight: Vector,
-    weights: Sequence[Vector] | None,
+    weights: Vector | None,
     fixed: Flags | None,
 ) -> Fit:
     middle = np.average(y, axis=0, weights=weight)
     moments = design.moments(weight, y - middle)
     quadratic = Quadratic.of(moments)
     penalties = Penalties(design.penalties, design.size)
-    found = choose(quadratic, penalties, None if weights is None else weights[0], fixed)
+    found = choose(quadratic, penalties, weights, fixed)
     beta = found.coefficients
     intercept = middle + (moments.y - moments.x @ beta) / moments.weight
     eta = intercept + design.times(beta)
@@ -104,7 +108,7 @@ class _Scoring:
         y: Matrix,
         weight: Vector,
         family: Family,
-        weights: Sequence[Vector] | None,
+        weights: Vector | None,
         fixed: Flags | None,
         start: Fit | None,
     ) -> None:
@@ -119,7 +123,7 @@ class _Scoring:
             self.intercept = start.intercept.copy()
             self.coefficients[: len(start.coefficients)] = start.coefficients
         self.eta = self.intercept + design.times(self.coefficients)
-        self.searches: list[Search | None] = [None] * outputs
+        self.search: Search | None = None
         self.found: dict[int, tuple[Solution, Quadratic]] = {}
 
     def run(self) -> Fit:
@@ -135,38 +139,36 @@ class _Scoring:
     def _repeat(self, tolerance: float, most: int, *, final: bool) -> int:
         """Take steps of every output until the deviance moves less; return their number."""
         last = self._deviance(self.eta)
+        outputs = range(self.y.shape[1])
         for step in range(1, most + 1):
-            settled = [self._improve(o, final=final) for o in range(self.y.shape[1])]
+            for output in outputs:
+                self._improve(output, final=final)
+            settled = final
+            if not final and self.search is not None:
+                settled = self.search.update([self.found[output][0] for output in outputs])
             now = self._deviance(self.eta)
-            if all(settled) and abs(now - last) <= tolerance:
+            if settled and abs(now - last) <= tolerance:
                 return step
             last = now
         return most
 
-    def _improve(self, output: int, *, final: bool = False) -> bool:
-        """Take a step of one output; say whether its λ are settled."""
+    def _improve(self, output: int, *, final: bool) -> None:
+        """Take a step of one output at the present λ."""
         working, response = self.family.step(self.eta, self.y, output)
         middle = np.average(response, weights=self.weight * working)
         moments = self.design.moments(self.weight * working, (response - middle)[:, None])
         quadratic = Quadratic.of(moments, float(self.weight.sum()))
-        search = self.searches[output]
-        if search is None:
-            initial = None if self.initial is None else self.initial[output]
-            least = 0.0 if self.family.dispersion is None else LEAST_WEIGHT
-            search = Search(quadratic, self.penalties, initial, self.fixed, least)
-            self.searches[output] = search
-        found = solve(
-            quadratic,
-            self.penalties,
-            search.weights,
-            self.family.dispersion,
-            np.inf if final else NEGLIGIBLE,
-        )
+        dispersion = self.family.dispersion
+        if self.search is None:
+            least = 0.0 if dispersion is None else LEAST_WEIGHT
+            self.search = Search(quadratic, self.penalties, self.initial, self.fixed, least)
+        weights = self.search.weights
+        kept = np.inf if final else NEGLIGIBLE
+        found = solve(quadratic, self.penalties, weights, dispersion, kept)
         beta = found.coefficients[:, 0]
         intercept = middle + float(moments.y[0] - moments.x @ beta) / moments.weight
-        self._move(output, intercept, beta, self.penalties.diagonal(search.weights))
+        self._move(output, intercept, beta, self.penalties.diagonal(weights))
         self.found[output] = found, quadratic
-        return True if final else search.update(found)
 
     def _move(self, output: int, intercept: float, beta: Vector, d: Vector) -> None:
         """Go to new coefficients, or as far that the penalised deviance does not rise."""

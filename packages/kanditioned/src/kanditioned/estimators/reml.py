@@ -204,15 +204,21 @@ class Search:
         self._last = np.zeros(len(middle))
         self._edf: Vector | None = None
 
-    def update(self, found: Solution) -> bool:
-        """Improve the weights by a solution at them; say whether the last step was small."""
+    def update(self, solutions: Sequence[Solution]) -> bool:
+        """Improve the weights by solutions at them, of all outputs, whose sums count.
+
+        Returns:
+            Whether the last step moved every term's effective degrees of freedom only little.
+        """
         s = self.penalties
-        edf = np.array([found.edf[p.index].sum() for p in s.each])
+        mean_edf = np.mean([found.edf for found in solutions], axis=0)
+        edf = np.array([mean_edf[p.index].sum() for p in s.each])
         moved = np.inf if self._edf is None else np.abs(edf - self._edf).max(initial=0.0)
         self._edf = edf
-        d = s.diagonal(self.weights)
-        prior = s.summed(1.0 / d) - s.summed(found.variance)
-        squares = s.summed((found.coefficients**2 / found.dispersion).mean(1))
+        prior = s.summed(1.0 / s.diagonal(self.weights))
+        prior = prior - np.mean([s.summed(found.variance) for found in solutions], axis=0)
+        scaled = [(f.coefficients**2 / f.dispersion).mean(1) for f in solutions]
+        squares = s.summed(np.mean(scaled, axis=0))
         tiny = np.finfo(np.float64).tiny
         step = np.log(np.maximum(prior, tiny) / np.maximum(squares, tiny))
         same = np.sign(step) == np.sign(self._last)
@@ -239,6 +245,6 @@ def choose(
     while steps < MOST_STEPS:
         steps += 1
         found = solve(quadratic, penalties, search.weights, negligible=NEGLIGIBLE)
-        if search.update(found):
+        if search.update([found]):
             break
     return replace(solve(quadratic, penalties, search.weights), steps=steps)
