@@ -105,6 +105,8 @@ def _beside(
             row["memory"] = round((size + measure.peak_bytes(step)) / (2 * size), 3)
         except torch.cuda.OutOfMemoryError:
             row["reason"] = "out of memory"
+            step = inference = None
+            torch.cuda.empty_cache()
         if "withheld" not in row:
             row["ours"] = measure.quantiles_ms(our_step)
             row["ours, inference"] = measure.quantiles_ms(our_inference)

@@ -23,7 +23,7 @@ CEILING_SIDE = 64 if device.INTERPRETED else 8192
 
 def environment() -> dict[str, Any] | None:
     """Return device, versions and date, or nothing without a GPU."""
-    where = {"device": "interpreter"}
+    where: dict[str, Any] = {"device": "interpreter"}
     if not device.INTERPRETED:
         if not torch.cuda.is_available():
             return None

@@ -201,6 +201,8 @@ class Run:
     def _check(self, here: Row) -> None:
         for row in self.rows:
             before = row.get("environment")
+            if before and before.get("commit") != here.get("commit"):
+                print(f"earlier rows are of commit {before.get('commit')}", flush=True)
             if before and [before.get(n) for n in IDENTITY] != [here.get(n) for n in IDENTITY]:
                 raise ValueError(f"earlier rows are of {before}, this is {here}: name other files")
 
