@@ -32,6 +32,8 @@ IMPORT_NAMES = (
 )
 BACKENDS = (
     "reference",
+    "kanditioned.export.backend:c_backend",
+    "kanditioned.export.backend:numpy_backend",
     "kanditioned_cpu.backend:backend",
     "kanditioned_jax.backend:dense",
     "kanditioned_jax.backend:lookup",

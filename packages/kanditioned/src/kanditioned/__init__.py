@@ -2,9 +2,9 @@
 
 `KANLayer` and `KAN` are the classes of the selected backend (see `backends`), imported when they
 are first used; `kanditioned.torch` and `kanditioned.jax` have those of a backend by name. `load`
-reads a layer or a network, `plot` draws what they have learned, `estimators` are the networks as
-scikit-learn estimators, `command` is the console command, and `kan_layer` the drop-in for version
-1.x. No framework is imported before a layer is asked for.
+reads a layer or a network, `export` writes one as a program, `plot` draws what they have learned,
+`estimators` are the networks as scikit-learn estimators, `command` is the console command, and
+`kan_layer` the drop-in for version 1.x. No framework is imported before a layer is asked for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .backends import FROM_BACKEND, load, package, packages
+from .export import export
 from .plot import plot_edges, plot_layer, plot_network
 
 if TYPE_CHECKING:  # PyTorch stands for every backend: it is the first of the default order
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # PyTorch stands for every backend: it is the first of the de
 __all__ = [
     "KAN",
     "KANLayer",
+    "export",
     "exportable",
     "jax",
     "load",

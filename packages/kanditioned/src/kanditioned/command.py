@@ -1,6 +1,7 @@
 """The console command.
 
-kanditioned backends    what is installed, its versions and devices, and what would be chosen
+kanditioned backends                        what is installed, and what would be chosen
+kanditioned export MODEL --output FILE      a model's file as a program in C or NumPy
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 
 from kanditioned_spec import SPEC_VERSION, registry
 from kanditioned_spec.registry import BackendNotInstalledError, Entry
+
+from .export import TARGETS, export
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,8 +24,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="kanditioned", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("backends", help="list the backends, and say which one is chosen and why")
-    parser.parse_args(arguments)
-    print(backends())
+    _add_export(commands.add_parser("export", help="write a model as a program in C or NumPy"))
+    given = parser.parse_args(arguments)
+    if given.command == "backends":
+        print(backends())
+        return 0
+    return _export(parser, given)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="the file of a layer or a network")
+    parser.add_argument("--to", choices=TARGETS, help="by default as --output ends")
+    parser.add_argument("--output", metavar="FILE", help="by default MODEL with another ending")
+    parser.add_argument("--prefix", help="of names in C; by default the name of the file")
+    parser.add_argument("--align", type=int, default=0, metavar="BYTES", help="of tables in C")
+
+
+def _export(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    if given.output is None and given.to is None:
+        parser.error("export needs --to or --output")
+    output = given.output or Path(given.model).with_suffix(TARGETS[given.to])
+    try:
+        files = export(given.model, output, given.to, prefix=given.prefix, align=given.align)
+    except (OSError, ValueError, ImportError) as error:
+        print(f"kanditioned export: {error}", file=sys.stderr)
+        return 1
+    for path in files:
+        print(f"{path}  {path.stat().st_size} bytes")
     return 0
 
 

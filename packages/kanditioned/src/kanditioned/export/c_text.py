@@ -1,0 +1,53 @@
+"""Numbers and arrays as C writes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+LINE = 96
+"""Most characters of a line of numbers."""
+
+
+def number(value: float) -> str:
+    """Return a float32 constant with the fewest digits that give it back."""
+    single = np.float32(value)
+    digits = np.format_float_scientific(single, trim="0", exp_digits=1)
+    if 1e-4 <= abs(single) < 1e6 or single == 0:
+        digits = np.format_float_positional(single, trim="0")
+    return f"{digits}f"
+
+
+def array(name: str, values: npt.ArrayLike, storage: str = "static const") -> str:
+    """Return the declaration of a table of float32 of any shape."""
+    return declared(name, np.asarray(values, np.float32), storage, "float")
+
+
+def integers(name: str, values: npt.ArrayLike, storage: str, kind: str) -> str:
+    """Return the declaration of a table of integers of any shape."""
+    return declared(name, np.asarray(values), storage, kind)
+
+
+def doubles(name: str, values: npt.ArrayLike) -> str:
+    """Return the declaration of a table of float64 of any shape."""
+    return declared(name, np.asarray(values, np.float64), "static const", "double")
+
+
+def declared(name: str, values: npt.NDArray[np.generic], storage: str, kind: str) -> str:
+    """Return the declaration of a table, a brace for each of its dimensions."""
+    sizes = "".join(f"[{size}]" for size in values.shape)
+    return f"{storage} {kind} {name}{sizes} = {_braced(values)};\n"
+
+
+def _braced(values: npt.NDArray[np.generic]) -> str:
+    if values.ndim > 1:
+        return "{\n" + ",\n".join(map(_braced, values)) + "}"
+    write = {"float32": number, "float64": repr}.get(values.dtype.name, str)
+    words = [write(value) for value in values.tolist()]
+    lines, line = [], ""
+    for word in words:
+        if line and len(line) + len(word) + 2 > LINE:
+            lines.append(line)
+            line = ""
+        line = f"{line}, {word}" if line else word
+    return "{" + ",\n ".join([*lines, line]) + "}"
