@@ -96,9 +96,10 @@ Range piece(ptrdiff_t index, ptrdiff_t each, ptrdiff_t length) {
 template <class T>
 class Call {
    public:
-    Call(const Layer<T>& layer, int threads) : layer_(layer), kernels_(kernels<T>()) {
+    Call(const Layer<T>& layer, int64_t threads) : layer_(layer), kernels_(kernels<T>()) {
         const ptrdiff_t edges = layer.batch * layer.in * (layer.out + EDGES_PER_INPUT);
-        threads_ = static_cast<int>(larger(1, smaller(threads, edges / EDGES_PER_THREAD)));
+        const ptrdiff_t wanted = smaller(threads, most_threads());
+        threads_ = static_cast<int>(larger(1, smaller(wanted, edges / EDGES_PER_THREAD)));
     }
 
     Status interpolate(const T* control_points, T* y) {
@@ -215,7 +216,7 @@ Call<T> call(const Arguments& a, const T* x, const T* direction) {
                          a.out,
                          static_cast<T>(a.spline_width / 2),
                          static_cast<T>(static_cast<double>(a.knots - 1) / a.spline_width)};
-    return Call<T>(layer, static_cast<int>(a.threads));
+    return Call<T>(layer, a.threads);
 }
 
 }  // namespace

@@ -8,8 +8,9 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
-#include <system_error>
+#include <new>
 #include <thread>
 
 #ifndef _WIN32
@@ -18,6 +19,9 @@
 
 namespace kan {
 namespace {
+
+// On a machine with fewer processors too, so that a test there sees several threads.
+constexpr int FEWEST_POSSIBLE_THREADS = 4;
 
 struct Job {
     std::ptrdiff_t tasks;
@@ -55,8 +59,8 @@ class Pool {
     void grow(int helpers) {
         try {
             for (; size_ < helpers; ++size_) std::thread(&Pool::serve, this).detach();
-        } catch (const std::system_error&) {
-            // The system gives no more threads: those there are, with the caller, do all tasks.
+        } catch (const std::exception&) {
+            // No more threads or no memory for one: those there are, with the caller, do all tasks.
         }
     }
 
@@ -83,14 +87,14 @@ class Pool {
 std::atomic<OpenMP> openmp{nullptr};
 std::atomic<Pool*> pool{nullptr};
 
-// Never destroyed: its threads may be parked in it until the process ends.
-Pool& own_pool() {
+// Never destroyed: its threads may be parked in it until the process ends. Null without memory.
+Pool* own_pool() {
     Pool* existing = pool.load();
-    if (existing) return *existing;
-    Pool* fresh = new Pool;
-    if (pool.compare_exchange_strong(existing, fresh)) return *fresh;
+    if (existing) return existing;
+    Pool* fresh = new (std::nothrow) Pool;
+    if (!fresh || pool.compare_exchange_strong(existing, fresh)) return fresh;
     delete fresh;
-    return *existing;
+    return existing;
 }
 
 // A forked child has none of its parent's threads, and libgomp would wait for them for ever.
@@ -114,8 +118,19 @@ void parallel(std::ptrdiff_t tasks, int threads, Task task, void* context) {
     else if (runtime)
         runtime([](void* data) { static_cast<Job*>(data)->work(); }, &job,
                 static_cast<unsigned>(threads), 0);
+    else if (Pool* own = own_pool())
+        own->run(job, threads - 1);
     else
-        own_pool().run(job, threads - 1);
+        job.work();
+}
+
+int most_threads() {
+    static const int most = [] {
+        const unsigned processors = std::thread::hardware_concurrency();
+        return processors > FEWEST_POSSIBLE_THREADS ? static_cast<int>(processors)
+                                                    : FEWEST_POSSIBLE_THREADS;
+    }();
+    return most;
 }
 
 void share_threads_of(OpenMP runtime) { openmp = runtime; }

@@ -1,5 +1,6 @@
 """The same bits with any number of threads, from several threads at once, and after a fork."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,63 @@ def test_a_bad_number_of_threads_is_refused(threads):
     x, c, *_ = arrays((2, 2, 2, 2), "float32")
     with pytest.raises(ValueError, match=r"`forward\(num_threads=...\)` must be an integer >= 1"):
         kanditioned_cpu.forward(x, c, 4.0, num_threads=threads)
+
+
+@pytest.mark.parametrize("threads", [1025, 100_000, 2**70])
+def test_more_threads_than_anyone_has_are_refused(threads):
+    x, c, *_ = arrays((2, 2, 2, 2), "float32")
+    with pytest.raises(ValueError, match=r"`forward\(num_threads=...\)` must be <= 1024, got"):
+        kanditioned_cpu.forward(x, c, 4.0, num_threads=threads)
+
+
+def test_the_environment_is_bounded_too(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", str(2**70))
+    assert kanditioned_cpu.functional.default_threads() == 1024
+
+
+COUNT = """
+import os
+import numpy as np
+import kanditioned_cpu
+x, c = np.zeros((20000, 64)), np.zeros((64, 4, 64))
+kanditioned_cpu.forward(x, c, 4.0, num_threads=1024)
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads in /proc")
+def test_no_more_threads_than_processors_are_started():
+    command, alone = [sys.executable, "-c", COUNT], {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run(command, env=alone, capture_output=True, timeout=60, check=True)
+    assert 1 < int(run.stdout) <= max(4, os.cpu_count() or 1)
+
+
+# Every amount of memory that is left gives the right result or a MemoryError, never a crash.
+STARVED = """
+import resource
+import sys
+import numpy as np
+import kanditioned_cpu
+rng = np.random.default_rng(0)
+x, c = rng.standard_normal((4000, 16)), rng.standard_normal((16, 8, 64))
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]), -1))
+try:
+    y = kanditioned_cpu.forward(x, c, 4.0, num_threads=4)
+except MemoryError:
+    sys.exit(7)
+resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+sys.exit(0 if (y == kanditioned_cpu.forward(x, c, 4.0, num_threads=1)).all() else 3)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a limit of memory")
+def test_without_memory():
+    codes = set()
+    for megabytes in (0, 2, 3, 4, 6, 9, 12, 24):
+        command = [sys.executable, "-c", STARVED, str(megabytes << 20)]
+        codes.add(subprocess.run(command, timeout=60, check=False).returncode)
+    assert codes == {0, 7}
 
 
 FORK = """

@@ -36,7 +36,8 @@ def forward(
         x: Inputs in input units, shape (..., I).
         control_points: Shape (I, K, O).
         spline_width: Width w of the domain in input units.
-        num_threads: How many threads to use; by default `default_threads()`.
+        num_threads: How many threads may work on it, 1 ... 1024; by default `default_threads()`.
+            More than the machine has processors (or 4) are never started.
 
     Returns:
         y of shape (..., O).
@@ -111,10 +112,27 @@ def default_threads() -> int:
     """Return `OMP_NUM_THREADS`, or else the number of processors that this process may use."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if wanted.isdecimal() and int(wanted) > 0:
-        return int(wanted)
+        return min(int(wanted), native.MOST_THREADS)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def checked_threads(where: str, num_threads: int | None) -> int:
+    """Return a number of threads that was asked for, or the default for None.
+
+    Raises:
+        TypeError: It is not an integer.
+        ValueError: It is not in 1 ... `native.MOST_THREADS`.
+    """
+    if num_threads is None:
+        return default_threads()
+    remedy = "Pass the number of threads, or None for the default."
+    threads = validate.integer(where, "num_threads", num_threads, 1, remedy)
+    if threads > native.MOST_THREADS:
+        constraint = f"<= {native.MOST_THREADS}"
+        raise ValueError(validate.message(where, "num_threads", constraint, threads, remedy))
+    return threads
 
 
 class _Call:
@@ -146,12 +164,7 @@ class _Call:
         validate.num_control_points(where, c.shape[1])
         validate.last_dimension(where, "x", x.shape, c.shape[0])
         self.width = validate.spline_width(where, spline_width)
-        remedy = "Pass the number of threads, or None for the default."
-        self.threads = (
-            default_threads()
-            if num_threads is None
-            else validate.integer(where, "num_threads", num_threads, 1, remedy)
-        )
+        self.threads = checked_threads(where, num_threads)
         self.storage = np.result_type(x, c)
         self.compute = np.result_type(self.storage, np.float32)
         self.x = x.astype(self.compute, copy=False)

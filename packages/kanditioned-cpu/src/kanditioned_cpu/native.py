@@ -16,6 +16,8 @@ from kanditioned_spec import validate
 
 MOST_CONTROL_POINTS = 2**30
 """Intervals are 32-bit integers."""
+MOST_THREADS = 1024
+"""Of a call. The library itself uses one for each processor of the machine, or 4, at most."""
 
 _NAMES = ("avx512", "avx2", "baseline")
 
@@ -67,10 +69,11 @@ def interpolate(
         direction: v, or None.
         control_points: The address of (I, K, O).
         y: The address of the result.
-        threads: How many threads may work on it, the caller included.
+        threads: How many threads may work on it, the caller included, 1 ... `MOST_THREADS`.
 
     Raises:
-        MemoryError: There is no room for the scratch memory, less than 1 MiB for each thread.
+        MemoryError: There is no room for the scratch memory: for each thread less than 1 MiB and
+            4 bytes per control point of an edge.
         ValueError: There are more than `MOST_CONTROL_POINTS`.
     """
     arguments = _arguments("interpolate", size, x, direction, threads)
@@ -103,10 +106,11 @@ def gradients(
         grad_y: The address of (B, O).
         grad_x: The address of the gradient by x, or None.
         grad_control_points: The address of the gradient by the control points, or None.
-        threads: How many threads may work on it, the caller included.
+        threads: How many threads may work on it, the caller included, 1 ... `MOST_THREADS`.
 
     Raises:
-        MemoryError: There is no room for the scratch memory, less than 1 MiB for each thread.
+        MemoryError: There is no room for the scratch memory: for each thread less than 1 MiB and
+            4 bytes per control point of an edge.
         ValueError: There are more than `MOST_CONTROL_POINTS`.
     """
     arguments = _arguments("gradients", size, x, direction, threads)
