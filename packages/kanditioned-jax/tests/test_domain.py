@@ -98,7 +98,7 @@ def test_each_layer_of_a_network_is_fitted_to_what_reaches_it(norm):
     wide = model.fit_domain(x)
     np.testing.assert_allclose(wide(x), model(x), rtol=1e-3, atol=1e-3)
     assert wide.dropout == 0.5
-    for layer, seen in zip(wide.layers, wide.run(x)[1], strict=True):
+    for layer, seen in zip(wide.layers, wide.layer_inputs(x), strict=True):
         assert ((np.abs(seen) <= layer.spline_width / 2).mean(0) >= 0.99).all()
 
 

@@ -13,12 +13,13 @@ from kanditioned_jax import IMPL_NAMES, spline_forward
 from kanditioned_jax.impls import IMPLS as TABLE
 from kanditioned_jax.impls.base import Target, add_blocks, join_blocks
 from kanditioned_jax.selection import chosen, implementation
-from kanditioned_spec import reference
+from kanditioned_spec import Grid, reference
 from kanditioned_spec.costs import Sizes
 
 IMPLS = ("lookup", "dense", "pallas")
 dense_module = importlib.import_module("kanditioned_jax.impls.dense")
 CPU = Target(on_cpu=True, precision=None)
+GRID = Grid(6, 4.0)
 
 
 def test_names():
@@ -43,12 +44,12 @@ def test_dense_in_tiles_of_rows_and_features(tile, monkeypatch, x64, arrays):
     monkeypatch.setattr(dense_module, "_tile", lambda *_: dense_module._Tile(*tile))
     a = arrays(10, 3, 2, 6)
     a.x[3, 1] = np.inf
-    got = dense_module.interpolate(jnp.asarray(a.x), None, jnp.asarray(a.c), 4.0, CPU)
+    got = dense_module.interpolate(jnp.asarray(a.x), None, jnp.asarray(a.c), GRID, CPU)
     np.testing.assert_allclose(got, reference.forward(a.x, a.c, 4.0), atol=1e-12)
     a.x[3, 1] = 9.0
     want = reference.vjp(a.x, a.c, 4.0, a.gy)
-    gx = dense_module.contract(jnp.asarray(a.x), jnp.asarray(a.c), jnp.asarray(a.gy), 4.0, CPU)
-    gc = dense_module.accumulate(jnp.asarray(a.x), None, jnp.asarray(a.gy), 6, 4.0, CPU)
+    gx = dense_module.contract(jnp.asarray(a.x), jnp.asarray(a.c), jnp.asarray(a.gy), GRID, CPU)
+    gc = dense_module.accumulate(jnp.asarray(a.x), None, jnp.asarray(a.gy), GRID, CPU)
     np.testing.assert_allclose(gx, want.x, atol=1e-12)
     np.testing.assert_allclose(gc, want.control_points, atol=1e-12)
 

@@ -8,10 +8,11 @@ NNX modules and is imported on its own.
 
 from __future__ import annotations
 
+from .edges import importance
 from .functional import spline_forward
-from .kan import KAN
 from .layer import KANLayer
+from .network import KAN
 from .optim import add_curvature_decay
 from .selection import IMPL_NAMES
 
-__all__ = ["IMPL_NAMES", "KAN", "KANLayer", "add_curvature_decay", "spline_forward"]
+__all__ = ["IMPL_NAMES", "KAN", "KANLayer", "add_curvature_decay", "importance", "spline_forward"]

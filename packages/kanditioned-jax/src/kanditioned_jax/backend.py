@@ -18,10 +18,12 @@ from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Probl
 from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.protocol import NumpyArray
 
+from .arrays import to_file
 from .config import Config
 from .functional import spline_forward
+from .grid import compute_dtype
 from .layer import KANLayer
-from .selection import IMPL_NAMES
+from .parameterizations import parameters_from
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 
@@ -143,13 +145,14 @@ class JaxBackend:
     def load(self, path: str | os.PathLike[str]) -> tuple[Problem, NumpyArray]:
         with jax.enable_x64(True):
             layer = KANLayer.load(path, self.impl)
-            return layer.described().problem(0), _numpy(layer.theta)
+            config = to_file(layer.theta, layer.config).config
+            return config.problem(0), _numpy(layer.theta)
 
     def _static(self, problem: Problem) -> dict[str, Any]:
         return {"spline_width": problem.spline_width, "impl": self.impl}
 
     def _config(self, problem: Problem) -> Config:
-        return Config.described(LayerConfig.of(problem), self.impl, "highest")
+        return Config.of("Backend", LayerConfig.of(problem), self.impl, "highest")
 
     def _layer(self, problem: Problem, theta: NumpyArray) -> KANLayer:
         (array,) = _arrays(problem, theta)
@@ -219,7 +222,9 @@ def _control_points_transpose(grad: jax.Array, config: Config) -> jax.Array:
 
 @_config_jit
 def _with_control_points(control_points: jax.Array, config: Config) -> KANLayer:
-    return KANLayer.with_control_points(control_points, config)
+    wide = control_points.astype(compute_dtype(control_points.dtype))
+    theta = parameters_from(config.spec, wide).astype(control_points.dtype)
+    return KANLayer.of(theta, config)
 
 
 def _scope(problem: Problem) -> Any:
@@ -239,4 +244,7 @@ def _numpy(array: jax.Array) -> NumpyArray:
     return values.astype(np.float32) if array.dtype == jnp.bfloat16 else values
 
 
-auto, lookup, dense, pallas = map(JaxBackend, IMPL_NAMES)
+auto = JaxBackend("auto")
+lookup = JaxBackend("lookup")
+dense = JaxBackend("dense")
+pallas = JaxBackend("pallas")

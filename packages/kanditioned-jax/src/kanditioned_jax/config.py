@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
-from kanditioned_spec import Parameterization, validate
+from kanditioned_spec import Grid, Parameterization
 from kanditioned_spec.checkpoint import LayerConfig
 
 from . import parameterizations, selection
@@ -17,16 +17,14 @@ class Config:
     """The static part of a layer, hashable: layers with equal ones share compiled code.
 
     Attributes:
-        num_control_points: K.
-        spline_width: w, in input units.
+        grid: Where the knots are.
         parameterization: Name of the map from parameters to control points.
         options: Its options.
         impl: See `spline_forward`.
         precision: See `spline_forward`.
     """
 
-    num_control_points: int
-    spline_width: float
+    grid: Grid
     parameterization: str
     options: Options
     impl: str
@@ -35,26 +33,22 @@ class Config:
     @property
     def spec(self) -> Parameterization:
         """The map from parameters to control points."""
-        return specification(self.parameterization, self.num_control_points, self.options)
+        return specification(self.parameterization, self.grid.num_control_points, self.options)
 
     @classmethod
     def checked(
         cls,
         where: str,
-        num_control_points: int,
-        spline_width: float,
+        grid: Grid,
         parameterization: str,
         impl: str,
         precision: str | None,
         options: dict[str, Any],
     ) -> Self:
-        """Build one from arguments of `where`, which errors name."""
-        count = validate.num_control_points(where, num_control_points)
-        width = validate.spline_width(where, spline_width)
-        spec = parameterizations.checked(where, parameterization, count, width, options)
+        """Build one from a grid and arguments of `where`, which errors name."""
+        spec = parameterizations.checked(where, parameterization, grid, options)
         return cls(
-            count,
-            width,
+            grid,
             spec.name,
             tuple(spec.options.items()),
             selection.check(where, impl),
@@ -62,13 +56,17 @@ class Config:
         )
 
     @classmethod
-    def described(cls, layer: LayerConfig, impl: str, precision: str | None = None) -> Self:
-        """Build one from what a checkpoint or a problem says of a layer."""
+    def of(cls, where: str, layer: LayerConfig, impl: str, precision: str | None) -> Self:
+        """Build one from what a file or a problem says of a layer."""
         return cls(
-            layer.num_control_points,
-            layer.spline_width,
+            Grid(layer.num_control_points, layer.spline_width),
             layer.parameterization,
             tuple(dict(layer.options).items()),
-            selection.check("Config", impl),
-            selection.check_precision("Config", precision),
+            selection.check(where, impl),
+            selection.check_precision(where, precision),
         )
+
+    def on_grid(self, where: str, grid: Grid) -> Self:
+        """Return the same on another grid, where functions are no polynomials of a `degree`."""
+        options = {k: v for k, v in self.options if k not in ("degree", "spline_width")}
+        return self.checked(where, grid, self.parameterization, self.impl, self.precision, options)

@@ -30,6 +30,7 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Primitive
 from jax.interpreters import ad, batching, mlir
 
+from kanditioned_spec import Grid
 from kanditioned_spec.costs import Sizes
 
 from . import partitioning, selection
@@ -44,14 +45,12 @@ class SplineConfig:
     """What is the same for the layer and all its derivatives.
 
     Attributes:
-        num_control_points: K.
-        spline_width: w, in input units.
+        grid: Where the knots are.
         impl: A value of `impl=`.
         precision: As in `impls.base.Target`.
     """
 
-    num_control_points: int
-    spline_width: float
+    grid: Grid
     impl: str = "auto"
     precision: str | None = None
 
@@ -97,7 +96,7 @@ def contraction(output: str, x: jax.Array, operands: Operands, config: SplineCon
 def _abstract(x: Any, *values: Any, form: Form) -> Any:
     groups, batch, in_features = x.shape
     outputs = _out_features(form, values)
-    rows = {"grad_y": batch, "control_points": in_features * form.config.num_control_points}
+    rows = {"grad_y": batch, "control_points": in_features * form.config.grid.num_control_points}
     shape = x.shape if form.output == "direction" else (groups, rows[form.output], outputs)
     return x.update(shape=shape, weak_type=False)
 
@@ -168,15 +167,15 @@ def _fold(argument: jax.Array, dim: int | None, size: int, axis: int) -> jax.Arr
 def _lower(context: Any, *values: Any, form: Form, on_cpu: bool) -> Any:
     names = ("x", *form.roles, form.output)
     evaluate = partial(_evaluate, form=form, on_cpu=on_cpu)
-    count = form.config.num_control_points
+    count = form.config.grid.num_control_points
     return partitioning.lower(context, evaluate, names, count, *values)
 
 
 def _evaluate(x: jax.Array, *values: jax.Array, form: Form, on_cpu: bool) -> jax.Array:
     """Evaluate a contraction by the chosen implementation."""
     output, _, config, _ = form
-    count, width = config.num_control_points, config.spline_width
-    sizes = Sizes(x.shape[1], x.shape[2], _out_features(form, values), count)
+    grid = config.grid
+    sizes = Sizes(x.shape[1], x.shape[2], _out_features(form, values), grid.num_control_points)
     impl = selection.implementation(config.impl, on_cpu, sizes)
     target = Target(on_cpu, config.precision)
 
@@ -184,13 +183,13 @@ def _evaluate(x: jax.Array, *values: jax.Array, form: Form, on_cpu: bool) -> jax
         operands = form.operands(values)
         direction = operands.get("direction")
         if output == "control_points":
-            grad = impl.accumulate(x, direction, operands["grad_y"], count, width, target)
+            grad = impl.accumulate(x, direction, operands["grad_y"], grid, target)
             return grad.reshape(-1, grad.shape[2])
         table = operands["control_points"]
-        c = table.reshape(x.shape[1], count, table.shape[1])
+        c = table.reshape(x.shape[1], grid.num_control_points, table.shape[1])
         if output == "grad_y":
-            return impl.interpolate(x, direction, c, width, target)
-        return impl.contract(x, c, operands["grad_y"], width, target)
+            return impl.interpolate(x, direction, c, grid, target)
+        return impl.contract(x, c, operands["grad_y"], grid, target)
 
     if any(0 in array.shape for array in (x, *values)):
         result = _abstract(*map(jax.typeof, (x, *values)), form=form)

@@ -10,9 +10,10 @@ from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 from jax.typing import ArrayLike
 
-from kanditioned_spec import validate
+from kanditioned_spec import Grid, validate
 
 from . import derivatives, selection
+from .arguments import flag, floating_array
 from .grid import compute_dtype
 
 
@@ -60,11 +61,10 @@ def spline_forward(
         [1.0, 2.5, 7.0]
     """
     where = "spline_forward"
-    x, c = jnp.asarray(x), jnp.asarray(control_points)
-    _check(x, c, feature_major)
+    x, c = floating_array(where, "x", x), floating_array(where, "control_points", control_points)
+    _check(x, c, flag(where, "feature_major", feature_major))
     config = derivatives.SplineConfig(
-        c.shape[1],
-        validate.spline_width(where, spline_width),
+        Grid(c.shape[1], validate.spline_width(where, spline_width)),
         selection.check(where, impl),
         selection.check_precision(where, precision),
     )
@@ -108,19 +108,7 @@ def _alike(x: jax.Array, control_points: jax.Array) -> tuple[jax.Array, jax.Arra
 
 def _check(x: jax.Array, control_points: jax.Array, feature_major: bool) -> None:
     where = "spline_forward"
-    for name, array in (("x", x), ("control_points", control_points)):
-        validate.floating(where, name, jnp.issubdtype(array.dtype, jnp.floating), array.dtype)
-    if control_points.ndim != 3:
-        raise ValueError(
-            validate.message(
-                where,
-                "control_points",
-                "of shape (in_features, num_control_points, out_features)",
-                f"shape {control_points.shape}",
-                "Stack the control points of all edges into one three-dimensional array.",
-            )
-        )
-    validate.num_control_points(where, control_points.shape[1])
+    validate.control_points(where, control_points.shape)
     if feature_major and x.ndim != 2:
         raise ValueError(
             validate.message(

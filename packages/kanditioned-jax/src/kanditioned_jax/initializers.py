@@ -19,7 +19,7 @@ def slopes(
     init: str,
     in_features: int,
     out_features: int,
-    key: jax.Array | int | None,
+    key: jax.Array | None,
     dtype: DTypeLike,
 ) -> jax.Array:
     """Return the slopes (I, O) of the initial functions, in input units.
@@ -29,7 +29,7 @@ def slopes(
         init: One of `INITIALIZERS`.
         in_features: I.
         out_features: O.
-        key: Source of `random_normal`: a key of `jax.random`, or a seed for a new one.
+        key: Source of `random_normal`.
         dtype: float32 or wider.
 
     Raises:
@@ -45,8 +45,6 @@ def slopes(
         remedy = "For example jax.random.key(0); JAX has no global random state."
         constraint = 'a key of jax.random or a seed, with init="random_normal"'
         raise ValueError(validate.message(where, "key", constraint, None, remedy))
-    if isinstance(key, int):
-        key = jax.random.key(key)
     normalised: jax.Array = _of_unit_norm(key, (in_features, out_features), dtype)
     return normalised
 
@@ -54,5 +52,5 @@ def slopes(
 @partial(jax.jit, static_argnames=("shape", "dtype"))
 def _of_unit_norm(key: jax.Array, shape: tuple[int, int], dtype: DTypeLike) -> jax.Array:
     normal: jax.Array = jax.random.normal(key, shape, dtype)
-    norms: jax.Array = jnp.linalg.norm(normal, axis=0)
+    norms: jax.Array = jnp.linalg.norm(normal, axis=0, keepdims=True)
     return normal / norms

@@ -8,25 +8,22 @@ from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 
-from kanditioned_spec import refinement, validate
-from kanditioned_spec.checkpoint import LayerConfig
-from kanditioned_spec.domain import KEEP, Magnitudes, checked_coverage
-from kanditioned_spec.grid import Array, knots
+from kanditioned_spec import Grid, checkpoint, domain, edges, validate
+from kanditioned_spec.grid import Array
 
-from . import checkpoint, initializers
+from . import initializers, resampling
+from .arguments import floating_array, floating_dtype, random_key
+from .arrays import from_file, to_file
+from .batches import Data, batches
 from .config import Config
-from .domain import fitted
 from .functional import spline_forward
 from .grid import compute_dtype
-from .observation import Data, batches
-from .parameterizations import control_points, converted, parameters_from
+from .parameterizations import control_points, parameters_from
 from .penalty import penalty
 
 
-@jax.tree_util.register_pytree_with_keys_class
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class KANLayer:
     """A Kolmogorov-Arnold layer: y[..., o] = Σ_i s_io(x[..., i]), each s_io a linear spline.
@@ -94,19 +91,21 @@ class KANLayer:
         where = type(self).__name__
         inputs = validate.feature_count(where, "in_features", in_features)
         outputs = validate.feature_count(where, "out_features", out_features)
-        config = Config.checked(
-            where, num_control_points, spline_width, parameterization, impl, precision, options
-        )
-        validate.floating(where, "dtype", jnp.issubdtype(dtype, jnp.floating), dtype)
-        slopes = initializers.slopes(where, init, inputs, outputs, key, compute_dtype(dtype))
-        line = config.spec.parameters_from(knots(config.num_control_points, config.spline_width))
-        theta = slopes[:, None] * jnp.asarray(line, slopes.dtype)[:, None]
+        grid = Grid.checked(where, num_control_points, spline_width)
+        config = Config.checked(where, grid, parameterization, impl, precision, options)
+        dtype = floating_dtype(where, dtype)
+        source = random_key(where, key)
+        slopes = initializers.slopes(where, init, inputs, outputs, source, compute_dtype(dtype))
+        line = config.spec.parameters_from(grid.knots())
+        theta = slopes[:, None] * jnp.asarray(line, slopes.dtype)[None, :, None]
         self._set(theta.astype(dtype), config)
 
     @classmethod
-    def init(cls, key: jax.Array | int, *arguments: Any, **options: Any) -> Self:
-        """Build a layer from a key and the arguments of `KANLayer`, in the idiom of JAX."""
-        return cls(*arguments, key=key, **options)
+    def of(cls, theta: jax.Array, config: Config) -> Self:
+        """Put a layer together from its two parts, unchecked."""
+        layer = object.__new__(cls)
+        layer._set(theta, config)
+        return layer
 
     @property
     def in_features(self) -> int:
@@ -119,24 +118,24 @@ class KANLayer:
         return self.theta.shape[-1]
 
     @property
+    def grid(self) -> Grid:
+        """Where the knots are."""
+        return self.config.grid
+
+    @property
     def num_control_points(self) -> int:
         """K."""
-        return self.config.num_control_points
+        return self.grid.num_control_points
 
     @property
     def spline_width(self) -> float:
         """The width of the domain in input units."""
-        return self.config.spline_width
+        return self.grid.spline_width
 
     @property
     def parameterization(self) -> str:
         """The name of the parameterization."""
         return self.config.parameterization
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options of the parameterization, but for its width, which is the layer's."""
-        return {key: value for key, value in self.config.options if key != "spline_width"}
 
     def control_points(self) -> jax.Array:
         """Return the control points T θ, shape (I, K, O), in the dtype of θ."""
@@ -162,9 +161,7 @@ class KANLayer:
             scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain,
                 whose weight keeps its meaning when the layer is refined.
         """
-        return penalty(
-            self.config.spec, self._wide(), scaling=scaling, spline_width=self.spline_width
-        )
+        return penalty(self.config.spec, self._wide(), self.grid, scaling)
 
     @classmethod
     def from_control_points(
@@ -181,25 +178,13 @@ class KANLayer:
 
         Exact up to rounding where T is square, least squares otherwise.
         """
-        c = jnp.asarray(control_points)
         where = f"{cls.__name__}.from_control_points"
-        config = Config.checked(
-            where, c.shape[1], spline_width, parameterization, impl, precision, options
-        )
-        return cls.with_control_points(c, config)
-
-    @classmethod
-    def with_control_points(cls, control_points: jax.Array, config: Config) -> Self:
-        """Build a layer from control points (I, K, O) and a checked configuration."""
-        wide = control_points.astype(compute_dtype(control_points.dtype))
-        return cls.of(parameters_from(config.spec, wide).astype(control_points.dtype), config)
-
-    @classmethod
-    def of(cls, theta: jax.Array, config: Config) -> Self:
-        """Put a layer together from its two parts, unchecked."""
-        layer = object.__new__(cls)
-        layer._set(theta, config)
-        return layer
+        c = floating_array(where, "control_points", control_points)
+        validate.control_points(where, c.shape)
+        grid = Grid.checked(where, c.shape[1], spline_width)
+        config = Config.checked(where, grid, parameterization, impl, precision, options)
+        theta = parameters_from(config.spec, c.astype(compute_dtype(c.dtype)))
+        return cls.of(theta.astype(c.dtype), config)
 
     def reparameterize(self, parameterization: str, **options: Any) -> Self:
         """Return a layer with the same functions under another parameterization.
@@ -207,9 +192,8 @@ class KANLayer:
         Exact up to rounding where the new T is square, least squares otherwise. In particular
         `layer.reparameterize("bspline")` holds plain control points, for deployment.
         """
-        where = f"{type(self).__name__}.reparameterize"
-        same = np.eye(self.num_control_points)
-        return self._resampled(where, same, self.spline_width, parameterization, options)
+        where, parts = f"{type(self).__name__}.reparameterize", (self.theta, self.config)
+        return self.of(*resampling.reparameterize(where, *parts, parameterization, options))
 
     def refine(self, num_control_points: int) -> Self:
         """Return a layer with the same functions on another number of control points.
@@ -222,10 +206,7 @@ class KANLayer:
             ResampleWarning: Another number, so the functions change between the new knots.
         """
         where = f"{type(self).__name__}.refine"
-        count = validate.num_control_points(where, num_control_points)
-        refinement.warn_unless_exact(self.num_control_points, count)
-        matrix = refinement.refinement_matrix(self.num_control_points, count)
-        return self.on_other_knots(where, matrix, self.spline_width)
+        return self.of(*resampling.refine(where, self.theta, self.config, num_control_points))
 
     def widen(self, intervals: int) -> Self:
         """Return a layer with the same functions whose domain is longer at both ends.
@@ -234,11 +215,7 @@ class KANLayer:
             intervals: How many knot spacings to add at each end, >= 0.
         """
         where = f"{type(self).__name__}.widen"
-        remedy = "Each end of the domain grows by this many knot spacings."
-        steps = validate.integer(where, "intervals", intervals, 0, remedy)
-        count = self.num_control_points
-        width = refinement.widened(self.spline_width, count, steps)
-        return self.on_other_knots(where, refinement.widening_matrix(count, steps), width)
+        return self.of(*resampling.widen(where, self.theta, self.config, intervals))
 
     def fit_domain(self, data: Data, *, coverage: float = 0.99, keep: str = "spacing") -> Self:
         """Return a layer with the same functions whose domain holds the data.
@@ -266,12 +243,47 @@ class KANLayer:
             TypeError: The data are not floating numbers.
         """
         where = f"{type(self).__name__}.fit_domain"
-        share = checked_coverage(where, coverage)
-        validate.choice(where, "keep", keep, KEEP)
-        magnitudes = Magnitudes(self.in_features)
+        share = validate.coverage(where, coverage)
+        validate.choice(where, "keep", keep, domain.KEEP)
+        magnitudes = domain.Magnitudes(self.in_features)
         for x in batches(where, data, self.in_features):
             magnitudes.add(x)
-        return fitted(self, magnitudes.reach(where, share), keep)
+        reach = magnitudes.reach(where, share)
+        return self.of(*resampling.fit_domain(where, self.theta, self.config, reach, keep))
+
+    def to_numpy(
+        self, in_feature: int | None = None, out_feature: int | None = None
+    ) -> tuple[Array, Array]:
+        """Return knots and values, with which `numpy.interp` evaluates an edge in the domain.
+
+        Args:
+            in_feature: i. By default all.
+            out_feature: o. By default all.
+
+        Returns:
+            The knots (K,), and the values at them in float64: (I, K, O), without the axes of the
+            features that are given.
+        """
+        where = f"{type(self).__name__}.to_numpy"
+        points = self.control_points()
+        return edges.to_numpy(where, points, self.grid, in_feature, out_feature)
+
+    def to_scipy(self, in_feature: int | None = None, out_feature: int | None = None) -> Any:
+        """Return an edge as a `scipy.interpolate.BSpline` of degree 1.
+
+        It goes on in straight lines beyond the domain, as the layer does, and has SciPy's
+        derivatives, integrals and roots.
+
+        Args:
+            in_feature: i. By default all.
+            out_feature: o. By default all; x of shape (...) then gives (..., I, O).
+
+        Raises:
+            ImportError: SciPy is not installed.
+        """
+        where = f"{type(self).__name__}.to_scipy"
+        points = self.control_points()
+        return edges.to_scipy(where, points, self.grid, in_feature, out_feature)
 
     def plot(self, edges: Any = None, **options: Any) -> Any:
         """Draw the functions of some edges, as `kanditioned.plot.plot_edges` says.
@@ -286,8 +298,8 @@ class KANLayer:
         return plot.plot_layer(self, edges, **options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the layer to a checkpoint that every backend reads, see `checkpoint`."""
-        checkpoint.save_layer(path, self)
+        """Write the layer to a file that every backend reads, whole or not at all."""
+        checkpoint.write(path, checkpoint.Checkpoint({"layer": to_file(self.theta, self.config)}))
 
     @classmethod
     def load(
@@ -299,39 +311,8 @@ class KANLayer:
             CheckpointError: The file is damaged, newer, or holds more than one layer.
             ValueError: It holds float64, and JAX is not set to keep that.
         """
-        return checkpoint.load_layer(cls, path, impl, precision)
-
-    def described(self) -> LayerConfig:
-        """Return everything about the layer but its numbers, as it stands in a checkpoint."""
-        return LayerConfig(
-            self.in_features,
-            self.out_features,
-            self.num_control_points,
-            self.spline_width,
-            self.parameterization,
-            self.config.options,
-            self.theta.dtype.name,
-        )
-
-    def on_other_knots(self, where: str, matrix: Array, spline_width: float) -> Self:
-        """Return a layer with control points `matrix` times these, for another domain."""
-        options = {key: value for key, value in self.options.items() if key != "degree"}
-        return self._resampled(where, matrix, spline_width, self.parameterization, options)
-
-    def _resampled(
-        self,
-        where: str,
-        matrix: Array,
-        spline_width: float,
-        parameterization: str,
-        options: dict[str, Any],
-    ) -> Self:
-        old = self.config
-        new = Config.checked(
-            where, len(matrix), spline_width, parameterization, old.impl, old.precision, options
-        )
-        theta = converted(self._wide(), old.spec, new.spec, matrix)
-        return self.of(theta.astype(self.theta.dtype), new)
+        layer = checkpoint.read(path).only_layer()
+        return cls.of(*from_file(f"{cls.__name__}.load", layer, impl, precision))
 
     def _wide(self) -> jax.Array:
         return self.theta.astype(compute_dtype(self.theta.dtype))
@@ -340,20 +321,33 @@ class KANLayer:
         object.__setattr__(self, "theta", theta)
         object.__setattr__(self, "config", config)
 
-    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, jax.Array]], Config]:
-        """Take the layer apart, for JAX."""
-        return ((jax.tree_util.GetAttrKey("theta"), self.theta),), self.config
-
-    @classmethod
-    def tree_unflatten(cls, config: Config, children: tuple[jax.Array]) -> Self:
-        """Put the layer together again, for JAX."""
-        return cls.of(children[0], config)
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _register(cls)
 
     def __repr__(self) -> str:
-        options = "".join(f", {key}={value!r}" for key, value in self.options.items())
-        shape = getattr(self.theta, "shape", self.theta)
-        return (
-            f"{type(self).__name__}(theta={shape}, num_control_points={self.num_control_points}, "
-            f"spline_width={self.spline_width}, parameterization={self.parameterization!r}"
-            f"{options}, impl={self.config.impl!r})"
-        )
+        options = {key: value for key, value in self.config.options if key != "spline_width"}
+        shown = {
+            "theta": getattr(self.theta, "shape", self.theta),
+            **self.grid._asdict(),
+            "parameterization": self.parameterization,
+            **options,
+            "impl": self.config.impl,
+        }
+        listed = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"{type(self).__name__}({listed})"
+
+
+def _register(kind: type[KANLayer]) -> None:
+    """Make a class of layers known to JAX as a pytree of the leaf `theta`."""
+
+    def flatten(layer: KANLayer) -> tuple[Any, Config]:
+        return ((jax.tree_util.GetAttrKey("theta"), layer.theta),), layer.config
+
+    def unflatten(config: Config, children: Any) -> KANLayer:
+        return kind.of(children[0], config)
+
+    jax.tree_util.register_pytree_with_keys(kind, flatten, unflatten)
+
+
+_register(KANLayer)

@@ -14,15 +14,15 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from kanditioned_spec import validate
+from kanditioned_spec.network import EPSILON, NORMS
 
-from . import kan, layer
+from . import layer, network
+from .arguments import flag, floating_dtype
 from .grid import compute_dtype
 
 validate.installed("kanditioned_jax.nnx", "flax", "kanditioned-jax[nnx]")
 
 from flax import nnx  # noqa: E402
-
-NORMS = ("layer", "batch", "none")
 
 
 class KANLayer(nnx.Module):
@@ -119,9 +119,10 @@ class KAN(nnx.Module):
         rngs: nnx.Rngs,
         **layer_options: Any,
     ) -> None:
-        widths = kan.checked_widths(widths)
-        validate.choice("KAN", "norm", norm, NORMS)
-        kan.check_norm(norm, widths)
+        widths = validate.widths("KAN", widths)
+        validate.norm("KAN", norm, widths, NORMS)
+        dtype = floating_dtype("KAN", dtype)
+        residual = flag("KAN", "residual", residual)
         pairs = list(pairwise(widths))
         self.norms = nnx.List([_norm(norm, i, dtype, rngs) for i, _ in pairs])
         self.layers = nnx.List(
@@ -132,7 +133,7 @@ class KAN(nnx.Module):
             for i, o in pairs
             if residual
         )
-        self.dropout = nnx.Dropout(kan.checked_dropout(dropout), rngs=rngs)
+        self.dropout = nnx.Dropout(validate.dropout("KAN", dropout), rngs=rngs)
 
     def __call__(self, x: ArrayLike) -> jax.Array:
         """Evaluate the network at `x` of shape (..., widths[0])."""
@@ -151,7 +152,7 @@ class KAN(nnx.Module):
 
 class _LayerNorm(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
-        return kan.layer_norm(x)
+        return network.layer_norm(x)
 
 
 class _Identity(nnx.Module):
@@ -159,15 +160,23 @@ class _Identity(nnx.Module):
         return x
 
 
+class _BatchNorm(nnx.BatchNorm):
+    """Batch normalisation in float32 or wider, of the input's dtype."""
+
+    def __call__(self, x: jax.Array, *arguments: Any, **options: Any) -> jax.Array:
+        wide: jax.Array = super().__call__(x, *arguments, **options)
+        return wide.astype(x.dtype)
+
+
 def _norm(norm: str, features: int, dtype: DTypeLike, rngs: nnx.Rngs) -> nnx.Module:
     if norm == "layer":
         return _LayerNorm()
     if norm == "none":
         return _Identity()
-    return nnx.BatchNorm(
+    return _BatchNorm(
         features,
         momentum=0.9,
-        epsilon=kan.EPSILON,
+        epsilon=EPSILON,
         use_bias=False,
         use_scale=False,
         dtype=compute_dtype(dtype),

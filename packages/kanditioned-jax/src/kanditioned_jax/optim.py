@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
-from kanditioned_spec import Grid, penalty, validate
+from kanditioned_spec import penalty, validate
 from kanditioned_spec.parameterizations import curvature_coordinates
 
 from .config import Config
@@ -91,17 +91,18 @@ def add_curvature_decay(
             remedy = "Call `update(gradients, state, model)`."
             raise ValueError(validate.message(where, "params", "the parameters", None, remedy))
 
-        def decayed(update: Any, param: Any) -> Any:
+        def decay(update: Any, param: Any) -> Any:
             if not _is_layer(param):
                 return update
 
             def step(u: jax.Array, theta: jax.Array) -> jax.Array:
-                rates = curvature_rates(param.config, compute_dtype(theta.dtype), scaling)
-                return u + (smoothness * rates * theta).astype(u.dtype)
+                wide = theta.astype(compute_dtype(theta.dtype))
+                rates = curvature_rates(param.config, wide.dtype, scaling)[None]
+                return u + (jnp.asarray(smoothness, wide.dtype) * rates * wide).astype(u.dtype)
 
             return jax.tree.map(step, update, param)  # of nothing, where `optax.masked` hides it
 
-        return jax.tree.map(decayed, updates, params, is_leaf=_is_layer), state
+        return jax.tree.map(decay, updates, params, is_leaf=_is_layer), state
 
     return optax.GradientTransformation(init, update)
 
@@ -113,7 +114,7 @@ def curvature_rates(config: Config, dtype: DTypeLike, scaling: str = "continuous
         ValueError: The parameterization has no curvature coordinates.
     """
     spec = config.spec
-    factor = penalty.scaling_factor(scaling, Grid(config.num_control_points, config.spline_width))
+    factor = penalty.scaling_factor(scaling, config.grid)
     coordinates = curvature_coordinates("add_curvature_decay", "params", spec)
     gains = curvature(spec, jnp.ones((1, spec.num_parameters, 1), dtype))
     rates = jnp.zeros((spec.num_parameters, 1), dtype)

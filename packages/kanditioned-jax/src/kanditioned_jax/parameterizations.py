@@ -8,14 +8,14 @@ Shapes: θ is (I, P, O), control points are (I, K, O), both in float32 or wider.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kanditioned_spec import PARAMETERIZATIONS, Parameterization, parameterization, validate
+from kanditioned_spec import PARAMETERIZATIONS, Grid, Parameterization, parameterization, validate
 from kanditioned_spec.grid import Array
 from kanditioned_spec.parameterizations import DCT, DemmlerReinsch, option_names
 
@@ -23,9 +23,7 @@ Options = tuple[tuple[str, Any], ...]
 """Options of a parameterization as pairs, which can be hashed."""
 
 
-def checked(
-    where: str, name: str, num_control_points: int, spline_width: float, options: dict[str, Any]
-) -> Parameterization:
+def checked(where: str, name: str, grid: Grid, options: dict[str, Any]) -> Parameterization:
     """Build the parameterization of a layer, whose width is the layer's.
 
     Raises:
@@ -33,10 +31,9 @@ def checked(
         TypeError: Unknown option, or a value of the wrong type.
     """
     validate.choice(where, "parameterization", name, PARAMETERIZATIONS)
-    given = dict(options)
     if "spline_width" in option_names(name):
-        given["spline_width"] = spline_width
-    return parameterization(name, num_control_points, **given)
+        options = {**options, "spline_width": grid.spline_width}
+    return parameterization(name, grid.num_control_points, **options)
 
 
 @lru_cache(maxsize=64)
@@ -68,7 +65,7 @@ def curvature(spec: Parameterization, theta: jax.Array) -> jax.Array:
         right, left = jnp.split(theta, 2, axis=1)
         return spec.scale * (right + left)[:, 1:-1]
     if isinstance(spec, DemmlerReinsch):
-        return jnp.asarray(spec.scale * spec.curvature_gains[:, None], theta.dtype) * theta[:, 2:]
+        return _column(spec.scale * spec.curvature_gains, theta.dtype) * theta[:, 2:]
     if spec.curvature_coordinates is not None:
         return spec.scale * theta[:, spec.curvature_coordinates]
     return along_knots(spec.curvature(np.eye(spec.num_parameters)), theta)
@@ -81,7 +78,7 @@ def parameters_from(spec: Parameterization, control_points: jax.Array) -> jax.Ar
     return along_knots(spec.parameters_from(np.eye(spec.num_control_points)), control_points)
 
 
-def converted(
+def convert(
     theta: jax.Array, old: Parameterization, new: Parameterization, resampling: Array
 ) -> jax.Array:
     """Return parameters of other coordinates for the functions of θ, sampled at other knots.
@@ -113,8 +110,7 @@ def _dct_by_fft(spec: DCT, theta: jax.Array) -> jax.Array:
     count = spec.num_control_points
     norm = np.sqrt(2 / count)
 
-    def column(values: Any) -> jax.Array:
-        return jnp.asarray(np.asarray(values)[:, None], theta.dtype)
+    column = partial(_column, dtype=theta.dtype)
 
     def stretch(values: jax.Array, axis: Array, amount: float) -> jax.Array:
         along = jnp.einsum("p,ipo->io", jnp.asarray(axis, theta.dtype), values, precision="highest")
@@ -129,6 +125,11 @@ def _dct_by_fft(spec: DCT, theta: jax.Array) -> jax.Array:
     return _inverse_dct(jnp.concatenate([mean, rising], 1))
 
 
+def _column(values: Any, dtype: Any) -> jax.Array:
+    """Return factors of the parameters of every edge, shape (1, P, 1)."""
+    return jnp.asarray(np.asarray(values)[None, :, None], dtype)
+
+
 def _inverse_dct(coefficients: jax.Array) -> jax.Array:
     """Return the inverse DCT-II along axis 1 of coefficients over their norms.
 
@@ -137,7 +138,7 @@ def _inverse_dct(coefficients: jax.Array) -> jax.Array:
     """
     count = coefficients.shape[1]
     half = count // 2 + 1
-    angles = np.pi * np.arange(half)[:, None] / (2 * count)
+    angles = np.pi * np.arange(half)[None, :, None] / (2 * count)
     twiddle = _complex(np.cos(angles), np.sin(angles), coefficients.dtype)
     mirrored = jnp.pad(jnp.flip(coefficients, 1), ((0, 0), (1, 0), (0, 0)))[:, :half]
     spectrum = jax.lax.complex(coefficients[:, :half], -mirrored) * twiddle

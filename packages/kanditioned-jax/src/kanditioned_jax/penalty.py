@@ -13,15 +13,14 @@ __all__ = ["SCALINGS", "penalty"]
 
 
 def penalty(
-    spec: Parameterization, theta: jax.Array, *, scaling: str = "knots", spline_width: float = 4.0
+    spec: Parameterization, theta: jax.Array, grid: Grid, scaling: str = "knots"
 ) -> jax.Array:
     """Return the penalty of parameters θ (I, P, O), summed over all edges, a scalar.
 
     Args:
         spec: What θ belongs to.
         theta: In float32 or wider.
+        grid: Where the knots are, for `"continuous"`.
         scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain.
-        spline_width: Width of the domain in input units, for `"continuous"`.
     """
-    factor = scaling_factor(scaling, Grid(spec.num_control_points, spline_width))
-    return (curvature(spec, theta) ** 2).sum() * factor
+    return (curvature(spec, theta) ** 2).sum() * scaling_factor(scaling, grid)

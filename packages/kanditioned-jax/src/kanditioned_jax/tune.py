@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-from kanditioned_spec import tuning
+from kanditioned_spec import Grid, tuning
 from kanditioned_spec.costs import Sizes
 
 from .derivatives import ROLES, SplineConfig, contraction
@@ -54,7 +54,7 @@ def measured(output: str, impls: tuple[str, ...], sizes: Sizes) -> dict[str, flo
 def runner(output: str, sizes: Sizes, impl: str) -> Callable[[], Any]:
     """Compile a contraction on random arrays."""
     batch, inputs, outputs, count = sizes
-    config = SplineConfig(count, 4.0, impl, "highest")
+    config = SplineConfig(Grid(count, 4.0), impl, "highest")
     shapes = {"control_points": (1, inputs * count, outputs), "grad_y": (1, batch, outputs)}
     keys = jax.random.split(jax.random.key(0), 3)
     x = jax.random.normal(keys[0], (1, batch, inputs))

@@ -26,6 +26,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from kanditioned_spec import Grid
+
 PRECISIONS = ("highest", "high", "medium")
 
 
@@ -68,7 +70,7 @@ class Interpolate(Protocol):
         x: jax.Array,
         direction: jax.Array | None,
         control_points: jax.Array,
-        spline_width: float,
+        grid: Grid,
         target: Target,
     ) -> jax.Array:
         """Return Σ_i s(x), or along a direction v (B, I) the derivative Σ_i v s'(x): (B, O)."""
@@ -82,7 +84,7 @@ class Contract(Protocol):
         x: jax.Array,
         control_points: jax.Array,
         grad_y: jax.Array,
-        spline_width: float,
+        grid: Grid,
         target: Target,
     ) -> jax.Array:
         """Return Σ_o gy s'(x), the gradient by x: (B, I)."""
@@ -96,8 +98,7 @@ class Accumulate(Protocol):
         x: jax.Array,
         direction: jax.Array | None,
         grad_y: jax.Array,
-        num_control_points: int,
-        spline_width: float,
+        grid: Grid,
         target: Target,
     ) -> jax.Array:
         """Return the gradient by the control points (I, K, O), or its derivative along v."""

@@ -13,7 +13,9 @@ import jax.numpy as jnp
 from jax import lax
 from jax.export import is_symbolic_dim
 
-from ..grid import knots_per_unit, locate, nan_where_nan, weights
+from kanditioned_spec import Grid
+
+from ..grid import locate, locate_along, nan_where_nan
 from .base import Impl, Target, add_blocks, join_blocks
 
 WORKSPACE_BYTES = {True: 2**20, False: 2**26}
@@ -31,12 +33,12 @@ def interpolate(
     x: jax.Array,
     direction: jax.Array | None,
     control_points: jax.Array,
-    spline_width: float,
+    grid: Grid,
     target: Target,
 ) -> jax.Array:
     """Return Φ c."""
     in_features, count, out_features = control_points.shape
-    interval, weight = weights(x, direction, count, spline_width)
+    interval, weight = locate_along(x, direction, grid)
     affine, tile = direction is None, _tile(x, count, target)
     infinite = jnp.where(jnp.isinf(weight), weight, 0)
     finite = jnp.where(jnp.isinf(weight), 0, weight) if affine else weight
@@ -70,12 +72,12 @@ def contract(
     x: jax.Array,
     control_points: jax.Array,
     grad_y: jax.Array,
-    spline_width: float,
+    grid: Grid,
     target: Target,
 ) -> jax.Array:
     """Return the difference of two entries of gy cᵀ per input, over h."""
     in_features, count, out_features = control_points.shape
-    interval, _ = locate(x, count, spline_width)
+    interval, _ = locate(x, grid)
     tile = _tile(x, count, target)
 
     def rows(b: int | jax.Array, size_b: int) -> jax.Array:
@@ -91,31 +93,29 @@ def contract(
         return join_blocks(features, in_features, tile.features, axis=1)
 
     products = join_blocks(rows, x.shape[0], tile.rows, axis=0)
-    return nan_where_nan(x, products * knots_per_unit(count, spline_width))
+    return nan_where_nan(x, products * grid.knots_per_unit)
 
 
 def accumulate(
     x: jax.Array,
     direction: jax.Array | None,
     grad_y: jax.Array,
-    num_control_points: int,
-    spline_width: float,
+    grid: Grid,
     target: Target,
 ) -> jax.Array:
     """Return Φᵀ gy."""
-    interval, weight = weights(x, direction, num_control_points, spline_width)
-    affine, tile = direction is None, _tile(x, num_control_points, target)
+    interval, weight = locate_along(x, direction, grid)
+    count = grid.num_control_points
+    affine, tile = direction is None, _tile(x, count, target)
 
     def features(i: int | jax.Array, size_i: int) -> jax.Array:
         def rows(b: int | jax.Array, size_b: int) -> jax.Array:
             part = (b, i), (size_b, size_i)
-            basis = _basis(
-                _slice(interval, *part), _slice(weight, *part), num_control_points, affine
-            )
+            basis = _basis(_slice(interval, *part), _slice(weight, *part), count, affine)
             return target.product(basis, lax.dynamic_slice_in_dim(grad_y, b, size_b), 0, 0)
 
-        grad = add_blocks(rows, x.shape[0], tile.rows)
-        return grad.reshape(size_i, num_control_points, -1)
+        total = add_blocks(rows, x.shape[0], tile.rows)
+        return total.reshape(size_i, count, -1)
 
     return join_blocks(features, x.shape[1], tile.features, axis=0)
 
@@ -125,7 +125,7 @@ def _basis(
 ) -> jax.Array:
     """Return Φ, (B, i K)."""
     knot = jnp.arange(num_control_points, dtype=interval.dtype)
-    offset = knot - interval[..., None]
+    offset = knot[None, None] - interval[..., None]
     right = jnp.where(offset == 1, weight[..., None], 0)
     basis = jnp.where(offset == 0, float(affine) - weight[..., None], right)
     return basis.reshape(interval.shape[0], -1)

@@ -11,7 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..grid import knots_per_unit, locate, nan_where_nan, weights
+from kanditioned_spec import Grid
+
+from ..grid import locate, locate_along, nan_where_nan
 from . import dense
 from .base import Impl, Target
 
@@ -23,11 +25,11 @@ def interpolate(
     x: jax.Array,
     direction: jax.Array | None,
     control_points: jax.Array,
-    spline_width: float,
+    grid: Grid,
     target: Target,
 ) -> jax.Array:
     """Return Σ_i c_l + t Δ_l, or Σ_i v Δ_l / h."""
-    interval, weight = weights(x, direction, control_points.shape[1], spline_width)
+    interval, weight = locate_along(x, direction, grid)
 
     def feature(i: int | jax.Array) -> jax.Array:
         left, right = _rows(control_points, interval, i)
@@ -44,7 +46,7 @@ def contract(
     x: jax.Array,
     control_points: jax.Array,
     grad_y: jax.Array,
-    spline_width: float,
+    grid: Grid,
     target: Target,
 ) -> jax.Array:
     """Return Σ_o gy Δ_l / h.
@@ -52,8 +54,7 @@ def contract(
     The sum is a product with a vector of ones: XLA does not vectorise a reduction of the last axis
     on a CPU.
     """
-    count = control_points.shape[1]
-    interval, _ = locate(x, count, spline_width)
+    interval, _ = locate(x, grid)
     ones = jnp.ones(grad_y.shape[1], grad_y.dtype)
 
     def feature(_: None, i: jax.Array) -> tuple[None, jax.Array]:
@@ -61,15 +62,14 @@ def contract(
         return None, jnp.matmul((right - left) * grad_y, ones, precision="highest")
 
     _, sums = lax.scan(feature, None, jnp.arange(x.shape[1]), unroll=UNROLL)
-    return nan_where_nan(x, sums.T * knots_per_unit(count, spline_width))
+    return nan_where_nan(x, sums.T * grid.knots_per_unit)
 
 
 def accumulate(
     x: jax.Array,
     direction: jax.Array | None,
     grad_y: jax.Array,
-    num_control_points: int,
-    spline_width: float,
+    grid: Grid,
     target: Target,
 ) -> jax.Array:
     """Add gy by interval, S₀ = Σ gy and S₁ = Σ w gy: S₀ - S₁ onto c_l, S₁ onto c_{l+1}.
@@ -78,9 +78,9 @@ def accumulate(
     there the sums are a matrix product.
     """
     if not target.on_cpu:
-        return dense.accumulate(x, direction, grad_y, num_control_points, spline_width, target)
-    interval, weight = weights(x, direction, num_control_points, spline_width)
-    empty = jnp.zeros((num_control_points, grad_y.shape[1]), grad_y.dtype)
+        return dense.accumulate(x, direction, grad_y, grid, target)
+    interval, weight = locate_along(x, direction, grid)
+    empty = jnp.zeros((grid.num_control_points, grad_y.shape[1]), grad_y.dtype)
 
     def feature(_: None, i: jax.Array) -> tuple[None, jax.Array]:
         bucket = empty.at[_column(interval, i)]

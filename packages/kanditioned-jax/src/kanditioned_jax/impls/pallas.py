@@ -18,7 +18,9 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
-from ..grid import knots_per_unit, locate, nan_where_nan, weights
+from kanditioned_spec import Grid
+
+from ..grid import locate, locate_along, nan_where_nan
 from .base import Impl, Target
 from .dense import of_infinite
 
@@ -34,11 +36,11 @@ def interpolate(
     x: jax.Array,
     direction: jax.Array | None,
     control_points: jax.Array,
-    spline_width: float,
+    grid: Grid,
     target: Target,
 ) -> jax.Array:
     """Return Φ c, a tile of (rows, outputs) per program."""
-    in_features, count, out_features = control_points.shape
+    in_features, _, out_features = control_points.shape
     affine = direction is None
     inputs = _inputs(x, direction)
     knots, c = _tiled(control_points)
@@ -48,7 +50,7 @@ def interpolate(
         *input_refs, c_ref, y_ref = refs
 
         def feature(i, y):  # type: ignore[no-untyped-def]
-            interval, weight = weights(*_read(input_refs, i), count, spline_width)
+            interval, weight = locate_along(*_read(input_refs, i), grid)
             finite = jnp.where(jnp.isinf(weight), 0, weight) if affine else weight
 
             def part(k, y):  # type: ignore[no-untyped-def]
@@ -72,7 +74,7 @@ def interpolate(
     )(*inputs, c)[: x.shape[0], :out_features]
     if not affine:
         return y
-    _, fraction = locate(x, count, spline_width)
+    _, fraction = locate(x, grid)
     infinite = jnp.where(jnp.isinf(fraction), fraction, 0)
     return y + of_infinite(infinite, control_points, target)
 
@@ -81,23 +83,23 @@ def contract(
     x: jax.Array,
     control_points: jax.Array,
     grad_y: jax.Array,
-    spline_width: float,
+    grid: Grid,
     target: Target,
 ) -> jax.Array:
     """Return the difference of two entries of gy cᵀ, a tile of rows of one feature per program."""
-    batch, (in_features, count, _) = x.shape[0], control_points.shape
+    batch, in_features = x.shape
     inputs, gy = _inputs(x, None), _padded(grad_y, (ROWS, OUTPUTS))
     knots, c = _tiled(control_points)
 
     def kernel(x_ref, c_ref, gy_ref, sums_ref):  # type: ignore[no-untyped-def]
-        interval, _ = locate(x_ref[...], count, spline_width)
+        interval, _ = locate(x_ref[...], grid)
 
         def column(o, sums):  # type: ignore[no-untyped-def]
             outputs = pl.ds(o * OUTPUTS, OUTPUTS)
 
             def part(k, sums):  # type: ignore[no-untyped-def]
                 dots = _dot(gy_ref[:, outputs], c_ref[pl.ds(k * knots, knots), outputs].T, target)
-                offset = k * knots + lax.iota(jnp.int32, knots) - interval[:, None]
+                offset = k * knots + lax.iota(jnp.int32, knots)[None] - interval[:, None]
                 return sums + jnp.where(offset == 1, dots, jnp.where(offset == 0, -dots, 0)).sum(1)
 
             return _repeated(c.shape[1] // knots, part, sums)
@@ -118,7 +120,7 @@ def contract(
         x.dtype,
         target,
     )(*inputs, c, gy)
-    products = sums.T[:batch] * knots_per_unit(count, spline_width)
+    products = sums.T[:batch] * grid.knots_per_unit
     return nan_where_nan(x, products)
 
 
@@ -126,15 +128,14 @@ def accumulate(
     x: jax.Array,
     direction: jax.Array | None,
     grad_y: jax.Array,
-    num_control_points: int,
-    spline_width: float,
+    grid: Grid,
     target: Target,
 ) -> jax.Array:
     """Return Φᵀ gy, a tile of (knots, outputs) of one feature per program."""
     in_features, affine = x.shape[1], direction is None
     inputs, gy = _inputs(x, direction), _padded(grad_y, (ROWS, OUTPUTS))
-    knots = _knot_tile(num_control_points)
-    count = -(-num_control_points // knots) * knots
+    knots = _knot_tile(grid.num_control_points)
+    count = -(-grid.num_control_points // knots) * knots
 
     def kernel(*refs):  # type: ignore[no-untyped-def]
         *input_refs, gy_ref, grad_ref = refs
@@ -143,7 +144,7 @@ def accumulate(
         def rows(n, grad):  # type: ignore[no-untyped-def]
             part = pl.ds(n * ROWS, ROWS)
             tile = _read(input_refs, part)
-            interval, weight = weights(*tile, num_control_points, spline_width)
+            interval, weight = locate_along(*tile, grid)
             basis = _basis(interval, weight, first, knots, affine)
             return grad + _dot(basis.T, gy_ref[part], target)
 
@@ -160,12 +161,12 @@ def accumulate(
         x.dtype,
         target,
     )(*inputs, gy)
-    return grad[:, :num_control_points, : grad_y.shape[1]]
+    return grad[:, : grid.num_control_points, : grad_y.shape[1]]
 
 
 def _call(
     kernel: Kernel,
-    grid: tuple[int, ...],
+    programs: tuple[int, ...],
     in_specs: list[pl.BlockSpec],
     out_specs: pl.BlockSpec,
     shape: tuple[int, ...],
@@ -174,7 +175,7 @@ def _call(
 ) -> Callable[..., jax.Array]:
     return pl.pallas_call(
         kernel,
-        grid=grid,
+        grid=programs,
         in_specs=in_specs,
         out_specs=out_specs,
         out_shape=jax.ShapeDtypeStruct(shape, dtype),  # type: ignore[no-untyped-call]
@@ -201,7 +202,7 @@ def _basis(
     interval: jax.Array, weight: jax.Array, first: int | jax.Array, knots: int, affine: bool
 ) -> jax.Array:
     """Return Φ of one feature at knots `first` and on, (rows, knots)."""
-    offset = first + lax.iota(jnp.int32, knots) - interval[:, None]
+    offset = first + lax.iota(jnp.int32, knots)[None] - interval[:, None]
     right = jnp.where(offset == 1, weight[:, None], 0)
     return jnp.where(offset == 0, float(affine) - weight[:, None], right)
 

@@ -161,18 +161,17 @@ def _reaching(where: str, model: Any, data: Any, in_features: int) -> list[Array
         got = type(model).__qualname__
         raise TypeError(validate.message(where, "model", constraint, got, remedy))
     found: list[list[Array]] = [[] for _ in model.layers]
-    watchers = [lambda given, layer=layer: layer.append(to_numpy(given)) for layer in found]
+    callbacks = [lambda inputs, layer=layer: layer.append(to_numpy(inputs)) for layer in found]
     first = model.layers[0]
-    given: Any
+    rows: Any
     with keeping(first):
         if package == "kanditioned_torch":
             import torch
 
-            given = torch.as_tensor(x).to(first.theta.dtype)
-            import_module(f"{package}.batches").record_layer_inputs(where, model, given, watchers)
+            rows = torch.as_tensor(x).to(first.theta.dtype)
         else:
-            given = x.astype(first.theta.dtype)
-            import_module(f"{package}.observation").observe(where, model, given, watchers)
+            rows = x.astype(first.theta.dtype)
+        import_module(f"{package}.batches").record_layer_inputs(where, model, rows, callbacks)
     return [np.concatenate(layer) for layer in found]
 
 

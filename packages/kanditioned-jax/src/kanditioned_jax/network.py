@@ -10,24 +10,24 @@ from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 
-from kanditioned_spec import validate
-from kanditioned_spec.domain import KEEP, Magnitudes, checked_coverage
+from kanditioned_spec import checkpoint, domain, validate
+from kanditioned_spec.network import EPSILON
 
-from . import checkpoint
-from .domain import fitted
+from . import resampling
+from .arguments import flag, floating_array, floating_dtype, random_key
+from .arrays import array_from_file, from_file, refused, to_file
+from .batches import Data, record_layer_inputs
 from .grid import compute_dtype
 from .initializers import slopes
 from .layer import KANLayer
-from .observation import Data, observe
 
 NORMS = ("layer", "none")
-EPSILON = 1e-5
-"""Added to the variance by layer normalisation."""
+"""Batch normalisation has a state and is in `nnx`."""
 
 
-@jax.tree_util.register_pytree_with_keys_class
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class KAN:
     """A Kolmogorov-Arnold network: normalisation, then a `KANLayer`, for each pair of widths.
@@ -81,26 +81,35 @@ class KAN:
         dtype: DTypeLike = jnp.float32,
         **layer_options: Any,
     ) -> None:
-        widths = checked_widths(widths)
-        validate.choice("KAN", "norm", norm, NORMS)
-        check_norm(norm, widths)
+        where = type(self).__name__
+        widths = validate.widths(where, widths)
+        validate.norm(where, norm, widths, NORMS)
+        dtype = floating_dtype(where, dtype)
         pairs = list(pairwise(widths))
-        keys = split(key, 2 * len(pairs))
+        keys = split_key(where, key, 2 * len(pairs))
         layers = tuple(
             KANLayer(i, o, key=k, dtype=dtype, **layer_options)
             for (i, o), k in zip(pairs, keys[: len(pairs)], strict=True)
         )
         residuals = tuple(
-            slopes("KAN", "random_normal", i, o, k, compute_dtype(dtype)).astype(dtype)
+            slopes(where, "random_normal", i, o, k, compute_dtype(dtype)).astype(dtype)
             for (i, o), k in zip(pairs, keys[len(pairs) :], strict=True)
-            if residual
+            if flag(where, "residual", residual)
         )
-        self._set(layers, residuals, norm, checked_dropout(dropout))
+        self._set(layers, residuals, norm, validate.dropout(where, dropout))
 
     @classmethod
-    def init(cls, key: jax.Array | int, *arguments: Any, **options: Any) -> Self:
-        """Build a network from a key and the arguments of `KAN`, in the idiom of JAX."""
-        return cls(*arguments, key=key, **options)
+    def of(
+        cls,
+        layers: Sequence[KANLayer],
+        residuals: Sequence[jax.Array],
+        norm: str,
+        dropout: float,
+    ) -> Self:
+        """Put a network together from its parts, unchecked."""
+        network = object.__new__(cls)
+        network._set(tuple(layers), tuple(residuals), norm, dropout)
+        return network
 
     def __call__(self, x: ArrayLike, *, key: jax.Array | None = None) -> jax.Array:
         """Evaluate the network at `x` of shape (..., widths[0]).
@@ -109,23 +118,26 @@ class KAN:
             x: Inputs.
             key: Source of dropout, for training; without it nothing is dropped.
         """
-        return self.run(x, key)[0]
+        return self._run(type(self).__name__, x, key)[-1]
 
-    def run(
-        self, x: ArrayLike, key: jax.Array | None = None
-    ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-        """Return the outputs, and the inputs of every layer on the way: what reaches it."""
-        y, given = jnp.asarray(x), []
-        keys = split(key, len(self.layers))
+    def layer_inputs(self, x: ArrayLike) -> tuple[jax.Array, ...]:
+        """Return what reaches every layer, (..., widths[n]), when `x` reaches the network."""
+        return self._run(f"{type(self).__name__}.layer_inputs", x, None)[:-1]
+
+    def _run(self, where: str, x: ArrayLike, key: jax.Array | None) -> tuple[jax.Array, ...]:
+        """Return the inputs of every layer, and the outputs."""
+        y, inputs = floating_array(where, "x", x), []
+        validate.last_dimension(where, "x", y.shape, self.layers[0].in_features)
+        keys = split_key(where, key, len(self.layers))
         for index, layer in enumerate(self.layers):
             if index > 0 and self.dropout:
-                y = _dropped(y, self.dropout, keys[index])
+                y = _drop(y, self.dropout, keys[index])
             normalised = layer_norm(y) if self.norm == "layer" else y
-            given.append(normalised)
+            inputs.append(normalised)
             y = layer(normalised)
             if self.residuals:
                 y = y + normalised @ self.residuals[index]
-        return y, tuple(given)
+        return (*inputs, y)
 
     def penalty(self, scaling: str = "knots") -> jax.Array:
         """Return the sum of the layers' smoothness penalties, see `KANLayer.penalty`."""
@@ -133,11 +145,11 @@ class KAN:
 
     def refine(self, num_control_points: int) -> Self:
         """Return the same functions on another number of control points, see `KANLayer.refine`."""
-        return self._rebuilt(lambda layer: layer.refine(num_control_points))
+        return self._rebuild(lambda layer: layer.refine(num_control_points))
 
     def widen(self, intervals: int) -> Self:
         """Return the same functions on wider domains, see `KANLayer.widen`."""
-        return self._rebuilt(lambda layer: layer.widen(intervals))
+        return self._rebuild(lambda layer: layer.widen(intervals))
 
     def fit_domain(self, data: Data, *, coverage: float = 0.99, keep: str = "spacing") -> Self:
         """Return the same functions with the domain of each layer fitted to what reaches it.
@@ -150,16 +162,20 @@ class KAN:
             keep: `"spacing"` or `"num_control_points"`.
         """
         where = "KAN.fit_domain"
-        share = checked_coverage(where, coverage)
-        validate.choice(where, "keep", keep, KEEP)
-        magnitudes = [Magnitudes(layer.in_features) for layer in self.layers]
-        observe(where, self, data, [found.add for found in magnitudes])
-        reaches = iter([found.reach(where, share) for found in magnitudes])
-        return self._rebuilt(lambda layer: fitted(layer, next(reaches), keep))
+        share = validate.coverage(where, coverage)
+        validate.choice(where, "keep", keep, domain.KEEP)
+        magnitudes = [domain.Magnitudes(layer.in_features) for layer in self.layers]
+        record_layer_inputs(where, self, data, [counts.add for counts in magnitudes])
+        reaches = iter([counts.reach(where, share) for counts in magnitudes])
+        return self._rebuild(
+            lambda layer: layer.of(
+                *resampling.fit_domain(where, layer.theta, layer.config, next(reaches), keep)
+            )
+        )
 
     def reparameterize(self, parameterization: str, **options: Any) -> Self:
         """Return the same functions in other coordinates, see `KANLayer.reparameterize`."""
-        return self._rebuilt(lambda layer: layer.reparameterize(parameterization, **options))
+        return self._rebuild(lambda layer: layer.reparameterize(parameterization, **options))
 
     def plot(self, data: Any = None, **options: Any) -> Any:
         """Draw the network as a diagram, as `kanditioned.plot.plot_network` says.
@@ -174,8 +190,12 @@ class KAN:
         return plot.plot_network(self, data, **options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a checkpoint that every backend reads."""
-        checkpoint.save_network(path, self)
+        """Write the network to a file that every backend reads, whole or not at all."""
+        layers = [to_file(layer.theta, layer.config) for layer in self.layers]
+        residuals = [np.asarray(matrix).T for matrix in self.residuals]
+        checkpoint.write_network(
+            path, checkpoint.Network(layers, self.norm, self.dropout, residuals)
+        )
 
     @classmethod
     def load(
@@ -187,46 +207,28 @@ class KAN:
             CheckpointError: The file is damaged or newer, or its network has batch normalisation.
             ValueError: It holds float64, and JAX is not set to keep that.
         """
-        return checkpoint.load_network(cls, path, impl, precision)
+        where = f"{cls.__name__}.load"
+        network = checkpoint.read_network(path, where)
+        if network.norm not in NORMS:
+            raise refused(where, 'with the norm "layer" or "none"', f'"{network.norm}"')
+        if network.input_map is not None:
+            raise refused(where, "without an input map", "one with it")
+        layers = [
+            KANLayer.of(*from_file(where, layer, impl, precision)) for layer in network.layers
+        ]
+        residuals = [array_from_file(where, matrix).T for matrix in network.residuals]
+        return cls.of(layers, residuals, network.norm, network.dropout)
 
-    def _rebuilt(self, rebuild: Callable[[KANLayer], KANLayer]) -> Self:
-        return self.of(tuple(map(rebuild, self.layers)), self.residuals, self.norm, self.dropout)
+    def _rebuild(self, change: Callable[[KANLayer], KANLayer]) -> Self:
+        return self.of([*map(change, self.layers)], self.residuals, self.norm, self.dropout)
 
-    @classmethod
-    def of(
-        cls,
-        layers: tuple[KANLayer, ...],
-        residuals: tuple[jax.Array, ...],
-        norm: str,
-        dropout: float,
-    ) -> Self:
-        """Put a network together from its parts, unchecked."""
-        network = object.__new__(cls)
-        network._set(layers, residuals, norm, dropout)
-        return network
+    def _set(self, *values: Any) -> None:
+        for name, value in zip((*_CHILDREN, *_STATIC), values, strict=True):
+            object.__setattr__(self, name, value)
 
-    def _set(
-        self,
-        layers: tuple[KANLayer, ...],
-        residuals: tuple[jax.Array, ...],
-        norm: str,
-        dropout: float,
-    ) -> None:
-        object.__setattr__(self, "layers", layers)
-        object.__setattr__(self, "residuals", residuals)
-        object.__setattr__(self, "norm", norm)
-        object.__setattr__(self, "dropout", dropout)
-
-    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, Any], ...], tuple[str, float]]:
-        """Take the network apart, for JAX."""
-        children = ("layers", "residuals")
-        keyed = tuple((jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in children)
-        return keyed, (self.norm, self.dropout)
-
-    @classmethod
-    def tree_unflatten(cls, static: tuple[str, float], children: tuple[Any, Any]) -> Self:
-        """Put the network together again, for JAX."""
-        return cls.of(*children, *static)
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _register(cls)
 
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))
@@ -247,67 +249,33 @@ def layer_norm(x: jax.Array) -> jax.Array:
     return (centred * jax.lax.rsqrt(variance + EPSILON)).astype(x.dtype)
 
 
-def checked_widths(widths: object) -> tuple[int, ...]:
-    """Return the numbers of features of a network.
-
-    Raises:
-        ValueError: They are not a list or tuple of at least two.
-    """
-    if not isinstance(widths, (list, tuple)) or len(widths) < 2:
-        raise ValueError(
-            validate.message(
-                "KAN",
-                "widths",
-                "a list or tuple of at least two numbers of features",
-                repr(widths),
-                "For example [4, 16, 1]: four inputs, sixteen hidden features, one output.",
-            )
-        )
-    return tuple(validate.feature_count("KAN", "widths", width) for width in widths)
+def split_key(where: str, key: jax.Array | int | None, count: int) -> Sequence[jax.Array | None]:
+    """Return as many keys from one, or as many times None."""
+    source = random_key(where, key)
+    return [None] * count if source is None else list(jax.random.split(source, count))
 
 
-def check_norm(norm: str, widths: Sequence[int]) -> None:
-    """Check that layer normalisation has three features or more to work on.
-
-    Raises:
-        ValueError: It has not.
-    """
-    features = min(widths[:-1])
-    if norm == "layer" and features < 3:
-        raise ValueError(
-            validate.message(
-                "KAN",
-                "norm",
-                '"none" before a layer of one or two features',
-                f'"layer" with {features}',
-                "Normalising over so few features leaves at most their order.",
-            )
-        )
-
-
-def checked_dropout(dropout: float) -> float:
-    """Return a probability of dropping a feature.
-
-    Raises:
-        TypeError: It is not a number.
-        ValueError: It is outside [0, 1).
-    """
-    constraint, remedy = "a number in [0, 1)", "It is the share of hidden features to drop."
-    probability = validate.finite_real("KAN", "dropout", dropout, constraint, remedy, zero=True)
-    if probability >= 1:
-        raise ValueError(validate.message("KAN", "dropout", constraint, probability, remedy))
-    return probability
-
-
-def _dropped(x: jax.Array, probability: float, key: jax.Array | None) -> jax.Array:
+def _drop(x: jax.Array, probability: float, key: jax.Array | None) -> jax.Array:
     if key is None:
         return x
     kept = jax.random.bernoulli(key, 1 - probability, x.shape)
     return jnp.where(kept, x / (1 - probability), 0)
 
 
-def split(key: jax.Array | int | None, count: int) -> Sequence[jax.Array | None]:
-    """Return as many keys from one, or as many times None."""
-    if key is None:
-        return [None] * count
-    return list(jax.random.split(jax.random.key(key) if isinstance(key, int) else key, count))
+def _register(kind: type[KAN]) -> None:
+    """Make a class of networks known to JAX as a pytree of layers and residuals."""
+
+    def flatten(network: KAN) -> tuple[Any, Any]:
+        children = ((jax.tree_util.GetAttrKey(n), getattr(network, n)) for n in _CHILDREN)
+        return tuple(children), tuple(getattr(network, name) for name in _STATIC)
+
+    def unflatten(static: Any, children: Any) -> KAN:  # which JAX may fill with anything
+        network = object.__new__(kind)
+        network._set(*children, *static)
+        return network
+
+    jax.tree_util.register_pytree_with_keys(kind, flatten, unflatten)
+
+
+_CHILDREN, _STATIC = ("layers", "residuals"), ("norm", "dropout")
+_register(KAN)

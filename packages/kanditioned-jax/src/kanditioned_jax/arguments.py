@@ -1,0 +1,79 @@
+"""What callers may give where JAX would say something else: arrays, dtypes, keys, flags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike, DTypeLike
+
+from kanditioned_spec import validate
+
+
+def floating_array(where: str, argument: str, value: ArrayLike) -> jax.Array:
+    """Return what a caller gives as an array of floating numbers.
+
+    Raises:
+        TypeError: It is none.
+    """
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError, OverflowError):
+        remedy = "For example a JAX or a NumPy array."
+        raise TypeError(
+            validate.message(where, argument, "an array", type(value).__name__, remedy)
+        ) from None
+    validate.floating(where, argument, jnp.issubdtype(array.dtype, jnp.floating), array.dtype)
+    return array
+
+
+def floating_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
+    """Return a dtype of floating numbers.
+
+    Raises:
+        TypeError: It is none.
+    """
+    try:
+        known = None if dtype is None else jnp.dtype(dtype)
+    except TypeError:
+        known = None
+    is_floating = known is not None and jnp.issubdtype(known, jnp.floating)
+    validate.floating(where, "dtype", is_floating, repr(dtype))
+    return jnp.dtype(dtype)
+
+
+def random_key(where: str, key: Any) -> jax.Array | None:
+    """Return a source of random numbers: a key of `jax.random`, one of a seed, or None.
+
+    Raises:
+        TypeError: It is none of these.
+        ValueError: A seed has more than 64 bits.
+    """
+    if key is None:
+        return None
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        if not -(2**63) <= key < 2**63:
+            constraint, remedy = "a seed of 64 bits", "Any such integer is one."
+            raise ValueError(validate.message(where, "key", constraint, key, remedy))
+        return jax.random.key(int(key))
+    if isinstance(key, jax.Array):
+        is_key = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+        if (is_key and key.ndim == 0) or (key.dtype == jnp.uint32 and key.ndim == 1):
+            return key
+    constraint, remedy = "a key of jax.random or a seed", "For example jax.random.key(0)."
+    got = f"an array of {key.dtype}" if isinstance(key, jax.Array) else repr(key)
+    raise TypeError(validate.message(where, "key", constraint, got, remedy))
+
+
+def flag(where: str, argument: str, value: Any) -> bool:
+    """Return True or False.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        remedy = "Names and numbers are not taken for one of them."
+        raise TypeError(validate.message(where, argument, "True or False", repr(value), remedy))
+    return bool(value)
