@@ -134,7 +134,7 @@ def test_importance_is_that_of_torch_and_of_the_spread_of_outputs(tmp_path):
     np.testing.assert_allclose(importance(first, inputs), scores[0])
     model.save(tmp_path / "model")
     loaded = there.KAN.load(tmp_path / "model")
-    measure = getattr(there, "importance", there.KAN.importance)
+    measure = there.importance
     for ours, theirs in zip(scores, measure(loaded, torch.from_numpy(x)), strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4)
     for ours, theirs in zip(importance(model), measure(loaded), strict=True):

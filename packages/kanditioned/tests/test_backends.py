@@ -110,11 +110,11 @@ def test_load_reads_a_layer_or_a_network(
     np.testing.assert_allclose(got, model(arrays[writer](x)).tolist(), rtol=1e-5, atol=1e-6)
 
 
-def test_an_absent_backend_says_what_is_installed_and_how_to_get_it(
+def test_an_absent_backend_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(registry.ENVIRONMENT_VARIABLE, "absent_package.module:backend")
-    with pytest.raises(BackendNotInstalledError, match=r"Installed: .*torch.*pip install \"absent"):
+    with pytest.raises(BackendNotInstalledError, match=r"no module 'absent_package'"):
         kanditioned.KANLayer  # noqa: B018
 
 
@@ -155,13 +155,13 @@ MISSING = {
     "adam": (
         "tqdm",
         "from kanditioned.estimators import KANRegressor\n"
-        "KANRegressor(solver='adam').fit([[0.0], [1.0]], [0.0, 1.0])",
+        "KANRegressor((2,)).fit([[0.0], [1.0]], [0.0, 1.0])",
         "kanditioned[sklearn]",
     ),
     "jax estimators": (
         "optax",
         "from kanditioned.estimators import KANRegressor\n"
-        "KANRegressor(backend='jax').fit([[0.0], [1.0]], [0.0, 1.0])",
+        "KANRegressor((2,), backend='jax').fit([[0.0], [1.0]], [0.0, 1.0])",
         "kanditioned[jax]",
     ),
     "demo": ("tqdm", "import kanditioned.demo.__main__", "kanditioned[sklearn]"),

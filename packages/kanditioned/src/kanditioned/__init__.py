@@ -17,7 +17,16 @@ from .export import export
 from .plot import plot_edges, plot_layer, plot_network
 
 if TYPE_CHECKING:  # PyTorch stands for every backend: it is the first of the default order
-    from kanditioned_torch import KAN, KANLayer, exportable, param_groups, spline_forward
+    from kanditioned_torch import (
+        KAN,
+        KANLayer,
+        exportable,
+        flatten_edges,
+        importance,
+        param_groups,
+        prune,
+        spline_forward,
+    )
 
     from . import jax, torch
 
@@ -26,12 +35,15 @@ __all__ = [
     "KANLayer",
     "export",
     "exportable",
+    "flatten_edges",
+    "importance",
     "jax",
     "load",
     "param_groups",
     "plot_edges",
     "plot_layer",
     "plot_network",
+    "prune",
     "spline_forward",
     "torch",
 ]

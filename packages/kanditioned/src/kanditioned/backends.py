@@ -14,8 +14,17 @@ from typing import Any
 
 from kanditioned_spec import checkpoint, registry, validate
 
-FROM_BACKEND = ("KAN", "KANLayer", "exportable", "param_groups", "spline_forward")
-"""Names that `kanditioned` has from the package of the selected backend."""
+FROM_BACKEND = (
+    "KAN",
+    "KANLayer",
+    "exportable",
+    "flatten_edges",
+    "importance",
+    "param_groups",
+    "prune",
+    "spline_forward",
+)
+"""Names that `kanditioned` has from the package of the selected backend, where that has them."""
 
 
 def packages() -> dict[str, str]:

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanditioned_spec import validate
-from kanditioned_spec.grid import locate
+from kanditioned_spec import Grid, validate
+from kanditioned_spec.edges import Moments
 
 Array = npt.NDArray[np.float64]
 
 
 def values(points: Array, x: Array, spline_width: float) -> Array:
     """Evaluate control points (K, ...) of one input's edges at its values (N,), giving (N, ...)."""
-    interval, fraction = locate(x, len(points), spline_width)
+    interval, fraction = Grid(len(points), spline_width).locate(x)
     weight = fraction.reshape(-1, *[1] * (points.ndim - 1))
     result: Array = points[interval] + weight * (points[interval + 1] - points[interval])
     return result
@@ -32,11 +32,12 @@ def importance(points: Array, spline_width: float, data: Array | None = None) ->
         spline_width: Width of the domain in input units.
         data: Inputs (N, I) over which it is taken. By default the domain, evenly.
     """
-    even = np.linspace(-spline_width / 2, spline_width / 2, 201)
-    columns = [even] * len(points) if data is None else list(data.T)
-    return np.stack(
-        [values(c, x, spline_width).std(axis=0) for c, x in zip(points, columns, strict=True)]
-    )
+    grid = Grid(points.shape[1], spline_width)
+    if data is None:
+        return Moments.uniform(len(points), grid).spread(points).std
+    moments = Moments(len(points), grid)
+    moments.add(data)
+    return moments.spread(points).std
 
 
 def to_numpy(array: Any) -> Array:

@@ -91,7 +91,7 @@ def plot_network(
 
     The more an edge matters, the darker it is: by its importance, the standard deviation of its
     output, relative to the largest in its layer. Edges below 1 % of that are left out, as those
-    are that `KAN.prune` made constant, and so are nodes without any edge that is drawn.
+    are that `prune` made constant, and so are nodes without any edge that is drawn.
 
     Every curve has a scale of its own, so that its form shows. It covers the domain, or 99 % of
     what reaches the layer. Normalisations and residual branches are not drawn: a node stands for
