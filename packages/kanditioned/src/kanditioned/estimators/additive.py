@@ -167,7 +167,9 @@ def _finished(
                 grid = grid + surfaces[t.pair].effects
             surfaces[t.pair] = Surface(t.pair, t.columns, grid)
             edf_of_pairs[t.pair] = edf_of_pairs.get(t.pair, 0.0) + share * float(each[block].sum())
-        posteriors.append(_posterior(columns, design, found))
+        # The average of B fits has seen all rows, each fit (B - 1)/B of them.
+        seen = 1.0 if len(fits) == 1 else 1.0 - share
+        posteriors.append(_posterior(columns, design, found).scaled(seen))
     terms = tuple(Term(*pair) for pair in zip(columns, effects, strict=True))
     order = sorted(pair for pair in surfaces if edf_of_pairs[pair] > NO_EFFECT)
     intercept = share * np.sum([found.intercept for found in fits], axis=0)

@@ -7,7 +7,7 @@ With the penalties as a normal prior, β has the posterior covariance φ V, V = 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -74,6 +74,14 @@ class Posterior:
             tuple(columns), tuple(design.bases), tuple(design.tensors), tuple(active),
             tuple(roots), tuple(means), dispersion, dispersion / weights,
         )  # fmt: skip
+
+    def scaled(self, factor: float) -> Posterior:
+        """Multiply every variance."""
+        return replace(
+            self,
+            dispersion=factor * self.dispersion,
+            intercept_variance=factor * self.intercept_variance,
+        )
 
     def design(self, table: Sequence[Objects]) -> Design:
         """Return the design of other rows."""
