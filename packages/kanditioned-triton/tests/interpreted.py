@@ -146,10 +146,11 @@ class TestShares:
 
     def test_count(self) -> None:
         gpu = Device("sm_90", units=132)
-        assert launch._shared(200, 10_000, 64, 4, gpu) == (1, 10_000)
-        assert launch._shared(10, 10_000, 64, 4, gpu) == (14, 715)
-        assert launch._shared(10, 100, 64, 4, gpu) == (2, 50)
-        assert launch._shared(1, 10_000, 64, launch.SHARE_BYTES, gpu) == (1, 10_000)
+        assert launch._shared(200, 10_000, 64, 4, gpu, 1) == (1, 10_000)
+        assert launch._shared(10, 10_000, 64, 4, gpu, 1) == (14, 715)
+        assert launch._shared(10, 10_000, 64, 4, gpu, 8) == (14, 720)
+        assert launch._shared(10, 100, 64, 4, gpu, 1) == (2, 50)
+        assert launch._shared(1, 10_000, 64, launch.SHARE_BYTES, gpu, 1) == (1, 10_000)
 
 
 class TestNonFinite:

@@ -59,7 +59,7 @@ class TestScripts:
     @pytest.mark.parametrize(
         ("count", "kernels"),
         [(5, ["dense_interpolate", "dense_contract", "accumulate"]),
-         (37, ["lookup_interpolate", "lookup_contract", "bucketed_accumulate", "bucket"])],
+         (37, ["lookup_interpolate", "lookup_contract", "bucketed_accumulate"])],
     )  # fmt: skip
     def test_autotune(
         self, count: int, kernels: list[str], monkeypatch: pytest.MonkeyPatch

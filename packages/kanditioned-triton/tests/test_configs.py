@@ -11,31 +11,31 @@ import pytest
 from kanditioned_triton import configs
 from kanditioned_triton.configs import Config
 
+PRECISIONS = ("medium", "high", "highest", "float64")
 KERNELS = {
-    "dense_interpolate": (16, 32),
-    "dense_contract": (16, 32),
-    "accumulate": (16, 32, 64),
-    "bucketed_accumulate": (16, 32, 64),
-    "lookup_interpolate": (16, 32, 64),
-    "lookup_contract": (16, 32, 64),
-    "bucket": (32, 64),
+    "dense_interpolate": PRECISIONS[:3],
+    "dense_contract": PRECISIONS[:3],
+    "accumulate": PRECISIONS,
+    "bucketed_accumulate": PRECISIONS,
+    "lookup_interpolate": PRECISIONS,
+    "lookup_contract": PRECISIONS,
 }
 
 
 @pytest.mark.parametrize("family", [*configs.FAMILIES, configs.INTERPRETER])
 def test_table_has_every_kernel(family: str) -> None:
-    for kernel, sizes in KERNELS.items():
-        for bits in sizes:
-            config = configs.config(family, kernel, bits)
+    for kernel, precisions in KERNELS.items():
+        for precision in precisions:
+            config = configs.config(family, kernel, precision)
             for side in (config.block_b, config.block_g, config.block_o):
                 assert side & (side - 1) == 0
     for kernel in ("dense_interpolate", "dense_contract", "accumulate"):
-        assert all(configs.dense_up_to(family, kernel, bits) >= 0 for bits in (16, 32, 64))
+        assert all(configs.dense_up_to(family, kernel, name) >= 0 for name in PRECISIONS)
 
 
 def test_unknown_entry() -> None:
-    with pytest.raises(LookupError, match=r"configs\.json has no entry for sm_90, nothing, 16"):
-        configs.config("sm_90", "nothing", 16)
+    with pytest.raises(LookupError, match=r"configs\.json has no entry for sm_90, nothing, medium"):
+        configs.config("sm_90", "nothing", "medium")
 
 
 def test_fitted_shrinks_to_the_problem() -> None:
@@ -63,21 +63,21 @@ def test_table_is_stored_as_it_is_written() -> None:
 def test_measured_entries_replace_those_of_their_family(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    best = {("accumulate", 16): Config(64, 8, 64, num_warps=4, num_stages=4)}
+    best = {("accumulate", "medium"): Config(64, 8, 64, num_warps=4, num_stages=4)}
     contents = configs.replaced("sm_90", best, {"device": "a test"})
     with configs.using(contents):
-        assert configs.config("sm_90", "accumulate", 16) == best["accumulate", 16]
-        assert configs.config("sm_90", "accumulate", 32).num_warps == 8
-        assert configs.config("sm_80", "accumulate", 16).num_warps == 8
-    assert configs.config("sm_90", "accumulate", 16).num_warps == 8
+        assert configs.config("sm_90", "accumulate", "medium") == best["accumulate", "medium"]
+        assert configs.config("sm_90", "accumulate", "high").num_warps == 8
+        assert configs.config("sm_80", "accumulate", "medium").num_warps == 8
+    assert configs.config("sm_90", "accumulate", "medium").num_warps == 8
     file = tmp_path / "configs.json"
     file.write_text(configs.text(contents), encoding="utf-8")
     monkeypatch.setenv(configs.ENVIRONMENT_VARIABLE, str(file))
     monkeypatch.setattr(configs, "_IN_USE", [])
-    assert configs.config("sm_90", "accumulate", 16) == best["accumulate", 16]
+    assert configs.config("sm_90", "accumulate", "medium") == best["accumulate", "medium"]
 
 
 def test_limits_can_be_replaced() -> None:
     with configs.using(configs.replaced("sm_90", {}, dense_up_to=0)):
-        assert configs.dense_up_to("sm_90", "accumulate", 16) == 0
-    assert configs.dense_up_to("sm_90", "accumulate", 16) > 0
+        assert configs.dense_up_to("sm_90", "accumulate", "medium") == 0
+    assert configs.dense_up_to("sm_90", "accumulate", "medium") > 0

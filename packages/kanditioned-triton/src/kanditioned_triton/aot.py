@@ -22,6 +22,7 @@ from typing import Any
 os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")  # its default changes in Triton 3.10
 
 import triton
+import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
@@ -37,8 +38,9 @@ TARGETS = {
 }
 SHARED_MEMORY = {"sm_80": 99 * 1024, "sm_90": 227 * 1024, "sm_100": 227 * 1024, "gfx942": 64 * 1024}
 """Bytes that a program may use; for sm_80 those of the smallest GPU that shares its configs."""
-STORED = {16: "bfloat16", 32: "float32", 64: "float64"}
-_BITS = {name: bits for bits, name in STORED.items()}
+SORT = ("count_keys", "place_samples")
+STORED = {"medium": "bfloat16", "high": "float32", "highest": "float32", "float64": "float64"}
+"""What is stored, of the kinds that are computed at a precision: what takes most memory."""
 _POINTERS = {"float64": "*fp64", "float32": "*fp32", "float16": "*fp16", "bfloat16": "*bf16"}
 _MATRIX = r"\b(HMMA|HGMMA|DMMA|UTC\w*MMA)\b|\b(v_mfma)_"
 
@@ -89,34 +91,32 @@ def jobs(family: str) -> Iterator[Job]:
     """
     seen = set()
     for row in configs.rows():
-        kernel, entry = row["kernel"], (row["kernel"], *row["bits"])
+        kernel, entry = row["kernel"], (row["kernel"], *row["precision"])
         if row["family"] != family or entry in seen:
             continue
         seen.add(entry)
         config = Config(**row["config"])
-        is_lookup = kernel in ("lookup_interpolate", "lookup_contract", "bucket")
-        for bits in row["bits"]:
-            count = 8 if kernel.startswith(("dense", "accumulate")) else 128
-            highest = Job(kernel, config, STORED[bits], "highest", count)
-            yield highest
-            if is_lookup or bits == 64:
-                continue
-            yield replace(highest, precision="high" if bits == 32 else "medium")
-            yield replace(highest, config=configs.fitted(config, 1, 1, 1))
+        count = 8 if kernel.startswith(("dense", "accumulate")) else 128
+        for precision in row["precision"]:
+            job = Job(kernel, config, STORED[precision], precision, count)
+            yield job
+            if not kernel.startswith("lookup") and precision != "float64":
+                yield replace(job, config=configs.fitted(config, 1, 1, 1))
+    for kernel in SORT:
+        yield Job(kernel, configs.SORT, "float32", "highest", 128)
 
 
 def compile(job: Job, family: str) -> Report:
     """Compile a job for a family and read registers, memory and instructions."""
     target = TARGETS[family]
-    kernel, types, constants = _arguments(job, is_hip=target.backend == "hip")
+    kernel, types, constants = _arguments(job)
     aligned = {name for name in types if name.startswith(_DIVISIBLE) or name.endswith("_ptr")}
     signature = {**types, **dict.fromkeys(constants, "constexpr")}
     attributes = {
         (kernel.arg_names.index(name),): [["tt.divisibility", 16]] for name in sorted(aligned)
     }
-    options = {"num_warps": job.config.num_warps, "num_stages": job.config.num_stages}
     source = ASTSource(kernel, signature, constants, attributes)
-    compiled = triton.compile(source, target=target, options=options)
+    compiled = triton.compile(source, target=target, options=job.config.schedule())
     shared = int(compiled.metadata.shared)
     read = _read_amd if target.backend == "hip" else _read_nvidia
     return read(compiled, shared)
@@ -126,39 +126,48 @@ _DIVISIBLE = ("in_features", "out_features", "feature_share", "batch_share", "st
 _UNIT_STRIDES = ("stride_xi", "stride_co", "stride_go")
 
 
-def _arguments(job: Job, *, is_hip: bool) -> tuple[Any, dict[str, str], dict[str, Any]]:
+def _arguments(job: Job) -> tuple[Any, dict[str, str], dict[str, Any]]:
     """Return kernel, argument types and compile-time arguments, as `launch` would give them."""
     is_bucketed = job.kernel == "bucketed_accumulate"
     kernel = getattr(kernels, "accumulate" if is_bucketed else job.kernel)
     groups = triton.cdiv(job.num_control_points, kernels.GROUP)
-    how = _arithmetic(job, is_hip)
+    how = _arithmetic(job)
     config = job.config
+    chunk = config.block_g if is_bucketed or job.kernel in SORT else 1
+    chunks = triton.cdiv(groups, chunk)
     known: dict[str, Any] = {
-        **how.constants(),
+        **how.constants("WEIGHT", "VALUE"),
+        **how.constants("GY", "C"),
         **dict.fromkeys(_UNIT_STRIDES, 1),
         "v_ptr": None,
         "stride_vb": 0,
         "stride_vi": 0,
-        "SPLINE_WIDTH": 4.0,
         "HAS_DIRECTION": False,
         "BUCKETED": is_bucketed,
         "INTERPRETED": False,
-        "FEATURE_GROUPS": groups,
+        "CHUNKS": chunks,
+        "CHUNK": chunk,
+        "IS_EVEN": True,
         "BLOCK_B": config.block_b,
         "BLOCK_G": config.block_g,
         "BLOCK_O": config.block_o,
         "BLOCK_K": config.block_o,
+        "KNOTS": chunk * kernels.GROUP,
+        "OFFSET": tl.int32,
+        "PART": configs.PART,
         "BLOCK_F": config.block_g,
         "NARROW": 16,
     }
-    if not is_bucketed and job.kernel != "bucket":
-        known |= {"order_ptr": None, "starts_ptr": None}
+    if not is_bucketed and job.kernel not in SORT:
+        known |= {"order_ptr": None, "start_ptr": None}
     types, constants = {}, {}
     for name in kernel.arg_names:
         if name in known:
             constants[name] = known[name]
-        elif name in ("order_ptr", "starts_ptr", "next_ptr"):
+        elif name in ("order_ptr", "start_ptr", "count_ptr"):
             types[name] = "*i32"
+        elif name == "spline_width":
+            types[name] = "i64"
         elif name.endswith("_ptr"):
             types[name] = _POINTERS[job.stored]
         else:
@@ -166,13 +175,12 @@ def _arguments(job: Job, *, is_hip: bool) -> tuple[Any, dict[str, str], dict[str
     return kernel, types, constants
 
 
-def _arithmetic(job: Job, is_hip: bool) -> Arithmetic:
+def _arithmetic(job: Job) -> Arithmetic:
     compute = "float64" if job.stored == "float64" else "float32"
+    precision = "highest" if job.precision == "float64" else job.precision
     if "contract" in job.kernel:
-        return of_products(job.stored, job.stored, job.precision, compute=compute, is_hip=is_hip)
-    return of_weights(
-        job.stored, job.precision, compute=compute, has_direction=False, is_hip=is_hip
-    )
+        return of_products(job.stored, job.stored, precision, compute=compute)
+    return of_weights(job.stored, precision, compute=compute, has_direction=False)
 
 
 def _read_nvidia(compiled: Any, shared: int) -> Report:
@@ -245,8 +253,7 @@ def main(arguments: list[str]) -> None:
                 continue
             report = compile(job, name)
             if as_json:
-                bits = _BITS[job.stored]
-                entry = {"kernel": job.kernel, "bits": bits, **asdict(job.config)}
+                entry = {"kernel": job.kernel, "precision": job.precision, **asdict(job.config)}
                 print(json.dumps({**entry, **asdict(report)}))
                 continue
             print(

@@ -1,15 +1,17 @@
 """In which formats a kernel computes, for the formats in which its arguments are stored.
 
-Matrix units take factors of few digits and add in float32. Stored 16-bit numbers are such factors
-as they are; the weights of the hat basis are float32, and what is done with them is the precision:
+Matrix units take factors of 16 bits and add in float32. Stored 16-bit numbers are such factors as
+they are. A float32, a stored one or a weight of the hat basis, is a sum of 16-bit numbers, of as
+many as the precision says:
 
-    stored     "highest"                   "high"                  "medium"
-    float32    three TF32 products         TF32                    bfloat16
-    bfloat16   weights in three parts      weights in two parts    weights rounded
-    float16    weights in two parts        weights rounded         weights rounded
-    float64    float64                     float64                 float64
+    stored     "highest"              "high"                 "medium"
+    float32    three bfloat16         two                    one, rounded to bfloat16
+    bfloat16   weights in three       weights in two         weights rounded
+    float16    weights in two         weights rounded        weights rounded
+    float64    float64                float64                float64
 
-Products of two stored 16-bit numbers are exact at every precision.
+Three bfloat16 hold all 24 digits of a float32, two hold 16, of which TF32 has 11. Products of two
+stored 16-bit numbers are exact at every precision.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from typing import Any
 
 import triton.language as tl
 
-HALF = ("float16", "bfloat16")
-_PARTS = {
-    "bfloat16": {"highest": 3, "high": 2, "medium": 1},
-    "float16": {"highest": 2, "high": 1, "medium": 1},
-}
+_BFLOAT16_PARTS = {"highest": 3, "high": 2, "medium": 1}
+_FLOAT16_PARTS = {"highest": 2, "high": 1, "medium": 1}
+_EXACT_PARTS = {"bfloat16": 1, "float16": 2}
+"""Of bfloat16, in a stored number."""
+_PRECISIONS = {1: "medium", 2: "high", 3: "highest"}
 
 
 @dataclass(frozen=True)
@@ -33,34 +35,30 @@ class Arithmetic:
     Attributes:
         compute: Name of the dtype of positions, weights and sums.
         operand: Name of the dtype that factors are given to the matrix unit in.
-        parts: Numbers of that dtype that make up a weight.
-        input_precision: What `tl.dot` does with float32 factors.
+        parts: How many numbers of that dtype make up a factor: weights and stored values, or
+            grad_y and control points.
     """
 
     compute: str
     operand: str
-    parts: int = 1
-    input_precision: str = "ieee"
+    parts: tuple[int, int] = (1, 1)
 
     @property
-    def bits(self) -> int:
-        """Return the size of an operand."""
-        size: int = getattr(tl, self.operand).primitive_bitwidth
-        return size
+    def precision(self) -> str:
+        """Return what tiles are chosen by: `"float64"`, or the precision with as many parts."""
+        return "float64" if self.compute == "float64" else _PRECISIONS[max(self.parts)]
 
-    def constants(self) -> dict[str, Any]:
-        """Return the compile-time arguments that a dense kernel takes."""
+    def constants(self, first: str, second: str) -> dict[str, Any]:
+        """Return the compile-time arguments of a dense kernel that names its factors so."""
         return {
             "COMPUTE": getattr(tl, self.compute),
             "OPERAND": getattr(tl, self.operand),
-            "PARTS": self.parts,
-            "PRECISION": self.input_precision,
+            f"{first}_PARTS": self.parts[0],
+            f"{second}_PARTS": self.parts[1],
         }
 
 
-def of_weights(
-    values: str, precision: str, *, compute: str, has_direction: bool, is_hip: bool
-) -> Arithmetic:
+def of_weights(values: str, precision: str, *, compute: str, has_direction: bool) -> Arithmetic:
     """Choose the arithmetic of weights times stored values.
 
     Weights along a direction have any magnitude, which float16 has no room for; fractions have,
@@ -68,30 +66,21 @@ def of_weights(
     """
     if compute == "float64":
         return Arithmetic(compute, compute)
-    if values == "float16" and has_direction:
-        return _of_float32("high" if precision == "medium" else precision, is_hip)
-    if values in HALF:
-        return Arithmetic(compute, values, _PARTS[values][precision])
-    return _of_float32(precision, is_hip)
+    if values == "float16" and not has_direction:
+        return Arithmetic(compute, values, (_FLOAT16_PARTS[precision], 1))
+    if values == "float16" and precision == "medium":  # one part has fewer digits than float16
+        precision = "high"
+    return Arithmetic(compute, "bfloat16", (_BFLOAT16_PARTS[precision], _parts(values, precision)))
 
 
-def of_products(
-    first: str, second: str, precision: str, *, compute: str, is_hip: bool
-) -> Arithmetic:
+def of_products(first: str, second: str, precision: str, *, compute: str) -> Arithmetic:
     """Choose the arithmetic of stored times stored values."""
     if compute == "float64":
         return Arithmetic(compute, compute)
-    if first == second and first in HALF:
+    if first == second == "float16":
         return Arithmetic(compute, first)
-    if first in HALF and second in HALF:  # TF32 holds the digits and the range of both
-        return _of_float32("high", is_hip)
-    return _of_float32(precision, is_hip)
+    return Arithmetic(compute, "bfloat16", (_parts(first, precision), _parts(second, precision)))
 
 
-def _of_float32(precision: str, is_hip: bool) -> Arithmetic:
-    if precision == "medium":
-        return Arithmetic("float32", "bfloat16")
-    if is_hip:  # its matrix units take float32 factors
-        return Arithmetic("float32", "float32")
-    input_precision = {"highest": "tf32x3", "high": "tf32"}[precision]
-    return Arithmetic("float32", "float32", input_precision=input_precision)
+def _parts(stored: str, precision: str) -> int:
+    return _EXACT_PARTS.get(stored, _BFLOAT16_PARTS[precision])

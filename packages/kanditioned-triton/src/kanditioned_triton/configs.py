@@ -36,11 +36,12 @@ class Config:
     """Sizes of a tile, and how it is scheduled.
 
     Attributes:
-        block_b: Rows of the batch; in `bucket`, samples at a time.
+        block_b: Rows of the batch.
         block_g: Groups of eight knots; in `lookup_contract`, features of a program.
-        block_o: Outputs; in `bucket`, knots at a time.
+        block_o: Outputs; where a batch is sorted, keys that are counted at a time.
         num_warps: Warps of a program.
         num_stages: Depth of the software pipeline.
+        max_registers: Of a thread, so that several programs fit on a multiprocessor (0: any).
     """
 
     block_b: int
@@ -48,6 +49,18 @@ class Config:
     block_o: int
     num_warps: int = 4
     num_stages: int = 2
+    max_registers: int = 0
+
+    def schedule(self) -> dict[str, int]:
+        """Return what Triton is told besides the sizes."""
+        options = {"num_warps": self.num_warps, "num_stages": self.num_stages}
+        return options | ({"maxnreg": self.max_registers} if self.max_registers else {})
+
+
+SORT = Config(block_b=128, block_g=2, block_o=64, num_warps=4, num_stages=1)
+"""How a batch is sorted, for tiles of two groups of knots."""
+PART = 2048
+"""Samples that one program sorts."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,7 @@ class _Table:
     """What a file of this format says, and what has been looked up in it."""
 
     contents: dict[str, Any]
-    found: dict[tuple[str, str, int], Config] = field(default_factory=dict)
+    found: dict[tuple[str, str, str], Config] = field(default_factory=dict)
 
 
 _IN_USE: list[_Table] = []
@@ -68,24 +81,24 @@ def family(capability: tuple[int, int] | None) -> str:
     return {9: "sm_90", 10: "sm_100"}.get(capability[0], "sm_80")
 
 
-def config(family: str, kernel: str, bits: int) -> Config:
-    """Return the entry for a kernel with operands of so many bits.
+def config(family: str, kernel: str, precision: str) -> Config:
+    """Return the entry for a kernel at a precision, as `Arithmetic.precision` names it.
 
     Raises:
         LookupError: The table has none.
     """
-    found, entry = _table().found, (family, kernel, bits)
+    found, entry = _table().found, (family, kernel, precision)
     if entry in found:
         return found[entry]
     for row in rows():
-        if row["family"] == family and row["kernel"] == kernel and bits in row["bits"]:
+        if row["family"] == family and row["kernel"] == kernel and precision in row["precision"]:
             return found.setdefault(entry, Config(**row["config"]))
-    raise LookupError(f"configs.json has no entry for {family}, {kernel}, {bits} bits")
+    raise LookupError(f"configs.json has no entry for {family}, {kernel}, {precision}")
 
 
-def dense_up_to(family: str, kernel: str, bits: int) -> int:
+def dense_up_to(family: str, kernel: str, precision: str) -> int:
     """Return the largest K at which the matrix product is taken instead of the lookup."""
-    limit: int = table()["dense_up_to"][family][kernel][str(bits)]
+    limit: int = table()["dense_up_to"][family][kernel][precision]
     return limit
 
 
@@ -93,7 +106,7 @@ def dense_up_to(family: str, kernel: str, bits: int) -> int:
 def fitted(config: Config, batch: int, groups: int, out_features: int) -> Config:
     """Shrink a tile to the problem: sides to the next power of two, warps with the area."""
     block_b, block_g, block_o = (
-        min(side, max(smallest, _power_of_two(length)))
+        min(side, max(smallest, power_of_two(length)))
         for side, smallest, length in (
             (config.block_b, SMALLEST, batch),
             (config.block_g, SMALLEST // GROUP, groups),
@@ -107,7 +120,7 @@ def fitted(config: Config, batch: int, groups: int, out_features: int) -> Config
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return the entries for this version of Triton: family, kernel, bits and config.
+    """Return the entries for this version of Triton: family, kernel, precisions and config.
 
     An entry that names a version, such as `"triton": "3.9"`, comes before the one that it stands
     in for.
@@ -119,7 +132,7 @@ def rows() -> list[dict[str, Any]]:
 
 def replaced(
     family: str,
-    best: dict[tuple[str, int], Config],
+    best: dict[tuple[str, str], Config],
     measured: dict[str, Any] | None = None,
     dense_up_to: int | None = None,
 ) -> dict[str, Any]:
@@ -127,29 +140,30 @@ def replaced(
 
     Args:
         family: The family.
-        best: Its configs by kernel and bits; entries that are not named stay.
+        best: Its configs by kernel and precision; entries that are not named stay.
         measured: Where and when they were measured.
         dense_up_to: The limit of every kernel, if it is to change.
     """
     before = table()
     found = [
-        {"family": family, "kernel": kernel, "bits": [bits], "config": asdict(config)}
-        for (kernel, bits), config in best.items()
+        {"family": family, "kernel": kernel, "precision": [precision], "config": asdict(config)}
+        for (kernel, precision), config in best.items()
     ]
     contents = {**before, "configs": found + before["configs"]}
     if measured is not None:
-        named = {(row["kernel"], bits) for row in found for bits in row["bits"]}
+        named = {(row["kernel"], name) for row in found for name in row["precision"]}
         others = [
             row
             for row in before["configs"]
-            if row["family"] != family or any((row["kernel"], b) not in named for b in row["bits"])
+            if row["family"] != family
+            or any((row["kernel"], name) not in named for name in row["precision"])
         ]
         contents["configs"] = found + others
         contents["measured"] = {**(before["measured"] or {}), family: measured}
     if dense_up_to is not None:
         limits = {
-            kernel: dict.fromkeys(by_bits, dense_up_to)
-            for kernel, by_bits in before["dense_up_to"][family].items()
+            kernel: dict.fromkeys(limits, dense_up_to)
+            for kernel, limits in before["dense_up_to"][family].items()
         }
         contents["dense_up_to"] = {**before["dense_up_to"], family: limits}
     return contents
@@ -184,11 +198,11 @@ def _table() -> _Table:
 
 
 @contextlib.contextmanager
-def using(contents: dict[str, Any]) -> Iterator[dict[tuple[str, str, int], Config]]:
+def using(contents: dict[str, Any]) -> Iterator[dict[tuple[str, str, str], Config]]:
     """Use another table inside a `with` block, in this process.
 
     Yields:
-        What is looked up in it, by family, kernel and bits.
+        What is looked up in it, by family, kernel and precision.
     """
     before = _table()
     use(contents)
@@ -203,5 +217,6 @@ def use(contents: dict[str, Any]) -> None:
     _IN_USE[:] = [_Table(contents)]
 
 
-def _power_of_two(length: int) -> int:
+def power_of_two(length: int) -> int:
+    """Return the smallest power of two that is not less."""
     return 1 << max(0, length - 1).bit_length()

@@ -2,14 +2,16 @@
 
 Shapes as in `kanditioned_torch.impls.base`: x and direction (B, I), control points (I, K, O),
 grad_y (B, O), any strides. Besides its result a call allocates at most the partial sums of
-`_Shares`, and for the bucketed gradient one int32 per number in x and two per knot of a feature.
+`_Shares`, and for the bucketed gradient one int32 per number in x and a few per tile of knots.
 """
 
 from __future__ import annotations
 
+import struct
 from typing import Any, NamedTuple
 
 import torch
+import triton.language as tl
 from torch import Tensor
 
 from kanditioned_torch.precision import compute_dtype
@@ -44,24 +46,27 @@ def interpolate(
     gpu = device.of(x)
     batch, (in_features, count, out_features) = x.shape[0], control_points.shape
     y = x.new_empty(batch, out_features, dtype=dtype)
-    if batch == 0:
-        return y
+    if 0 in (batch, in_features, out_features):
+        return y.zero_()
     compute = compute_dtype(*_dtypes(x, direction, control_points))
     how = arithmetic.of_weights(
         _name(control_points.dtype),
         precision,
         compute=_name(compute),
         has_direction=direction is not None,
-        is_hip=gpu.is_hip,
     )
     groups = _groups(count)
     is_dense = _is_dense(gpu, "dense_interpolate", how, count, batch)
     kernel = "dense_interpolate" if is_dense else "lookup_interpolate"
-    config = configs.config(gpu.family, kernel, how.bits)
+    config = configs.config(gpu.family, kernel, how.precision)
     config = configs.fitted(config, batch, in_features * groups, out_features)
     tiles = _ceil_div(batch, config.block_b) * _ceil_div(out_features, config.block_o)
     part_bytes = batch * out_features * compute.itemsize
-    shares = _shared(tiles, in_features, max(1, 32 // groups), part_bytes, gpu)
+    chunk = _chunk(config, in_features)
+    features = config.block_g // chunk
+    smallest = max(1, 32 // groups)
+    shares = _shared(tiles, in_features, smallest, part_bytes, gpu, features if is_dense else 1)
+    is_even = out_features % config.block_o == 0
     target = y if shares.number == 1 else y.new_empty(shares.number, *y.shape, dtype=compute)
     arguments: tuple[Any, ...] = (
         x,
@@ -76,22 +81,29 @@ def interpolate(
         *x.stride(),
         *_strides(direction),
         *control_points.stride(),
-        spline_width,
+        _bits(spline_width),
         direction is not None,
     )
     grid = (tiles, shares.number)
     with device.guard(x):
         if is_dense:
+            is_even = is_even and in_features % features == 0 and shares.each % features == 0
             kernels.dense_interpolate[grid](
-                *arguments, **how.constants(), **_dense(config, groups), **_schedule(config)
+                *arguments,
+                **how.constants("WEIGHT", "VALUE"),
+                IS_EVEN=is_even and count % (chunk * kernels.GROUP) == 0,
+                **_dense(config, groups, chunk),
+                **config.schedule(),
             )
         else:
             kernels.lookup_interpolate[grid](
                 *arguments,
-                how.constants()["COMPUTE"],
+                _tl(compute),
+                _offset_type(control_points),
+                is_even,
                 config.block_b,
                 config.block_o,
-                **_schedule(config),
+                **config.schedule(),
             )
         _sum(target, y, shares)
     return y
@@ -109,19 +121,19 @@ def contract(
     gpu = device.of(x)
     batch, (in_features, count, out_features) = x.shape[0], control_points.shape
     gx = x.new_empty(batch, in_features, dtype=dtype)
-    if batch == 0:
-        return gx
+    if 0 in (batch, in_features, out_features):
+        return gx.zero_()
+    compute = compute_dtype(*_dtypes(x, control_points, grad_y))
     how = arithmetic.of_products(
-        _name(control_points.dtype),
         _name(grad_y.dtype),
+        _name(control_points.dtype),
         precision,
-        compute=_name(compute_dtype(*_dtypes(x, control_points, grad_y))),
-        is_hip=gpu.is_hip,
+        compute=_name(compute),
     )
     groups = _groups(count)
     is_dense = _is_dense(gpu, "dense_contract", how, count, batch)
     kernel = "dense_contract" if is_dense else "lookup_contract"
-    config = configs.config(gpu.family, kernel, how.bits)
+    config = configs.config(gpu.family, kernel, how.precision)
     arguments: tuple[Any, ...] = (
         x,
         control_points,
@@ -134,36 +146,39 @@ def contract(
         *x.stride(),
         *control_points.stride(),
         *grad_y.stride(),
-        spline_width,
+        _bits(spline_width),
     )
     with device.guard(x):
         if is_dense:
             config = configs.fitted(config, batch, in_features * groups, out_features)
-            feature_groups = min(config.block_g, groups & -groups)
-            features = config.block_g // feature_groups
+            chunk = _chunk(config, in_features)
+            features = config.block_g // chunk
             grid = (_ceil_div(batch, config.block_b) * _ceil_div(in_features, features),)
-            constants = how.constants()
-            del constants["PARTS"]
+            is_even = out_features % config.block_o == 0 and in_features % features == 0
             kernels.dense_contract[grid](
                 *arguments,
-                **constants,
+                **how.constants("GY", "C"),
                 INTERPRETED=device.INTERPRETED,
-                FEATURE_GROUPS=feature_groups,
+                CHUNKS=_ceil_div(groups, chunk),
+                CHUNK=chunk,
+                IS_EVEN=is_even and count % (chunk * kernels.GROUP) == 0,
                 BLOCK_B=config.block_b,
                 BLOCK_G=config.block_g,
                 BLOCK_O=config.block_o,
-                **_schedule(config),
+                **config.schedule(),
             )
         else:
             config = configs.fitted(config, batch, in_features, out_features)
             grid = (_ceil_div(batch, config.block_b) * _ceil_div(in_features, config.block_g),)
             kernels.lookup_contract[grid](
                 *arguments,
-                how.constants()["COMPUTE"],
+                _tl(compute),
+                _offset_type(control_points),
+                out_features % config.block_o == 0,
                 config.block_b,
                 config.block_g,
                 config.block_o,
-                **_schedule(config),
+                **config.schedule(),
             )
     return gx
 
@@ -181,7 +196,7 @@ def accumulate(
     gpu = device.of(x)
     (batch, in_features), out_features = x.shape, grad_y.shape[1]
     shape = (in_features, num_control_points, out_features)
-    if batch == 0:
+    if 0 in (batch, *shape):
         return x.new_zeros(shape, dtype=dtype)
     compute = compute_dtype(*_dtypes(x, direction, grad_y))
     how = arithmetic.of_weights(
@@ -189,24 +204,29 @@ def accumulate(
         precision,
         compute=_name(compute),
         has_direction=direction is not None,
-        is_hip=gpu.is_hip,
     )
     groups = _groups(num_control_points)
-    is_bucketed = num_control_points > configs.dense_up_to(gpu.family, "accumulate", how.bits)
+    is_bucketed = num_control_points > configs.dense_up_to(gpu.family, "accumulate", how.precision)
     kernel = "bucketed_accumulate" if is_bucketed else "accumulate"
-    config = configs.config(gpu.family, kernel, how.bits)
+    config = configs.config(gpu.family, kernel, how.precision)
     owned = groups if is_bucketed else in_features * groups
     config = configs.fitted(config, batch, owned, out_features)
-    tiles = _ceil_div(owned, config.block_g) * _ceil_div(out_features, config.block_o)
+    chunk = config.block_g if is_bucketed else _chunk(config, in_features)
+    features, chunks = config.block_g // chunk, _ceil_div(groups, chunk)
+    tiles = _ceil_div(in_features, features) * chunks
+    tiles *= _ceil_div(out_features, config.block_o)
     gc = x.new_empty(shape, dtype=dtype)
-    shares, order, starts = _Shares(1, batch), None, None
+    shares, order, starts, parts = _Shares(1, batch), None, None, 1
     with device.guard(x):
         if is_bucketed:
-            tiles *= in_features
-            order, starts = _bucketed(x, num_control_points, spline_width, compute, gpu)
+            order, starts = _bucketed(
+                x, num_control_points, spline_width, compute, chunk * kernels.GROUP
+            )
+            parts = starts.shape[2]
         else:
             part_bytes = gc.numel() * compute.itemsize
-            shares = _shared(tiles, batch, 4 * config.block_b, part_bytes, gpu)
+            step = config.block_b
+            shares = _shared(tiles, batch, 4 * step, part_bytes, gpu, step)
         target = gc if shares.number == 1 else gc.new_empty(shares.number, *shape, dtype=compute)
         kernels.accumulate[tiles, shares.number](
             x,
@@ -220,55 +240,54 @@ def accumulate(
             num_control_points,
             out_features,
             shares.each,
+            parts,
             *x.stride(),
             *_strides(direction),
             *grad_y.stride(),
-            spline_width,
+            _bits(spline_width),
             direction is not None,
             is_bucketed,
-            **how.constants(),
-            **_dense(config, groups),
-            **_schedule(config),
+            **how.constants("WEIGHT", "VALUE"),
+            IS_EVEN=not is_bucketed
+            and batch % config.block_b == 0
+            and in_features % features == 0
+            and out_features % config.block_o == 0,
+            **_dense(config, groups, chunk),
+            **config.schedule(),
         )
         _sum(target, gc, shares)
     return gc
 
 
 def _bucketed(
-    x: Tensor, num_control_points: int, spline_width: float, compute: torch.dtype, gpu: Device
+    x: Tensor, num_control_points: int, spline_width: float, compute: torch.dtype, knots: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the samples of each feature by interval (I, B), and where intervals start (I, K+1)."""
+    """Return samples by key, (I, B), and where each key starts, (I, keys, parts of the batch).
+
+    Args:
+        knots: Of a tile; `kernels.bucket` says what the keys are.
+    """
     batch, in_features = x.shape
+    num_keys, parts = 2 * _ceil_div(num_control_points, knots), _ceil_div(batch, configs.PART)
+    counts = x.new_empty(in_features, num_keys, parts, dtype=torch.int32)
     order = x.new_empty(in_features, batch, dtype=torch.int32)
-    starts = x.new_empty(in_features, num_control_points + 1, dtype=torch.int32)
-    scratch = x.new_zeros(in_features, num_control_points, dtype=torch.int32)
-    how = Arithmetic(_name(compute), _name(compute))
-    config = configs.config(gpu.family, "bucket", how.bits)
-    kernels.bucket[(in_features,)](
-        x,
-        order,
-        starts,
-        scratch,
-        batch,
-        num_control_points,
-        *x.stride(),
-        spline_width,
-        how.constants()["COMPUTE"],
-        config.block_b,
-        config.block_o,
-        num_warps=config.num_warps,
-        num_stages=1,  # its loops read what the turn before has written
-    )
+    block_k = min(configs.SORT.block_o, configs.power_of_two(num_keys))
+    sizes = (batch, num_control_points, num_keys, parts, *x.stride(), _bits(spline_width))
+    constants = (_tl(compute), knots, configs.PART, configs.SORT.block_b, block_k)
+    kernels.count_keys[(in_features * parts,)](x, counts, *sizes, *constants)
+    flat = counts.view(in_features, num_keys * parts)
+    starts = (flat.cumsum(1, dtype=torch.int32) - flat).view_as(counts)
+    kernels.place_samples[(in_features * parts,)](x, starts, order, *sizes, *constants)
     return order, starts
 
 
 def _is_dense(gpu: Device, kernel: str, how: Arithmetic, count: int, batch: int) -> bool:
     """Whether the matrix product is taken: not for batches that fill no tile of it."""
     smallest = 1 if device.INTERPRETED else configs.SMALLEST
-    return batch >= smallest and count <= configs.dense_up_to(gpu.family, kernel, how.bits)
+    return batch >= smallest and count <= configs.dense_up_to(gpu.family, kernel, how.precision)
 
 
-def _shared(tiles: int, length: int, smallest: int, size: int, gpu: Device) -> _Shares:
+def _shared(tiles: int, length: int, smallest: int, size: int, gpu: Device, step: int) -> _Shares:
     """Divide a sum so that `tiles` keep every multiprocessor busy.
 
     Args:
@@ -277,13 +296,14 @@ def _shared(tiles: int, length: int, smallest: int, size: int, gpu: Device) -> _
         smallest: Terms that are worth a program.
         size: Bytes of one partial sum.
         gpu: The device.
+        step: Terms that a program takes at a time: shares are multiples of it.
     """
     number = min(
         _ceil_div(gpu.units, tiles),
         _ceil_div(length, smallest),
         max(1, SHARE_BYTES // size),
     )
-    each = _ceil_div(length, number)
+    each = _ceil_div(_ceil_div(length, number), step) * step
     return _Shares(_ceil_div(length, each), each)
 
 
@@ -295,19 +315,33 @@ def _sum(parts: Tensor, total: Tensor, shares: _Shares) -> None:
         kernels.sum_shares[grid](parts, total, size, shares.number, SUM_BLOCK)
 
 
-def _dense(config: Config, groups: int) -> dict[str, int]:
+def _chunk(config: Config, in_features: int) -> int:
+    """Return how many groups of a feature a tile holds: one, unless features are too few."""
+    return config.block_g // min(config.block_g, configs.power_of_two(in_features))
+
+
+def _offset_type(control_points: Tensor) -> Any:
+    """Return an integer type that holds the offsets within one feature's control points."""
+    (_, count, outputs), (_, knot, output) = control_points.shape, control_points.stride()
+    return tl.int32 if count * abs(knot) + outputs * abs(output) < 2**31 else tl.int64
+
+
+def _bits(spline_width: float) -> int:
+    """Return the bits of a float64, see `kernels.basis.width_of`."""
+    bits: int = struct.unpack("<q", struct.pack("<d", spline_width))[0]
+    return bits
+
+
+def _dense(config: Config, groups: int, chunk: int) -> dict[str, int]:
     return {
         "INTERPRETED": device.INTERPRETED,
-        "FEATURE_GROUPS": groups,
+        "CHUNKS": _ceil_div(groups, chunk),
+        "CHUNK": chunk,
         "BLOCK_B": config.block_b,
         "BLOCK_G": config.block_g,
         "BLOCK_O": config.block_o,
         "NARROW": min(NARROW, config.block_o),
     }
-
-
-def _schedule(config: Config) -> dict[str, int]:
-    return {"num_warps": config.num_warps, "num_stages": config.num_stages}
 
 
 def _groups(num_control_points: int) -> int:
@@ -325,6 +359,10 @@ def _strides(direction: Tensor | None) -> tuple[int, ...]:
 
 def _dtypes(*tensors: Tensor | None) -> list[torch.dtype]:
     return [tensor.dtype for tensor in tensors if tensor is not None]
+
+
+def _tl(dtype: torch.dtype) -> Any:
+    return getattr(tl, _name(dtype))
 
 
 def _name(dtype: torch.dtype) -> str:

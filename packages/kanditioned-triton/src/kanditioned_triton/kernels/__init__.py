@@ -9,7 +9,7 @@ outputs; `stride_xb` is the stride of x along the batch, `v` a direction, `gy` a
 
 from .accumulate import accumulate
 from .basis import GROUP
-from .bucket import bucket
+from .bucket import count_keys, place_samples
 from .contract import dense_contract, lookup_contract
 from .interpolate import dense_interpolate, lookup_interpolate
 from .shares import sum_shares
@@ -17,10 +17,11 @@ from .shares import sum_shares
 __all__ = [
     "GROUP",
     "accumulate",
-    "bucket",
+    "count_keys",
     "dense_contract",
     "dense_interpolate",
     "lookup_contract",
     "lookup_interpolate",
+    "place_samples",
     "sum_shares",
 ]

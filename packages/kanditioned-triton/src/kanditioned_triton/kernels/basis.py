@@ -15,20 +15,28 @@ GROUP = 8
 
 
 @triton.jit
-def locate(x, num_control_points, SPLINE_WIDTH: tl.constexpr, COMPUTE: tl.constexpr):
+def locate(x, num_control_points, spline_width, COMPUTE: tl.constexpr):
     """Return interval (int32) and fraction; NaN has interval 0 and stays in the fraction."""
-    u = (x.to(COMPUTE) + SPLINE_WIDTH / 2) * knots_per_unit(
-        num_control_points, SPLINE_WIDTH, COMPUTE
-    )
+    width = width_of(spline_width, COMPUTE)
+    u = (x.to(COMPUTE) + width / 2) * knots_per_unit(num_control_points, spline_width, COMPUTE)
     lowest = tl.where(u == u, tl.floor(u), 0.0)
     lowest = tl.minimum(tl.maximum(lowest, 0.0), (num_control_points - 2).to(COMPUTE))
     return lowest.to(tl.int32), u - lowest
 
 
 @triton.jit
-def knots_per_unit(num_control_points, SPLINE_WIDTH: tl.constexpr, COMPUTE: tl.constexpr):
+def width_of(spline_width, COMPUTE: tl.constexpr):
+    """Return the spline width, which kernels are given as the bits of a float64.
+
+    Triton passes a Python float as a float32, and compiles a kernel again for each constant.
+    """
+    return tl.cast(spline_width.to(tl.int64), tl.float64, bitcast=True).to(COMPUTE)
+
+
+@triton.jit
+def knots_per_unit(num_control_points, spline_width, COMPUTE: tl.constexpr):
     """Return 1/h = (K - 1)/w."""
-    return (num_control_points - 1).to(COMPUTE) / SPLINE_WIDTH
+    return (num_control_points - 1).to(COMPUTE) / width_of(spline_width, COMPUTE)
 
 
 @triton.jit
@@ -37,15 +45,15 @@ def locate_along(
     v_ptrs,
     mask,
     num_control_points,
-    SPLINE_WIDTH: tl.constexpr,
+    spline_width,
     HAS_DIRECTION: tl.constexpr,
     COMPUTE: tl.constexpr,
 ):
     """Return interval and the weight of Δ: the fraction t, or v/h along a direction."""
-    interval, weight = locate(x, num_control_points, SPLINE_WIDTH, COMPUTE)
+    interval, weight = locate(x, num_control_points, spline_width, COMPUTE)
     if HAS_DIRECTION:
         v = tl.load(v_ptrs, mask=mask, other=0.0).to(COMPUTE)
-        slope = v * knots_per_unit(num_control_points, SPLINE_WIDTH, COMPUTE)
+        slope = v * knots_per_unit(num_control_points, spline_width, COMPUTE)
         weight = tl.where(weight == weight, slope, weight)
     return interval, weight
 

@@ -1,4 +1,9 @@
-"""A stable counting sort of the batch by interval, one feature a program, without atomics."""
+"""A stable sort of the batch by tile of knots, per feature: count, scan, place. No atomics.
+
+A tile of `KNOTS` knots needs the samples of its own intervals and of the one before them. So the
+key of a sample is twice its tile, plus one in the last interval of a tile: what tile m needs are
+the keys 2m - 1, 2m and 2m + 1, which lie side by side.
+"""
 
 # mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
 # Annotations are objects here, not strings: Triton reads `tl.constexpr` from them.
@@ -9,90 +14,101 @@ from .basis import locate
 
 
 @triton.jit
-def _ranks(key, BLOCK_B: tl.constexpr):
-    """Return how many earlier samples of a block have the same key, and how many later ones."""
-    place = tl.arange(0, BLOCK_B)
-    same = key[:, None] == key[None, :]
-    earlier = tl.sum((same & (place[None, :] < place[:, None])).to(tl.int32), axis=1)
-    later = tl.sum((same & (place[None, :] > place[:, None])).to(tl.int32), axis=1)
-    return earlier, later
-
-
-@triton.jit
-def _intervals(
+def _has_key(
     x_column,
-    first,
-    batch,
+    rows,
+    end,
+    keys,
     num_control_points,
     stride_xb,
-    SPLINE_WIDTH: tl.constexpr,
+    spline_width,
     COMPUTE: tl.constexpr,
-    BLOCK_B: tl.constexpr,
+    KNOTS: tl.constexpr,
 ):
-    """Return samples of a block, which of them exist, and their intervals; K for the others."""
-    rows = first + tl.arange(0, BLOCK_B)
-    x = tl.load(x_column + rows.to(tl.int64) * stride_xb, mask=rows < batch, other=0.0)
-    interval, _ = locate(x, num_control_points, SPLINE_WIDTH, COMPUTE)
-    return rows, rows < batch, tl.where(rows < batch, interval, num_control_points)
+    """Return which sample has which key, 0 or 1, [B, keys]."""
+    x = tl.load(x_column + rows.to(tl.int64) * stride_xb, mask=rows < end, other=0.0)
+    interval, _ = locate(x, num_control_points, spline_width, COMPUTE)
+    key = interval // KNOTS * 2 + (interval % KNOTS == KNOTS - 1).to(tl.int32)
+    return ((key[:, None] == keys[None, :]) & (rows < end)[:, None]).to(tl.int32)
 
 
-@triton.jit
-def bucket(
+@triton.jit(do_not_specialize=["num_control_points", "spline_width"])
+def count_keys(
     x_ptr,
-    order_ptr,
-    starts_ptr,
-    next_ptr,
+    count_ptr,
     batch,
     num_control_points,
+    num_keys,
+    parts,
     stride_xb,
     stride_xi,
-    SPLINE_WIDTH: tl.constexpr,
+    spline_width,
     COMPUTE: tl.constexpr,
+    KNOTS: tl.constexpr,
+    PART: tl.constexpr,
     BLOCK_B: tl.constexpr,
     BLOCK_K: tl.constexpr,
 ):
-    """Write the samples of one feature in the order of their intervals.
+    """Write how many samples of one part of the batch have each key, (I, keys, parts) int32."""
+    feature = (tl.program_id(0) // parts).to(tl.int64)
+    part = tl.program_id(0) % parts
+    x_column = x_ptr + feature * stride_xi
+    end = tl.minimum((part + 1) * PART, batch)
+    for first_key in range(0, num_keys, BLOCK_K):
+        keys = first_key + tl.arange(0, BLOCK_K)
+        count = tl.zeros((BLOCK_K,), tl.int32)
+        for first in range(part * PART, end, BLOCK_B):
+            rows = first + tl.arange(0, BLOCK_B)
+            count += tl.sum(
+                _has_key(
+                    x_column, rows, end, keys, num_control_points, stride_xb, spline_width,
+                    COMPUTE, KNOTS,
+                ),
+                axis=0,
+            )  # fmt: skip
+        counts = count_ptr + (feature * num_keys + keys) * parts + part
+        tl.store(counts, count, mask=keys < num_keys)
+
+
+@triton.jit(do_not_specialize=["num_control_points", "spline_width"])
+def place_samples(
+    x_ptr,
+    start_ptr,
+    order_ptr,
+    batch,
+    num_control_points,
+    num_keys,
+    parts,
+    stride_xb,
+    stride_xi,
+    spline_width,
+    COMPUTE: tl.constexpr,
+    KNOTS: tl.constexpr,
+    PART: tl.constexpr,
+    BLOCK_B: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+):
+    """Write the samples of one part of the batch where they belong, `order` (I, B) int32.
 
     Args:
-        order_ptr: Samples, (I, B) int32.
-        starts_ptr: Number of samples in an interval below k, (I, K + 1) int32.
-        next_ptr: Scratch (I, K) int32, zero at the start: counts, then the next free places.
+        start_ptr: The place of the first of them by key and part, (I, keys, parts) int32.
     """
-    feature = tl.program_id(0).to(tl.int64)
+    feature = (tl.program_id(0) // parts).to(tl.int64)
+    part = tl.program_id(0) % parts
     x_column = x_ptr + feature * stride_xi
     order_ptr += feature * batch
-    starts_ptr += feature * (num_control_points + 1)
-    next_ptr += feature * num_control_points
-    for first in range(0, batch, BLOCK_B):
-        _, exists, key = _intervals(
-            x_column, first, batch, num_control_points, stride_xb, SPLINE_WIDTH, COMPUTE, BLOCK_B
-        )
-        earlier, later = _ranks(key, BLOCK_B)
-        is_last = exists & (later == 0)
-        count = tl.load(next_ptr + key, mask=is_last, other=0)
-        tl.store(next_ptr + key, count + earlier + 1, mask=is_last)
-        tl.debug_barrier()  # the next block reads these counts
-    total = 0
-    for first in range(0, num_control_points, BLOCK_K):
-        knot = first + tl.arange(0, BLOCK_K)
-        count = tl.load(next_ptr + knot, mask=knot < num_control_points, other=0)
-        start = total + tl.cumsum(count, axis=0) - count
-        tl.store(starts_ptr + knot, start, mask=knot < num_control_points)
-        total += tl.sum(count, axis=0)
-    tl.store(starts_ptr + num_control_points, total)
-    tl.debug_barrier()
-    for first in range(0, num_control_points, BLOCK_K):
-        knot = first + tl.arange(0, BLOCK_K)
-        start = tl.load(starts_ptr + knot, mask=knot < num_control_points, other=0)
-        tl.store(next_ptr + knot, start, mask=knot < num_control_points)
-    tl.debug_barrier()
-    for first in range(0, batch, BLOCK_B):
-        rows, exists, key = _intervals(
-            x_column, first, batch, num_control_points, stride_xb, SPLINE_WIDTH, COMPUTE, BLOCK_B
-        )
-        earlier, later = _ranks(key, BLOCK_B)
-        place = tl.load(next_ptr + key, mask=exists, other=0) + earlier
-        tl.store(order_ptr + place, rows, mask=exists)
-        tl.debug_barrier()  # every sample has read its place before one of them moves it on
-        tl.store(next_ptr + key, place + 1, mask=exists & (later == 0))
-        tl.debug_barrier()
+    end = tl.minimum((part + 1) * PART, batch)
+    for first_key in range(0, num_keys, BLOCK_K):
+        keys = first_key + tl.arange(0, BLOCK_K)
+        starts = start_ptr + (feature * num_keys + keys) * parts + part
+        start = tl.load(starts, mask=keys < num_keys, other=0)
+        for first in range(part * PART, end, BLOCK_B):
+            rows = first + tl.arange(0, BLOCK_B)
+            has_key = _has_key(
+                x_column, rows, end, keys, num_control_points, stride_xb, spline_width,
+                COMPUTE, KNOTS,
+            )  # fmt: skip
+            before = start[None, :] + tl.cumsum(has_key, axis=0) - has_key
+            place = tl.sum(has_key * before, axis=1)
+            tl.store(order_ptr + place, rows, mask=tl.sum(has_key, axis=1) > 0)
+            start += tl.sum(has_key, axis=0)
