@@ -109,7 +109,7 @@ def jobs(family: str) -> Iterator[Job]:
 def compile(job: Job, family: str) -> Report:
     """Compile a job for a family and read registers, memory and instructions."""
     target = TARGETS[family]
-    kernel, types, constants = _arguments(job)
+    kernel, types, constants = _arguments(job, is_hip=target.backend == "hip")
     aligned = {name for name in types if name.startswith(_DIVISIBLE) or name.endswith("_ptr")}
     signature = {**types, **dict.fromkeys(constants, "constexpr")}
     attributes = {
@@ -126,12 +126,12 @@ _DIVISIBLE = ("in_features", "out_features", "feature_share", "batch_share", "st
 _UNIT_STRIDES = ("stride_xi", "stride_co", "stride_go")
 
 
-def _arguments(job: Job) -> tuple[Any, dict[str, str], dict[str, Any]]:
+def _arguments(job: Job, *, is_hip: bool) -> tuple[Any, dict[str, str], dict[str, Any]]:
     """Return kernel, argument types and compile-time arguments, as `launch` would give them."""
     is_bucketed = job.kernel == "bucketed_accumulate"
     kernel = getattr(kernels, "accumulate" if is_bucketed else job.kernel)
     groups = triton.cdiv(job.num_control_points, kernels.GROUP)
-    how = _arithmetic(job)
+    how = _arithmetic(job, is_hip)
     config = job.config
     chunk = config.block_g if is_bucketed or job.kernel in SORT else 1
     chunks = triton.cdiv(groups, chunk)
@@ -175,11 +175,11 @@ def _arguments(job: Job) -> tuple[Any, dict[str, str], dict[str, Any]]:
     return kernel, types, constants
 
 
-def _arithmetic(job: Job) -> Arithmetic:
+def _arithmetic(job: Job, is_hip: bool) -> Arithmetic:
     compute = "float64" if job.stored == "float64" else "float32"
     precision = "highest" if job.precision == "float64" else job.precision
     if "contract" in job.kernel:
-        return of_products(job.stored, job.stored, precision, compute=compute)
+        return of_products(job.stored, job.stored, precision, compute=compute, is_hip=is_hip)
     return of_weights(job.stored, precision, compute=compute, has_direction=False)
 
 

@@ -37,16 +37,20 @@ class Arithmetic:
         operand: Name of the dtype that factors are given to the matrix unit in.
         parts: How many numbers of that dtype make up a factor: weights and stored values, or
             grad_y and control points.
+        is_exact: Whether sums are rounded, and not cut off as the matrix unit does.
     """
 
     compute: str
     operand: str
     parts: tuple[int, int] = (1, 1)
+    is_exact: bool = False
 
     @property
     def precision(self) -> str:
         """Return what tiles are chosen by: `"float64"`, or the precision with as many parts."""
-        return "float64" if self.compute == "float64" else _PRECISIONS[max(self.parts)]
+        if self.compute == "float64":
+            return "float64"
+        return "high" if self.operand == "float32" else _PRECISIONS[max(self.parts)]
 
     def constants(self, first: str, second: str) -> dict[str, Any]:
         """Return the compile-time arguments of a dense kernel that names its factors so."""
@@ -55,6 +59,7 @@ class Arithmetic:
             "OPERAND": getattr(tl, self.operand),
             f"{first}_PARTS": self.parts[0],
             f"{second}_PARTS": self.parts[1],
+            "IS_EXACT": self.is_exact,
         }
 
 
@@ -66,20 +71,32 @@ def of_weights(values: str, precision: str, *, compute: str, has_direction: bool
     """
     if compute == "float64":
         return Arithmetic(compute, compute)
+    is_exact = precision == "highest"
     if values == "float16" and not has_direction:
-        return Arithmetic(compute, values, (_FLOAT16_PARTS[precision], 1))
+        return Arithmetic(compute, values, (_FLOAT16_PARTS[precision], 1), is_exact)
     if values == "float16" and precision == "medium":  # one part has fewer digits than float16
         precision = "high"
-    return Arithmetic(compute, "bfloat16", (_BFLOAT16_PARTS[precision], _parts(values, precision)))
+    parts = (_BFLOAT16_PARTS[precision], _parts(values, precision))
+    return Arithmetic(compute, "bfloat16", parts, is_exact)
 
 
-def of_products(first: str, second: str, precision: str, *, compute: str) -> Arithmetic:
-    """Choose the arithmetic of stored times stored values."""
+def of_products(
+    first: str, second: str, precision: str, *, compute: str, is_hip: bool
+) -> Arithmetic:
+    """Choose the arithmetic of stored times stored values.
+
+    TF32 has the digits of "high" in one product, where both factors lie as the matrix unit takes
+    them; AMD's has no TF32.
+    """
+    is_exact = precision == "highest"
     if compute == "float64":
         return Arithmetic(compute, compute)
     if first == second == "float16":
-        return Arithmetic(compute, first)
-    return Arithmetic(compute, "bfloat16", (_parts(first, precision), _parts(second, precision)))
+        return Arithmetic(compute, first, is_exact=is_exact)
+    if first == second == "float32" and precision == "high" and not is_hip:
+        return Arithmetic(compute, "float32")
+    parts = (_parts(first, precision), _parts(second, precision))
+    return Arithmetic(compute, "bfloat16", parts, is_exact)
 
 
 def _parts(stored: str, precision: str) -> int:

@@ -129,6 +129,7 @@ def contract(
         _name(control_points.dtype),
         precision,
         compute=_name(compute),
+        is_hip=gpu.is_hip,
     )
     groups = _groups(count)
     is_dense = _is_dense(gpu, "dense_contract", how, count, batch)

@@ -36,6 +36,7 @@ def accumulate(
     OPERAND: tl.constexpr,
     WEIGHT_PARTS: tl.constexpr,
     VALUE_PARTS: tl.constexpr,
+    IS_EXACT: tl.constexpr,
     INTERPRETED: tl.constexpr,
     CHUNKS: tl.constexpr,
     CHUNK: tl.constexpr,
@@ -109,10 +110,14 @@ def accumulate(
         phi = hat_tile(interval - base[None, :], left, weight, BLOCK_B, BLOCK_G)
         if VALUE_PARTS == 1:
             gy = tl.trans(gy)
-            acc = add_product(gy, phi, acc, OPERAND, VALUE_PARTS, WEIGHT_PARTS, INTERPRETED)
+            acc = add_product(
+                gy, phi, acc, OPERAND, VALUE_PARTS, WEIGHT_PARTS, IS_EXACT, INTERPRETED
+            )
         else:
             phi = tl.trans(phi)
-            acc = add_product(phi, gy, acc, OPERAND, WEIGHT_PARTS, VALUE_PARTS, INTERPRETED)
+            acc = add_product(
+                phi, gy, acc, OPERAND, WEIGHT_PARTS, VALUE_PARTS, IS_EXACT, INTERPRETED
+            )
     if VALUE_PARTS == 1:
         acc = tl.trans(acc)
 

@@ -89,6 +89,7 @@ def dense_contract(
     OPERAND: tl.constexpr,
     GY_PARTS: tl.constexpr,
     C_PARTS: tl.constexpr,
+    IS_EXACT: tl.constexpr,
     INTERPRETED: tl.constexpr,
     CHUNKS: tl.constexpr,
     CHUNK: tl.constexpr,
@@ -138,7 +139,9 @@ def dense_contract(
             gy = tl.load(gy_first, mask=row_mask[:, None] & o_mask[None, :], other=0.0)
             c_mask = (c_feature < in_features) & (first_knot + c_knot < num_control_points)
             c = tl.load(c_first, mask=c_mask[:, None] & o_mask[None, :], other=0.0)
-        products = add_product(gy, tl.trans(c), products, OPERAND, GY_PARTS, C_PARTS, INTERPRETED)
+        products = add_product(
+            gy, tl.trans(c), products, OPERAND, GY_PARTS, C_PARTS, IS_EXACT, INTERPRETED
+        )
         is_last = first + BLOCK_O >= out_features
         if is_last:
             slope += difference(products, interval - first_knot, BLOCK_B, BLOCK_G)

@@ -138,6 +138,7 @@ def dense_interpolate(
     OPERAND: tl.constexpr,
     WEIGHT_PARTS: tl.constexpr,
     VALUE_PARTS: tl.constexpr,
+    IS_EXACT: tl.constexpr,
     INTERPRETED: tl.constexpr,
     CHUNKS: tl.constexpr,
     CHUNK: tl.constexpr,
@@ -204,7 +205,7 @@ def dense_interpolate(
             c_mask = (first + c_feature < end) & (first_knot + c_knot < num_control_points)
             c_mask = c_mask[:, None] & column_mask[None, :]
             c = tl.load(c_ptrs + c_first, mask=c_mask, other=0.0)
-        acc = add_product(phi, c, acc, OPERAND, WEIGHT_PARTS, VALUE_PARTS, INTERPRETED)
+        acc = add_product(phi, c, acc, OPERAND, WEIGHT_PARTS, VALUE_PARTS, IS_EXACT, INTERPRETED)
     y_rows = y_ptr + rows * out_features
     if is_finite(acc):
         y_ptrs = y_rows[:, None] + columns[None, :]
