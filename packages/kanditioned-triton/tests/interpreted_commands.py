@@ -39,8 +39,8 @@ class TestScripts:
         assert contents["measured"] == {configs.INTERPRETER: {"device": "none"}}
         with configs.using(contents):
             for row in configs.table()["configs"]:
-                for bits in row["bits"]:
-                    configs.config(row["family"], row["kernel"], bits)
+                for precision in row["precision"]:
+                    configs.config(row["family"], row["kernel"], precision)
 
     def test_tune_stores_each_kernel(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -53,8 +53,10 @@ class TestScripts:
             assert tune.main(["--output", str(output), *(f"--kernel={k}" for k in kernels)]) == 0
         with configs.using(json.loads(output.read_text(encoding="utf-8"))):
             for kernel in kernels:
-                assert configs.config(configs.INTERPRETER, kernel, 32).num_warps == 2
-            assert configs.config(configs.INTERPRETER, "dense_interpolate", 32).num_warps == 4
+                assert configs.config(configs.INTERPRETER, kernel, "highest").num_warps == 2
+            assert (
+                configs.config(configs.INTERPRETER, "dense_interpolate", "highest").num_warps == 4
+            )
 
     @pytest.mark.parametrize(
         ("count", "kernels"),
@@ -65,7 +67,7 @@ class TestScripts:
         self, count: int, kernels: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def in_use(kernel: str) -> int:
-            return configs.config(configs.INTERPRETER, kernel, 32).num_warps
+            return configs.config(configs.INTERPRETER, kernel, "highest").num_warps
 
         def median_ms(call: Any) -> float:  # twice the warps of any kernel are faster than 4
             call()
@@ -76,11 +78,11 @@ class TestScripts:
         with configs.using(before):
             tune.autotune(3, 2, 2, count)
             assert {kernel: in_use(kernel) for kernel in kernels} == dict.fromkeys(kernels, 8)
-            assert configs.config("sm_90", "accumulate", 16).block_g == 16
+            assert configs.config("sm_90", "accumulate", "medium").num_warps == 8
         assert configs.table() is before
 
     def test_neighbours_are_valid(self) -> None:
-        start = configs.config("sm_90", "dense_interpolate", 16)
+        start = configs.config("sm_90", "dense_interpolate", "medium")
         near = list(tune.neighbours(start))
         assert near[0] == start
         assert len(near) == len(set(near)) == 11

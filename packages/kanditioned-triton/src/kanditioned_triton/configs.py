@@ -130,6 +130,11 @@ def rows() -> list[dict[str, Any]]:
     ]
 
 
+def candidates(family: str) -> list[dict[str, Any]]:
+    """Return tiles that may be faster than the table's on a family: rows of it, with K."""
+    return [row for row in table()["candidates"] if row["family"] == family]
+
+
 def replaced(
     family: str,
     best: dict[tuple[str, str], Config],

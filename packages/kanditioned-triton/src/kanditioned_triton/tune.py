@@ -5,7 +5,7 @@
     python -m kanditioned_triton.tune --output FILE   or elsewhere (see `configs`)
     python -m kanditioned_triton.tune --kernel NAME   measure this kernel, may be repeated
 
-For each kernel and operand size the candidates are the table's own entry and its neighbours: each
+For each kernel and precision the candidates are the table's own entry and its neighbours: each
 side halved or doubled, half or twice the warps, one stage fewer or more. What does not compile,
 spills or does not fit is left out by the error it raises or by its time. The best geometric mean
 over `SHAPES` wins. The table is stored after each kernel; `KANDITIONED_TRITON_CONFIGS=FILE` goes on
@@ -41,7 +41,13 @@ SHAPES = ((8192, 1024, 1024), (4096, 256, 256), (512, 512, 512))
 """(B, I, O)."""
 COUNTS = {"lookup": 128, "bucketed_accumulate": 128}
 """K by the first word of a kernel's name or the whole; 16 for the others."""
-DTYPES = {16: torch.bfloat16, 32: torch.float32, 64: torch.float64}
+DTYPES = {
+    "medium": torch.bfloat16,
+    "high": torch.float32,
+    "highest": torch.float32,
+    "float64": torch.float64,
+}
+"""What is measured at a precision of the table."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,7 +82,7 @@ def autotune(
     """Measure tile sizes for a layer and use the fastest in this process, from here on.
 
     The kernels that a training step of the layer runs are measured, at the size given; other layers
-    that run them at the same operand size use the same tiles. Takes minutes: each of three to four
+    that run them at the same precision use the same tiles. Takes minutes: each of three to four
     kernels is compiled for eleven candidates.
 
     Args:
@@ -88,24 +94,24 @@ def autotune(
         precision: As in `KANLayer`.
     """
     calls = _contractions((batch, in_features, out_features), num_control_points, dtype, precision)
-    best: dict[tuple[str, int], Config] = {}
+    best: dict[tuple[str, str], Config] = {}
     for call in calls.values():
         with configs.using(configs.table()) as found:
             call()
-        for (_, kernel, bits), start in found.items():
-            best[kernel, bits] = fastest(kernel, bits, start, [call])
+        for (_, kernel, level), start in found.items():
+            best[kernel, level] = fastest(kernel, level, start, [call])
     configs.use(configs.replaced(_family(), best))
 
 
 def measured(kernels: Collection[str] = ()) -> dict[str, Any]:
     """Return the table with this GPU's part measured, or only what it says of some kernels."""
     family = _family()
-    best: dict[tuple[str, int], Config] = {}
+    best: dict[tuple[str, str], Config] = {}
     for row in configs.rows():
         if row["family"] != family or (kernels and row["kernel"] not in kernels):
             continue
-        for bits in row["bits"]:
-            entry = (row["kernel"], bits)
+        for level in row["precision"]:
+            entry = (row["kernel"], level)
             if entry not in best:
                 best[entry] = _of_table(*entry, Config(**row["config"]))
                 print(*entry, best[entry], file=sys.stderr, flush=True)
@@ -126,7 +132,7 @@ def neighbours(config: Config) -> Iterator[Config]:
 
 def fastest(
     kernel: str,
-    bits: int,
+    precision: str,
     start: Config,
     calls: list[Callable[[], Tensor]],
     dense_up_to: int | None = None,
@@ -135,14 +141,16 @@ def fastest(
 
     Args:
         kernel: The kernel.
-        bits: Of its operands.
+        precision: Of its entry.
         start: The config.
         calls: What is measured.
         dense_up_to: As in `configs.replaced`.
     """
 
     def mean_ms(config: Config) -> float:
-        contents = configs.replaced(_family(), {(kernel, bits): config}, dense_up_to=dense_up_to)
+        contents = configs.replaced(
+            _family(), {(kernel, precision): config}, dense_up_to=dense_up_to
+        )
         with configs.using(contents):
             try:
                 times = [measure.median_ms(call) for call in calls]
@@ -153,13 +161,20 @@ def fastest(
     return min(neighbours(start), key=mean_ms)
 
 
-def _of_table(kernel: str, bits: int, start: Config) -> Config:
+def _of_table(kernel: str, precision: str, start: Config) -> Config:
     """Return the fastest config over `SHAPES`, at a K that the table need not choose it for."""
     count = COUNTS.get(kernel, COUNTS.get(kernel.partition("_")[0], 16))
-    contraction = kernel.partition("_")[2] or "accumulate"  # also that of `bucket`
-    calls = [_contractions(shape, count, DTYPES[bits])[contraction] for shape in SHAPES]
-    is_lookup = kernel.startswith(("lookup", "bucket"))
-    return fastest(kernel, bits, start, calls, dense_up_to=0 if is_lookup else sys.maxsize)
+    contraction = kernel.partition("_")[2] or "accumulate"
+    calls = [
+        _contractions(shape, count, DTYPES[precision], _asked(precision))[contraction]
+        for shape in SHAPES
+    ]
+    is_lookup = kernel.startswith(("lookup", "bucketed"))
+    return fastest(kernel, precision, start, calls, dense_up_to=0 if is_lookup else sys.maxsize)
+
+
+def _asked(precision: str) -> str:
+    return "highest" if precision == "float64" else precision
 
 
 def _family() -> str:

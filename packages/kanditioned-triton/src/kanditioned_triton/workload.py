@@ -54,8 +54,8 @@ class Candidate:
     def call(self) -> Callable[[], Tensor]:
         """Return what runs the kernel, on tensors of its own."""
         run = calls(self.count, self.dtype, self.precision)[self.contraction()]
-        bits = 16 if self.dtype == "bfloat16" else 32
-        best = {} if self.config is None else {(self.kernel, bits): Config(**dict(self.config))}
+        entry = (self.kernel, self.precision)
+        best = {} if self.config is None else {entry: Config(**dict(self.config))}
         is_dense = self.kernel.startswith("dense") or self.kernel == "accumulate"
         limit = sys.maxsize if is_dense else 0
         contents = configs.replaced(family(), best, dense_up_to=limit)
@@ -80,20 +80,13 @@ def calls(count: int, dtype: str, precision: str) -> dict[str, Callable[[], Tens
 def candidates() -> list[Candidate]:
     """Return the candidates of the table, then dense kernels and lookups at larger K."""
     found: dict[Candidate, None] = {}
-    listed = getattr(configs, "candidates", lambda family: ())(
-        "sm_90" if device.INTERPRETED or not torch.cuda.is_available() else family()
-    )
-    for row in listed:
-        for bits in row["bits"]:
-            for dtype, precision in PRECISIONS:
-                if bits != (16 if dtype == "bfloat16" else 32):
-                    continue
-                if row.get("precision", precision) != precision:
-                    continue
-                for count in row["K"]:
-                    found[Candidate(row["kernel"], dtype, precision, count)] = None
-                    tiles = tuple(row["config"].items())
-                    found[Candidate(row["kernel"], dtype, precision, count, tiles)] = None
+    at_hand = "sm_90" if device.INTERPRETED or not torch.cuda.is_available() else family()
+    for row, (dtype, precision) in itertools.product(configs.candidates(at_hand), PRECISIONS):
+        if precision in row["precision"]:
+            for count in row["K"]:
+                found[Candidate(row["kernel"], dtype, precision, count)] = None
+                tiles = tuple(row["config"].items())
+                found[Candidate(row["kernel"], dtype, precision, count, tiles)] = None
     pairs = (
         ("dense_interpolate", "lookup_interpolate"),
         ("dense_contract", "lookup_contract"),
