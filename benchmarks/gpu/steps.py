@@ -16,7 +16,7 @@ from torch import nn
 
 from kanditioned_triton import device, measure
 from kanditioned_triton.runner import Check, Context, Row, Step
-from kanditioned_triton.steps import (
+from kanditioned_triton.workload import (
     COUNTS,
     PRECISIONS,
     SHAPE,
@@ -33,7 +33,7 @@ COMPILED_COUNTS = COUNTS[:1] if device.INTERPRETED else (8, 32)
 
 
 def products(context: Context) -> Checks:
-    """Time the three products of a step whose input was expanded beforehand, and `nn.Linear`."""
+    """Time the products of a step whose input was expanded beforehand, and `nn.Linear`."""
 
     def linear(dtype: str, precision: str) -> Row:
         layer = nn.Linear(*SHAPE[1:], bias=False)
@@ -99,19 +99,25 @@ def _beside(
     row: Row = withheld(context, our_step, dtype, precision) or {}
     with _precision(precision):
         try:
-            step, inference, size = layer_call(build(), SHAPE, dtype)
-            row["ms"] = measure.quantiles_ms(step, 10, 40)
-            row["inference"] = measure.quantiles_ms(inference, 10, 40)
-            row["memory"] = round((size + measure.peak_bytes(step)) / (2 * size), 3)
+            row |= _timed(build(), dtype)
         except torch.cuda.OutOfMemoryError:
             row["reason"] = "out of memory"
-            step = inference = None
+        torch.compiler.reset()
+        if not device.INTERPRETED:
             torch.cuda.empty_cache()
         if "withheld" not in row:
             row["ours"] = measure.quantiles_ms(our_step)
             row["ours, inference"] = measure.quantiles_ms(our_inference)
-    torch.compiler.reset()
     return row
+
+
+def _timed(layer: nn.Module, dtype: str) -> Row:
+    step, inference, size = layer_call(layer, SHAPE, dtype)
+    return {
+        "ms": measure.quantiles_ms(step, 10, 40),
+        "inference": measure.quantiles_ms(inference, 10, 40),
+        "memory": round((size + measure.peak_bytes(step)) / (2 * size), 3),
+    }
 
 
 def _release(impl: str, count: int) -> nn.Module:

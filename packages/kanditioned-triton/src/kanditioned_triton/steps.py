@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import itertools
 import multiprocessing
 import os
@@ -35,6 +36,17 @@ from .workload import (
 __all__ = ["STEPS", "alive", "environment"]
 Checks = Iterator[tuple[str, Check]]
 CORES = os.cpu_count() or 1
+
+
+def imports(context: Context) -> Checks:
+    """Say which packages are there that later steps need, and make a layer."""
+
+    def layer() -> Row:
+        our_layer(SHAPE, COUNTS[0], "highest")
+        names = ("kanditioned_jax", "kanditioned_conformance", "jax", "pytest", "xdist")
+        return {name: importlib.util.find_spec(name) is not None for name in names}
+
+    yield "layer", layer
 
 
 def compiled(context: Context) -> Checks:
@@ -197,6 +209,7 @@ def _settings() -> int:
 
 
 STEPS = [
+    Step(1, "imports", 10, imports),
     Step(2, "compile", 60, compiled, lambda: len(CONTRACTIONS) * _settings() + len(candidates())),
     Step(3, "values", 60, values, _settings),
     Step(4, "ceilings", 20, ceilings),
