@@ -124,3 +124,24 @@ def test_custom_operators_pass_opcheck(contraction: str) -> None:
         "accumulate": (accumulate, (interval, weight, gy, 9, True)),
     }[contraction]
     torch.library.opcheck(operator, arguments)
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_symbolic_tracing(norm: str) -> None:
+    model = KAN([4, 6, 2], norm=norm, residual=True, dropout=0.1, parameterization="dct").eval()
+    x = torch.randn(3, 5, 4)
+    traced = torch.fx.symbolic_trace(model)
+    assert torch.equal(traced(x), model(x))
+    assert [node.target for node in traced.graph.nodes if node.op == "call_module"].count(
+        "layers.0"
+    ) == 1
+    whole = torch.fx.symbolic_trace(torch.nn.Sequential(model, KANLayer(2, 3)))
+    assert whole(x).shape == (3, 5, 3)
+
+
+@pytest.mark.parametrize("parameterization", ["bspline", "dct", "prefix_sum"])
+def test_symbolic_tracing_of_a_layer_itself(parameterization: str) -> None:
+    layer = KANLayer(4, 2, parameterization=parameterization)
+    x = torch.randn(3, 4)
+    traced = torch.fx.symbolic_trace(layer)
+    assert torch.equal(traced(x), layer(x))

@@ -132,3 +132,46 @@ def test_onnx(model: LayerAndNetwork, tmp_path: Path) -> None:
         got = session.run(None, {name: x.numpy()})
         assert [y.shape for y in got] == [(batch, 3), (batch, 2)]
         check(got, model, x)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+@pytest.mark.parametrize("parameterization", ["bspline", "dct"])
+class TestTracing:
+    """`torch.jit.trace` follows what a layer computes, with gradients on as they are by default."""
+
+    def network(self, norm: str, parameterization: str) -> KAN:
+        options: dict[str, Any] = {"parameterization": parameterization, "residual": True}
+        model = KAN([4, 6, 2], norm=norm, num_control_points=8, **options)
+        model(torch.randn(50, 4))
+        return model.eval()
+
+    @pytest.mark.parametrize("impl", ["embedding", "strided", "presorted", "dense"])
+    def test_traced_by_jit(self, norm: str, parameterization: str, impl: str) -> None:
+        model = self.network(norm, parameterization)
+        for layer in model.kan_layers():
+            layer.impl = impl
+        traced = torch.jit.trace(model, (torch.randn(5, 4),))
+        x = torch.randn(9, 4)
+        torch.testing.assert_close(traced(x), model(x))
+        copied = torch.jit.trace(exportable(model), (torch.randn(5, 4),))
+        torch.testing.assert_close(copied(x), model(x))
+
+    def test_the_exporter_that_traces(
+        self, norm: str, parameterization: str, tmp_path: Path
+    ) -> None:
+        pytest.importorskip("onnxscript")
+        runtime = pytest.importorskip("onnxruntime")
+        model, path = self.network(norm, parameterization), tmp_path / "model.onnx"
+        torch.onnx.export(
+            exportable(model),
+            (torch.randn(5, 4),),
+            path,
+            dynamo=False,
+            input_names=["x"],
+            dynamic_axes={"x": {0: "batch"}},
+        )
+        session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        x = torch.randn(9, 4)
+        (got,) = session.run(None, {"x": x.numpy()})
+        np.testing.assert_allclose(got, model(x).detach().numpy(), rtol=1e-5, atol=1e-5)

@@ -94,6 +94,38 @@ def test_meta_device(kind: Kind) -> None:
     assert torch.equal(layer.control_points(), other.control_points())
 
 
+@pytest.mark.parametrize("assign", [False, True])
+def test_parameters_assigned_to_a_layer_without_numbers(kind: Kind, assign: bool) -> None:
+    source = layer_of(kind)
+    with torch.no_grad():
+        source.theta.normal_()
+    x = torch.randn(5, 3)
+    with torch.device("meta"):
+        empty = layer_of(kind)
+    if assign:
+        empty.load_state_dict(source.state_dict(), assign=True)
+    else:
+        empty.theta = torch.nn.Parameter(source.theta.detach().clone())
+    assert torch.equal(empty(x), source(x))
+    assert torch.equal(empty.penalty(), source.penalty())
+    with FakeTensorMode():
+        fake = layer_of(kind)
+    fake.load_state_dict(source.state_dict(), assign=True)
+    assert type(fake(x)) is torch.Tensor
+    assert torch.equal(fake(x), source(x))
+
+
+def test_parameters_of_another_dtype_for_a_single_call(kind: Kind) -> None:
+    layer = layer_of(kind)
+    theta = torch.randn_like(layer.theta, dtype=torch.float64)
+    x = torch.randn(5, 3, dtype=torch.float64)
+    got = torch.func.functional_call(layer, {"theta": theta}, x)
+    wide = layer_of(kind, dtype=torch.float64)
+    wide.load_state_dict({"theta": theta})
+    assert torch.equal(got, wide(x))
+    assert layer(x.float()).dtype == torch.float32
+
+
 def test_state_dict_holds_parameters_only(kind: Kind) -> None:
     layer, other = layer_of(kind), layer_of(kind)
     assert list(layer.state_dict()) == ["theta"]

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from kanditioned_spec import Grid, Parameterization, checkpoint, refinement, validate
 from kanditioned_spec.domain import KEEP
@@ -22,6 +23,7 @@ from .functional import evaluate
 from .parameterizations import build_spec, map_of
 from .precision import PRECISIONS
 from .splines import Splines
+from .symbolic import call_symbolically
 
 
 class KANLayer(Splines):
@@ -103,8 +105,10 @@ class KANLayer(Splines):
         )
         self.impl, self.precision = impl, precision
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """Evaluate the layer at `x` of shape (..., I), giving (..., O)."""
+        if isinstance(x, Proxy):
+            return call_symbolically(self, self.impl, self.precision, x)
         points = local_part(self.control_points())
         return evaluate(x, points, self.grid, self.impl, self.precision)
 

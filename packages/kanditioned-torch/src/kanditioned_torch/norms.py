@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kanditioned_spec import validate
@@ -32,8 +33,9 @@ def normalise(norm: nn.Module, x: Tensor) -> Tensor:
     if not isinstance(norm, _BatchNorm):
         y: Tensor = norm(x)
         return y
-    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
-    if norm.training and rows.shape[0] == 1:
+    symbolic = isinstance(x, Proxy)  # of `torch.fx`, which knows no shapes
+    rows = x if not symbolic and x.ndim == 2 else x.reshape(-1, norm.num_features)
+    if norm.training and not symbolic and rows.shape[0] == 1:
         remedy = "Pass larger batches, call eval(), or take another norm."
         constraint = 'a batch of more than one for norm="batch" in training mode'
         raise ValueError(validate.message("KAN.forward", "x", constraint, "one", remedy))

@@ -102,6 +102,7 @@ def _rates(layer: KANLayer, scaling: str) -> Tensor:
     coordinates = curvature_coordinates("param_groups", "model", spec)
     theta = local_part(layer.theta.detach())
     ones = theta.new_ones((1, spec.num_parameters, 1), dtype=compute_dtype(theta.dtype))
+    layer.parameterization_map.follow(ones)
     gains = layer.parameterization_map.curvature(ones)
     rates = torch.zeros_like(ones[0])
     rates[coordinates] = 2 * factor * gains[0].square()

@@ -53,6 +53,21 @@ class Map(nn.Module):
         control_points: Tensor = self(theta)
         return control_points.diff(n=2, dim=1)
 
+    def follow(self, theta: Tensor) -> None:
+        """Make the constants anew where they are not of the kind of θ, in float32 or wider.
+
+        Parameters may be put in the place of others without the module being told: by assignment,
+        by `load_state_dict(assign=True)`, for a single call, or after the layer was made without
+        numbers (on the meta device, or of fake tensors).
+        """
+        constant = next(iter(self._buffers.values()), theta)
+        if (
+            constant is None
+            or (constant.device, constant.dtype) != (theta.device, theta.dtype)
+            or (type(constant) is not Tensor and type(theta) in (Tensor, nn.Parameter))
+        ):
+            self._register(theta)
+
     def _register(self, like: Tensor) -> None:
         dtype = compute_dtype(like.dtype)
         for name, array in self.constants().items():

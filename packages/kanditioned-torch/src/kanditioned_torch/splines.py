@@ -116,8 +116,14 @@ class Splines(nn.Module):
         if isinstance(self.parameterization_map, Identity):
             return theta
         with without_autocast(theta.device.type):
-            control_points: Tensor = self.parameterization_map(theta.to(compute_dtype(theta.dtype)))
+            control_points: Tensor = self.parameterization_map(self._wide(theta))
             return control_points.to(theta.dtype)
+
+    def _wide(self, theta: Tensor) -> Tensor:
+        """Return θ in float32 or wider, for which the constants of T are ready then."""
+        wide = theta.to(compute_dtype(theta.dtype))
+        self.parameterization_map.follow(wide)
+        return wide
 
     def penalty(self, scaling: str = "knots") -> Tensor:
         """Return the smoothness penalty Σ ‖D c‖² over all edges, a scalar to add to the loss.
@@ -131,8 +137,7 @@ class Splines(nn.Module):
         """
         factor = spec_penalty.scaling_factor(scaling, self.grid)
         with without_autocast(self.theta.device.type):
-            theta = local_part(self.theta)
-            curvature = self.parameterization_map.curvature(theta.to(compute_dtype(theta.dtype)))
+            curvature = self.parameterization_map.curvature(self._wide(local_part(self.theta)))
         return summed_like(curvature.square().sum(), self.theta) * factor
 
     def to_numpy(

@@ -16,12 +16,15 @@ R = TypeVar("R")
 
 
 def is_traced() -> bool:
-    """Whether a compiler records what is computed, so that no number can be looked at.
+    """Whether what is computed is recorded, so that no number can be looked at.
+
+    By the compiler, or by `torch.jit.trace`, on which the old ONNX exporter stands.
 
     `torch.compiler.is_compiling()` alone is false, up to PyTorch 2.11, within functions that the
     compiler takes as one operation (`torch.compiler.allow_in_graph`).
     """
-    return torch.compiler.is_compiling() or TracingContext.try_get() is not None
+    compiling = torch.compiler.is_compiling() or TracingContext.try_get() is not None
+    return compiling or torch._C._is_tracing()
 
 
 def assume_constant_result(function: Callable[P, R]) -> Callable[P, R]:

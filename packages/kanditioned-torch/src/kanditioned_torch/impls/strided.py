@@ -6,34 +6,37 @@ of two rows: half the indices, reads twice as long.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .sorted import accumulate
 from .stock import stock
-from .tables import rows, slices, table
+from .tables import in_pieces, rows, table
 
 
 def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine: bool) -> Tensor:
     batch, (in_features, count, out_features) = interval.shape[0], control_points.shape
     row, windows = rows(interval, count), _windows(control_points)
-    y = control_points.new_empty(batch, out_features)
-    for part in slices(batch, 2 * in_features * out_features * windows.element_size()):
+
+    def piece(part: slice) -> Tensor:
         left, right = F.embedding(row[part], windows).chunk(2, dim=-1)
         terms = weight[part, :, None] * (right - left)
-        y[part] = (left + terms if affine else terms).sum(1)
-    return y
+        return (left + terms if affine else terms).sum(1)
+
+    bytes_each = 2 * in_features * out_features * windows.element_size()
+    return in_pieces(piece, windows, (batch, out_features), bytes_each)
 
 
 def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor:
     in_features, count, out_features = control_points.shape
     row, windows = rows(interval, count), _windows(control_points)
-    products = torch.empty(interval.shape, dtype=grad_y.dtype, device=grad_y.device)
-    for part in slices(interval.shape[0], 2 * in_features * out_features * windows.element_size()):
+
+    def piece(part: slice) -> Tensor:
         left, right = F.embedding(row[part], windows).chunk(2, dim=-1)
-        products[part] = ((right - left) * grad_y[part, None, :]).sum(-1)
-    return products
+        return ((right - left) * grad_y[part, None, :]).sum(-1)
+
+    bytes_each = 2 * in_features * out_features * windows.element_size()
+    return in_pieces(piece, grad_y, (interval.shape[0], in_features), bytes_each)
 
 
 def _windows(control_points: Tensor) -> Tensor:

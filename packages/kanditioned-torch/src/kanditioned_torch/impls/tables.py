@@ -41,6 +41,25 @@ def slices(length: int, bytes_each: int) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
+def in_pieces(
+    function: Callable[[slice], Tensor], like: Tensor, shape: tuple[int, int], bytes_each: int
+) -> Tensor:
+    """Evaluate a function of slices of the batch, and put the results one below the other.
+
+    Args:
+        function: Returns the rows of a slice.
+        like: A tensor of the dtype and on the device of the result.
+        shape: Of the result, the batch first.
+        bytes_each: Size of the function's temporaries for one row.
+    """
+    if is_traced():  # a copy into an empty tensor would hide the shape from exporters
+        return function(slice(None))
+    result = like.new_empty(shape)
+    for part in slices(shape[0], bytes_each):
+        result[part] = function(part)
+    return result
+
+
 def with_infinite(
     product: Callable[[Tensor], Tensor], weight: Tensor, control_points: Tensor
 ) -> Tensor:
