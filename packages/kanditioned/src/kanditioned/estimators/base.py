@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,10 +16,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from kanditioned_spec import validate
+from kanditioned_spec.checkpoint.network import write_network
 
+from .. import backends
 from ..plot import plot_network
 from ..plot.curves import named
-from . import additive, networks, pictures, table, weights
+from . import additive, conversion, networks, pictures, table, weights
 from .additive import Settings
 from .arrays import Array, Matrix, Objects, Vector
 from .families import Family, Gamma, Logistic, Poisson, Softmax, Squared
@@ -162,19 +166,45 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
             X: Inputs (N, I) for the ranges, the histograms and the importance of the edges.
             **options: Options of `plot.plot_network`.
         """
-        data = None if X is None else self._inputs(self._read(X))
+        data = None if X is None else self.network_inputs(X)
+        if self._network is None:
+            options = {"input_names": conversion.input_names(self.model_), **options}
         return plot_network(self.network_, data, **options)
 
     @property
     def network_(self) -> Any:
-        """The network, the backend's own `KAN`."""
-        check_is_fitted(self)
-        if self._network is None:
-            raise AttributeError("there are no hidden layers, so there is no `network_`")
-        return self._network.model.network
+        """The network as a `KAN` of the backend, of inputs as `network_inputs` gives them.
 
-    def _inputs(self, given: Table) -> Matrix:
-        return networks.encode(self.model_, given.columns)
+        Without hidden layers it is the additive model, one layer behind an input map, without its
+        pair terms. With hidden layers it is what they add to the additive model, in units of the
+        targets' standard deviation for a regressor.
+        """
+        check_is_fitted(self)
+        if self._network is not None:
+            return self._network.model.network
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.safetensors"
+            self.save_network(path)
+            network = backends.load(path, backend=self.backend)
+        if getattr(network, "input_map", None) is None:
+            raise NotImplementedError("the backend's networks have no input map yet")
+        return network
+
+    def save_network(self, path: str | os.PathLike[str]) -> None:
+        """Write `network_` of a model without hidden layers to a file that every backend reads."""
+        model = self.model_
+        self._without_hidden_layers("a network of one layer")
+        write_network(path, conversion.network(model))
+
+    def network_inputs(self, X: Any) -> Matrix:
+        """Return the inputs of `network_` for inputs (N, I), shape (N, I').
+
+        Numbers as they are, a category's label as its number, and a column more for each that had
+        missing values in training. With hidden layers, numbers between -3 and 3.
+        """
+        given = self._read(X)
+        encode = conversion.inputs if self._network is None else networks.encode
+        return encode(self.model_, given.columns)
 
     def _deviations(self) -> list[Matrix]:
         """Return the standard deviation of every column's effects in its slots."""
@@ -200,11 +230,7 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         Raises:
             ValueError: There are hidden layers, whose predictions are not sums of terms.
         """
-        where = type(self).__name__
-        if self._network is not None:
-            constraint = "() for a prediction that is a sum of terms"
-            got, remedy = self.hidden_layer_sizes, "Fit a model without hidden layers."
-            raise ValueError(validate.message(where, "hidden_layer_sizes", constraint, got, remedy))
+        self._without_hidden_layers("a prediction that is a sum of terms")
         given = self._read(X)
         parts = np.stack(self.model_.contributions(given.columns), axis=1).astype(given.dtype)
         explained: Array = parts[:, :, 0] if parts.shape[2] == 1 else parts
@@ -382,12 +408,15 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
     def _posteriors(self) -> tuple[Posterior, ...]:
         """Return those of all fits, if they are all that predicts."""
         check_is_fitted(self)
-        if self._network is not None:
-            constraint, got = "() for a prediction with an interval", self.hidden_layer_sizes
-            remedy = "Fit a model without hidden layers."
-            where = type(self).__name__
-            raise ValueError(validate.message(where, "hidden_layer_sizes", constraint, got, remedy))
+        self._without_hidden_layers("a prediction with an interval")
         return self._fitted.posteriors
+
+    def _without_hidden_layers(self, what: str) -> None:
+        if self._network is not None:
+            where, got = type(self).__name__, self.hidden_layer_sizes
+            remedy = "Fit a model without hidden layers."
+            constraint = f"() for {what}"
+            raise ValueError(validate.message(where, "hidden_layer_sizes", constraint, got, remedy))
 
 
 def _histograms(model: Additive, given: Table, weight: Vector) -> list[Histogram]:

@@ -1,0 +1,171 @@
+"""Columns of labels, missing values, DataFrames, and the additive model as a layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kanditioned.estimators import KANClassifier, KANRegressor
+from kanditioned.estimators.conversion import input_names, network
+from kanditioned.estimators.knots import default_count, place
+from kanditioned_spec.checkpoint.network import read_network
+
+pandas = pytest.importorskip("pandas")
+
+
+def table(samples: int = 300, seed: int = 0) -> tuple[Any, Any]:
+    rng = np.random.RandomState(seed)
+    frame = pandas.DataFrame(
+        {
+            "size": rng.standard_normal(samples),
+            "kind": rng.choice(["u", "v", "w"], samples),
+            "age": np.exp(rng.standard_normal(samples)),
+            "same": 1.0,
+            "flag": rng.randint(0, 2, samples).astype(bool),
+        }
+    )
+    y = frame["size"] + 2.0 * (frame["kind"] == "u") + np.sin(frame["age"]) - frame["flag"]
+    frame.loc[::7, "size"] = np.nan
+    frame.loc[::5, "kind"] = None
+    return frame, y.to_numpy() + 0.1 * rng.standard_normal(samples)
+
+
+def test_labels_and_missing_values_are_learned() -> None:
+    frame, y = table()
+    model = KANRegressor().fit(frame, y)
+    assert model.score(*table(1000, 1)) > 0.8
+    kind = model.model_.terms[1]
+    assert kind.column.labels == ("u", "v", "w", None)
+    effects = dict(zip(kind.column.labels, kind.effects[:, 0], strict=False))
+    assert abs(effects["u"] - effects["v"] - 2) < 0.2
+    assert model.edf_[3] == 0  # a constant
+
+
+def test_labels_that_were_not_seen_have_no_effect() -> None:
+    frame, y = table()
+    model = KANRegressor(interactions=0).fit(frame, y)
+    frame["kind"] = "new"
+    np.testing.assert_array_equal(model.explain(frame)[:, 1], 0)
+
+
+def test_a_missing_value_where_training_had_none_has_no_effect() -> None:
+    x = np.random.RandomState(0).standard_normal((200, 2))
+    model = KANRegressor(interactions=0).fit(x, x[:, 0] + x[:, 1])
+    x[:, 1] = np.nan
+    np.testing.assert_array_equal(model.explain(x)[:, 1], 0)
+
+
+def test_every_kind_of_frame_gives_the_same_model() -> None:
+    polars = pytest.importorskip("polars")
+    frame, y = table()
+    expected = KANRegressor().fit(frame, y).predict(frame)
+    categorical = frame.astype({"kind": "category", "flag": "int8"})
+    nullable = frame.convert_dtypes()
+    lists = {name: [None if v is None or v != v else v for v in frame[name]] for name in frame}
+    others = [categorical, nullable, polars.DataFrame(lists)]
+    for other in others:
+        model = KANRegressor().fit(other, y)
+        np.testing.assert_allclose(model.predict(other), expected)
+        assert list(model.feature_names_in_) == list(frame.columns)
+        np.testing.assert_allclose(model.predict(frame), expected)
+
+
+@pytest.mark.parametrize("chosen", [["hour"], [1], [False, True], np.array([False, True])])
+def test_categories_by_name_number_and_mask(chosen: Any) -> None:
+    rng = np.random.RandomState(0)
+    frame = pandas.DataFrame({"x": rng.standard_normal(400), "hour": rng.randint(0, 24, 400)})
+    y = (frame["hour"] % 2).to_numpy().astype(float)
+    model = KANRegressor(categorical_features=chosen, interactions=0).fit(frame, y)
+    assert model.model_.terms[1].column.labels == tuple(range(24))
+    assert model.score(frame, y) > 0.99
+    array = KANRegressor(categorical_features=[1], interactions=0).fit(frame.to_numpy(), y)
+    np.testing.assert_allclose(array.predict(frame.to_numpy()), model.predict(frame))
+
+
+def test_dates_are_numbers() -> None:
+    days = pandas.date_range("2020-01-01", periods=400)
+    y = np.sin(np.arange(400) / 30)
+    model = KANRegressor().fit(pandas.DataFrame({"day": days}), y)
+    assert model.score(pandas.DataFrame({"day": days}), y) > 0.99
+
+
+def test_timestamps_keep_their_seconds() -> None:
+    t = 1.7e9 + np.linspace(0, 100, 300)
+    y = np.sin(t / 5)
+    assert KANRegressor().fit(t[:, None], y).score(t[:, None], y) > 0.99
+
+
+def test_wrong_columns_are_named() -> None:
+    frame, y = table()
+    with pytest.raises(ValueError, match=r"column 'kind'"):
+        KANRegressor(categorical_features=None).fit(frame, y)
+    with pytest.raises(ValueError, match=r"infinity in column 'age'"):
+        KANRegressor().fit(frame.assign(age=np.inf), y)
+
+
+@pytest.mark.parametrize("weight", ["balanced", {"no": 1.0, "yes": 9.0}])
+def test_class_weights(weight: Any) -> None:
+    rng = np.random.RandomState(0)
+    x = rng.standard_normal((2000, 1))
+    y = np.where(rng.uniform(size=2000) < 0.1 / (1 + np.exp(-x[:, 0])), "yes", "no")
+    plain = KANClassifier().fit(x, y).predict_proba(x)[:, 1].mean()
+    assert abs(plain - np.mean(y == "yes")) < 0.02
+    assert KANClassifier(class_weight=weight).fit(x, y).predict_proba(x)[:, 1].mean() > 4 * plain
+
+
+def test_the_additive_model_is_a_layer_behind_an_input_map(tmp_path: Path) -> None:
+    frame, y = table()
+    model = KANRegressor(interactions=0).fit(frame, y)
+    names = ["size", "size is missing", "kind", "age", "same", "flag"]
+    assert input_names(model.model_) == names
+    far = frame.assign(size=frame["size"] * 100, kind="new")
+    model.save_network(tmp_path / "model.safetensors")
+    read = read_network(tmp_path / "model.safetensors")
+    for rows in (frame, far):
+        for found in (network(model.model_), read):
+            np.testing.assert_allclose(
+                found.forward(model.network_inputs(rows))[:, 0], model.predict(rows), atol=1e-9
+            )
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+def test_counts_and_amounts(loss: str) -> None:
+    rng = np.random.RandomState(0)
+    x = rng.uniform(-1, 1, (1000, 2))
+    mean = np.exp(np.sin(3 * x[:, 0]) + 1)
+    y = rng.poisson(mean) if loss == "poisson" else mean * rng.gamma(2, 0.5, 1000)
+    model = KANRegressor(loss=loss).fit(x, y)
+    predicted, deviation = model.predict(x, return_std=True)
+    assert np.mean(np.abs(predicted / mean - 1)) < 0.1
+    assert np.mean(np.abs(predicted - mean) < 1.96 * deviation) > 0.85
+    with pytest.raises(ValueError, match=r"y=...\)` must be"):
+        KANRegressor(loss=loss).fit(x, y - y.max())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.r_[np.zeros(500), np.random.RandomState(0).exponential(size=500)],
+        np.exp(3 * np.random.RandomState(0).standard_normal(1000)),
+        np.linspace(-1e300, 1e300, 1000),
+        1e-310 * np.arange(1.0, 1000),
+        np.arange(7.0),
+    ],
+    ids=["half zeros", "log-normal", "huge", "tiny", "few"],
+)
+def test_knots_are_increasing_values_of_the_column(values: Any) -> None:
+    knots = place(values, np.ones(len(values)), 24)
+    assert np.isin(knots, values).all()
+    assert (np.diff(knots) > 0).all()
+    assert knots[0] == values.min()
+    assert knots[-1] == values.max()
+    assert min(len(np.unique(values)), 11) <= len(knots) <= 24
+
+
+def test_wide_tables_get_fewer_knots() -> None:
+    assert default_count(1000, 10) == 24
+    assert default_count(20_000, 10) == 32
+    assert default_count(1000, 400) == 10
