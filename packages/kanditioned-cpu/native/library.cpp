@@ -4,14 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "kernels.hpp"
+#include "library.hpp"
 #include "parallel.hpp"
-
-#if defined(_WIN32)
-#define KAN_EXPORT extern "C" __declspec(dllexport)
-#else
-#define KAN_EXPORT extern "C" __attribute__((visibility("default")))
-#endif
 
 namespace kan {
 namespace baseline {
@@ -27,8 +21,6 @@ extern const InstructionSet instruction_set;
 #endif
 
 namespace {
-
-enum Status { OK = 0, OUT_OF_MEMORY = 1 };
 
 // Less work than this, in edges, does not pay for waking a thread; an input costs as much as so many
 // edges by itself, to be placed and sorted.
@@ -73,8 +65,8 @@ const InstructionSet* find(const char* name) {
 
 std::atomic<const InstructionSet*> chosen{widest()};
 
-template <class T>
-const Kernels<T>& kernels();
+}  // namespace
+
 template <>
 const Kernels<float>& kernels() {
     return chosen.load()->single;
@@ -83,6 +75,8 @@ template <>
 const Kernels<double>& kernels() {
     return chosen.load()->wide;
 }
+
+namespace {
 
 ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }

@@ -1,6 +1,7 @@
 """The layer and its derivatives on a CPU, in native code, for NumPy arrays.
 
-`functional` has the functions of `kanditioned_spec.reference` under the same names, `torch` the
+`functional` has the functions of `kanditioned_spec.reference` under the same names, `model` serves
+the networks of files, `torch` has the
 same kernels as PyTorch operators for `kanditioned_torch` (`impl="cpu"`), and `native` the library
 itself. Importing this package imports neither PyTorch nor JAX.
 """
@@ -8,9 +9,11 @@ itself. Importing this package imports neither PyTorch nor JAX.
 from __future__ import annotations
 
 from .functional import forward, jvp, vjp, vjp_of_vjp
+from .model import Model
 from .native import instruction_set, instruction_sets, use_instruction_set
 
 __all__ = [
+    "Model",
     "forward",
     "instruction_set",
     "instruction_sets",

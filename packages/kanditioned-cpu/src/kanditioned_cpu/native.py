@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,7 +79,7 @@ def interpolate(
     """
     arguments = _arguments("interpolate", size, x, direction, threads)
     along = direction.address if direction else None
-    _check(_INTERPOLATE[dtype](arguments, x.address, along, control_points, y))
+    check(_INTERPOLATE[dtype](arguments, x.address, along, control_points, y))
 
 
 def gradients(
@@ -116,9 +117,37 @@ def gradients(
     arguments = _arguments("gradients", size, x, direction, threads)
     along = direction.address if direction else None
     function = _GRADIENTS[dtype]
-    _check(
+    check(
         function(arguments, x.address, along, control_points, grad_y, grad_x, grad_control_points)
     )
+
+
+class NetworkShape(ctypes.Structure):
+    """The sizes of a call of `network`."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("stages", "batch", "widest", "threads")),
+        ("epsilon", ctypes.c_double),
+    )
+
+
+class Stage(ctypes.Structure):
+    """A normalisation and a layer: its norm is 0 for none, 1 per sample, 2 per feature."""
+
+    _fields_ = (
+        *((n, ctypes.c_int64) for n in ("in_features", "num_control_points", "out_features")),
+        ("spline_width", ctypes.c_double),
+        ("norm", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("control_points", "mean", "scale")),
+    )
+
+
+def network(dtype: str) -> Callable[[NetworkShape, ctypes.Array[Stage], int, int], int]:
+    """Return the function that evaluates stages at x (B, I), given by address, into y (B, O).
+
+    Its result is for `check`. Arrays are contiguous and of the dtype, `"float32"` or `"float64"`.
+    """
+    return _NETWORK[dtype]
 
 
 def instruction_sets() -> tuple[str, ...]:
@@ -177,7 +206,8 @@ def _arguments(
     return _Arguments(*size, x.row, x.column, *strides, threads)
 
 
-def _check(status: int) -> None:
+def check(status: int) -> None:
+    """Raise `MemoryError` unless a function of the library has returned 0."""
     if status:
         raise MemoryError("kanditioned_cpu: no room for the scratch memory of the kernels")
 
@@ -209,5 +239,15 @@ _LIBRARY.kan_has_instruction_set.argtypes = (ctypes.c_char_p,)
 _LIBRARY.kan_use_instruction_set.argtypes = (ctypes.c_char_p,)
 _LIBRARY.kan_share_threads_of.argtypes = (ctypes.c_void_p,)
 _LIBRARY.kan_share_threads_of.restype = None
+_NETWORK: dict[str, Callable[[NetworkShape, ctypes.Array[Stage], int, int], int]] = {}
+for _dtype in ("float32", "float64"):
+    _entry = getattr(_LIBRARY, f"kan_network_{_dtype}")
+    _entry.argtypes = (
+        ctypes.POINTER(NetworkShape),
+        ctypes.POINTER(Stage),
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+    )
+    _NETWORK[_dtype] = _entry
 _INTERPOLATE = {dtype: _function(f"kan_interpolate_{dtype}", 4) for dtype in ("float32", "float64")}
 _GRADIENTS = {dtype: _function(f"kan_gradients_{dtype}", 6) for dtype in ("float32", "float64")}
