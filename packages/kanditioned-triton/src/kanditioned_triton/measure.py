@@ -45,7 +45,10 @@ def environment() -> dict[str, Any] | None:
 
 
 def commit() -> str | None:
-    """Return the commit of the clone that this runs from, if it is one and git is there."""
+    """Return the commit that `KANDITIONED_COMMIT` names, or else that of the clone at hand, if any."""
+    named = os.environ.get("KANDITIONED_COMMIT")
+    if named:
+        return named
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
     try:
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
