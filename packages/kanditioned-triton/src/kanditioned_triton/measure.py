@@ -45,7 +45,7 @@ def environment() -> dict[str, Any] | None:
 
 
 def commit() -> str | None:
-    """Return the commit that `KANDITIONED_COMMIT` names, or else that of the clone at hand, if any."""
+    """Return the commit that `KANDITIONED_COMMIT` names, or that of the clone at hand, if any."""
     named = os.environ.get("KANDITIONED_COMMIT")
     if named:
         return named
