@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from .cases import MODES, PRECISIONS, SWEEPS
-from .environments import DEFAULT_FOLDER, install
-from .timing import CLOCKS
+from .speed.cases import MODES, PRECISIONS, SWEEPS
+from .speed.environments import DEFAULT_FOLDER, install
+from .speed.timing import CLOCKS
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     torch.set_num_threads(given.threads)
     os.environ["PJRT_NPROC"] = str(given.threads)  # of JAX, which is not imported yet
     module = "run" if given.verb == "verify" else given.verb
-    status: int = importlib.import_module(f".{module}", __package__).run(given)
+    status: int = importlib.import_module(f".speed.{module}", __package__).run(given)
     return status
 
 

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from kanditioned_spec.costs import Sizes
+
+from . import machine
+
 FOLDER = Path(__file__).parent / "results"
+
+
+def row(
+    shape: Sizes, mode: str, device: str, given: argparse.Namespace, /, **columns: Any
+) -> dict[str, Any]:
+    """Return a row of a measurement of speed: what was measured, columns, and where.
+
+    Args:
+        shape: Sizes of the layer.
+        mode: Of the case.
+        device: `"cpu"` or `"cuda"`.
+        given: Of the command line: the clock and the number of threads.
+        **columns: What the verb has to say.
+    """
+    where = {"clock": given.clock, **machine.description(device, given.threads)}
+    return {**shape._asdict(), "mode": mode, **columns, **where}
 
 
 class Table:

@@ -23,7 +23,7 @@ import torch
 from scipy.optimize import minimize
 from tqdm import tqdm
 
-from kanditioned_spec import parameterization, tuning
+from kanditioned_spec import parameterization
 from kanditioned_spec.conditioning import joint_condition, penalty_condition
 from kanditioned_spec.grid import Array, Grid, locate
 from kanditioned_spec.parameterizations import Parameterization
@@ -33,6 +33,7 @@ from kanditioned_torch import KANLayer
 
 from .. import machine
 from ..results import FOLDER, Table
+from ..tune import measurement
 
 NAMES = ("bspline", "prefix_sum", "parallel_scan", "dct", "legendre", "demmler_reinsch")
 COUNTS = (8, 32, 128, 512, 2048)
@@ -244,7 +245,7 @@ def _iteration_seconds(count: int) -> dict[str, float]:
         return run
 
     runs = {name: iteration(name) for name in NAMES}
-    several = [tuning.medians(runs, time.process_time) for _ in range(5)]
+    several = [measurement.medians(runs, time.process_time) for _ in range(5)]
     return {name: min(medians[name] for medians in several) for name in NAMES}
 
 

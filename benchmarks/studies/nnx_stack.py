@@ -11,7 +11,7 @@ import optax
 
 from kanditioned.estimators.training import Array, Samples
 
-from ..jax_steps import split
+from ..speed.jax_steps import split
 
 
 class Model:

@@ -22,9 +22,9 @@ from kanditioned.estimators import training
 from kanditioned.estimators.training import Array, Samples, Schedule
 from kanditioned_spec.costs import Sizes
 
-from ..cases import Case
-from ..competitors import COMPETITORS
-from ..environments import load
+from ..speed.cases import Case
+from ..speed.competitors import COMPETITORS
+from ..speed.environments import load
 
 HIDDEN, COUNT, WIDTH = 16, 16, 6.0
 EPOCHS, SMALL, BATCH = 200, 512, 256

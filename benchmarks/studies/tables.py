@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn import datasets
 
-from ..environments import UnavailableError
+from ..speed.environments import UnavailableError
 
 
 @dataclass(frozen=True)

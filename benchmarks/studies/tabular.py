@@ -32,8 +32,8 @@ from tqdm import tqdm
 from kanditioned.estimators import KANClassifier, KANRegressor
 
 from .. import machine
-from ..environments import DEFAULT_FOLDER, UnavailableError
 from ..results import FOLDER, Table
+from ..speed.environments import DEFAULT_FOLDER, UnavailableError
 from .stack import StackClassifier, StackRegressor
 
 SMOOTHINGS = (1e-3, 1e-2, 1e-1, 1.0)

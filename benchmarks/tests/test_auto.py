@@ -6,8 +6,8 @@ import argparse
 
 import pytest
 
-from benchmarks import auto
-from benchmarks.timing import Timing
+from benchmarks.speed import auto
+from benchmarks.speed.timing import Timing
 
 STOCK = ["embedding", "strided", "embedding_bag", "sorted", "sparse_csr", "dense"]
 

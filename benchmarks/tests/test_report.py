@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks.report import auto_table, speed_table
+from benchmarks.speed.report import auto_table, speed_table
 
 SHAPE = {"batch": 1, "in_features": 2, "out_features": 3, "num_control_points": 4}
 PLACE = {"device": "A", "threads": 1}

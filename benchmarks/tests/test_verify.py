@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.cases import MODES, PRECISIONS, Case
-from benchmarks.competitors import OURS, Competitor
-from benchmarks.steps import Step, build, torch_step, variants
-from benchmarks.verify import LARGEST_ERROR, demand, our_error, their_error
+from benchmarks.speed import torch_steps
+from benchmarks.speed.cases import MODES, PRECISIONS, Case
+from benchmarks.speed.competitors import OURS, Competitor
+from benchmarks.speed.step import Step
+from benchmarks.speed.steps import build, variants
+from benchmarks.speed.verify import LARGEST_ERROR, demand, our_error, their_error
 from kanditioned_spec.costs import Sizes
 
 EMBEDDING = next(c for c in OURS if c.label == "torch embedding")
@@ -89,7 +91,7 @@ def test_a_competitor_is_held_to_its_own_definition(mode: str, fault: str) -> No
     case = Case(Sizes(40, 5, 6, 9), mode)
     layer = Foreign(5, 6)
     layer.fault = fault
-    error = their_error(torch_step(layer, case, compiled=False), case)
+    error = their_error(torch_steps.step(layer, case, compiled=False), case)
     assert (error > LARGEST_ERROR) == bool(fault)
     assert layer.weight.dtype == torch.float32
 
@@ -99,7 +101,7 @@ def test_a_jax_competitor_too(fault: str) -> None:
     nnx = pytest.importorskip("flax.nnx")
     import jax
 
-    from benchmarks.jax_steps import step
+    from benchmarks.speed.jax_steps import step
 
     @jax.custom_vjp
     def doubled(x: jax.Array) -> jax.Array:

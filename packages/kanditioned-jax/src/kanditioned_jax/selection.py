@@ -2,7 +2,7 @@
 
 For each of the three contractions it takes the one with the lowest predicted time at the sizes at
 hand. The table, `selection.json`, has what predicts it (`kanditioned_spec.costs`), per device kind.
-Regenerate it with `python -m kanditioned_jax.tune`.
+Regenerate it with `python -m benchmarks.tune.jax`.
 """
 
 from __future__ import annotations

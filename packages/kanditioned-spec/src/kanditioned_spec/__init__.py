@@ -6,7 +6,7 @@ layers), `parameterizations`, `shapes` (monotone and convex edges), `penalty`, `
 `refinement`, `domain` (how wide it must be for data), `edges` (what each edge contributes),
 `numerics` (error bounds), `validate` (argument checks), `protocol` and `registry` (what a backend
 is and how it is found), `checkpoint` (the files of layers and networks), `conditioning` (condition
-numbers), `costs` and `tuning` (how long an implementation takes, for `impl="auto"`).
+numbers), `costs` (how long an implementation takes, for `impl="auto"`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Every implementation does some of the same works, each a product of the sizes B, I, O, K. Its time
 is near a sum of them with coefficients that belong to it and to a machine. Coefficients are data,
-in a backend's `selection.json`, and made by measurement with `tuning`.
+in a backend's `selection.json`, and made by measurement.
 """
 
 from __future__ import annotations

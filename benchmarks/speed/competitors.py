@@ -27,7 +27,7 @@ class Competitor:
 
     Attributes:
         name: How results call it.
-        module: Module that provides it, `benchmarks.floors` for the floors.
+        module: Module that provides it, `benchmarks.speed.baselines` for the floors.
         arguments: Constructor arguments for a case.
         attribute: The class in `module`.
         framework: `"torch"`, `"jax"` for pytrees or `"nnx"` for Flax modules.
@@ -122,7 +122,7 @@ OURS = (
     *(competitor for impl in STOCK for competitor in _torch_impl(impl)),
     *_both(
         "torch embedding_bag feature-major",
-        "benchmarks.feature_major",
+        "benchmarks.speed.baselines",
         _ours(impl="embedding_bag"),
         attribute="FeatureMajor",
         ours=True,
@@ -194,6 +194,8 @@ OTHERS = (
 )
 FLOORS = (
     *_both("nn.Linear", "torch.nn", _sizes, attribute="Linear"),
-    *_both("equal-parameter matmul", "benchmarks.floors", _ours(), attribute="ExpandedMatmul"),
+    *_both(
+        "equal-parameter matmul", "benchmarks.speed.baselines", _ours(), attribute="ExpandedMatmul"
+    ),
 )
 COMPETITORS = (*FLOORS, *OURS, *RELEASED, *OTHERS)

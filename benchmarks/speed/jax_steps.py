@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .cases import Case
-from .steps import Step
+from .step import Step
 
 
 def step(layer: Any, framework: str, case: Case) -> Step:

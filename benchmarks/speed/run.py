@@ -16,12 +16,14 @@ from tqdm import tqdm
 
 from kanditioned_spec.costs import Sizes
 
-from . import machine, memory, verify
+from .. import machine
+from ..results import FOLDER, Table, row
+from . import memory, verify
 from .cases import SHAPES, SWEEPS, Case, random_shapes
 from .competitors import COMPETITORS, Competitor
 from .environments import UnavailableError
-from .results import FOLDER, Table
-from .steps import Step, build, variants
+from .step import Step
+from .steps import build, variants
 from .timing import CLOCKS, Timing, rounds, warm_up
 
 KEY = (
@@ -62,7 +64,6 @@ def chosen(given: argparse.Namespace) -> list[Competitor]:
 def run(given: argparse.Namespace) -> int:
     """Measure what is missing, case by case; return the number of wrong rows of ours."""
     table = Table(FOLDER / ("speed.csv" if given.verb == "run" else "verify.csv"), KEY)
-    description = {**machine.description(given.device, given.threads), "clock": given.clock}
     limits = ceilings(given)
     for case in tqdm(list(cases(given)), unit="case"):
         entries = [
@@ -71,23 +72,23 @@ def run(given: argparse.Namespace) -> int:
             for variant in variants(competitor, case)
         ]
         blanks = {
-            (competitor.label, variant): _row(case, competitor, variant, limits, description)
+            (competitor.label, variant): _row(case, competitor, variant, limits, given)
             for competitor, variant, _ in entries
         }
-        if not given.again and all(row in table for row in blanks.values()):
+        if not given.again and all(blank in table for blank in blanks.values()):
             continue
         torch.compiler.reset()
         for key, (status, error, timing) in measure(case, entries, given).items():
             if status == "absent":  # which may be another time
                 tqdm.write(f"{key[0]}: {error}")
                 continue
-            row = {**blanks[key], "status": status, "error": error, **_figures(timing)}
+            measured = {**blanks[key], "status": status, "error": error, **_figures(timing)}
             if given.memory and timing and timing.seconds and not key[1]:
-                row["peak_mib"] = _peak(key[0], case, given)
-            if given.again or row not in table:
-                table.append(row)
+                measured["peak_mib"] = _peak(key[0], case, given)
+            if given.again or measured not in table:
+                table.append(measured)
     ours = {c.label for c in COMPETITORS if c.ours}
-    latest = {tuple(row[column] for column in KEY): row for row in table.rows}
+    latest = {tuple(r[column] for column in KEY): r for r in table.rows}
     return sum(r["status"] == "wrong" and r["competitor"] in ours for r in latest.values())
 
 
@@ -133,23 +134,25 @@ def ceilings(given: argparse.Namespace) -> dict[str, float]:
     """Return the machine's measured rates, measuring them if they are not in the results."""
     key = ("device", "threads", "clock")
     table = Table(FOLDER / "machine.csv", key)
-    row = {**machine.description(given.device, given.threads), "clock": given.clock}
-    if row not in table:
+    place = {**machine.description(given.device, given.threads), "clock": given.clock}
+    if place not in table:
         rates = machine.ceilings(given.device, CLOCKS[given.clock])
         written = {name: f"{rates[name]:.4g}" if name in rates else "" for name in machine.RATES}
-        table.append({**row, **written})
-    known = next(r for r in table.rows if all(r[name] == str(row[name]) for name in key))
+        table.append({**place, **written})
+    known = next(r for r in table.rows if all(r[name] == str(place[name]) for name in key))
     return {name: float(known[name]) for name in machine.RATES if known[name]}
 
 
 def _row(
-    case: Case, competitor: Competitor, variant: str, limits: dict[str, float], described: Any
+    case: Case,
+    competitor: Competitor,
+    variant: str,
+    limits: dict[str, float],
+    given: argparse.Namespace,
 ) -> dict[str, Any]:
     precision = "bfloat16" if case.precision == "autocast" else case.precision
     rate = limits.get(f"matmul_{precision}", limits["matmul_highest"])  # a CPU has no TF32
-    return {
-        **case.shape._asdict(),
-        "mode": case.mode,
+    columns = {
         "precision": case.precision,
         "competitor": competitor.label,
         "parameterization": variant,
@@ -158,8 +161,8 @@ def _row(
         **dict.fromkeys(MEASURED, ""),
         "dense_limit_ms": round(case.dense_flops / rate * 1e3, 5),
         "memory_limit_ms": round(case.bytes_moved / limits["copy"] * 1e3, 5),
-        **described,
     }
+    return row(case.shape, case.mode, case.device, given, **columns)
 
 
 def _figures(timing: Timing | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Measure the implementations and write `selection.json`: `python -m kanditioned_torch.tune`.
+"""Measure the implementations and write `selection.json`: `python -m benchmarks.tune.torch`.
 
 Every contraction is timed at random sizes by each implementation that has its own, eager and
-compiled; `kanditioned_spec.tuning` makes coefficients of that. It needs SciPy and the package of
+compiled; `measurement` makes coefficients of that. It needs SciPy and the package of
 native kernels of the device, and takes an hour, most of it compilation.
 """
 
@@ -18,11 +18,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kanditioned_spec import Grid, tuning
+from kanditioned_spec import Grid
 from kanditioned_spec.costs import Sizes
+from kanditioned_torch.impls import SplineConfig
+from kanditioned_torch.selection import check, named
 
-from .impls import SplineConfig
-from .selection import check, named
+from . import measurement
 
 CANDIDATES = {
     "interpolate": ("embedding", "strided", "embedding_bag", "sparse_csr", "dense"),
@@ -31,12 +32,12 @@ CANDIDATES = {
 }
 """Implementations per contraction; those that borrow it from another are left out."""
 OPAQUE = "sparse_csr"
-"""Not for compiled programs: its operators are this package's own, which an exported program would
-then need to run."""
+"""Not for compiled programs: its operators are kanditioned_torch's own, which an exported program
+would then need to run."""
 COUNTS = {"eager": 200, "compiled": 150}
 """How many sizes."""
 KINDS = {"cpu": ("cpu", "cpu"), "cuda": ("other", "gpu")}
-"""Name in the table, and in `tuning`, of each device kind."""
+"""Name in the table, and in `measurement`, of each device kind."""
 WIDTH = 4.0
 
 
@@ -94,12 +95,12 @@ def measured(
     arguments = [torch.randn(shape, device=device) for shape in shapes]
     names = candidates(contraction, device, compiled)
     runs = {name: partial(runner(name, contraction, compiled), *arguments) for name in names}
-    return tuning.medians(runs, clock)
+    return measurement.medians(runs, clock)
 
 
 def main() -> None:
     """Measure one device kind and replace its part of the table."""
-    parser = argparse.ArgumentParser(prog="python -m kanditioned_torch.tune", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tune.torch", description=__doc__)
     parser.add_argument("--device", choices=sorted(KINDS), default="cpu")
     parser.add_argument("--modes", nargs="+", choices=sorted(COUNTS), default=list(COUNTS))
     parser.add_argument(
@@ -108,7 +109,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2026, help="of the sizes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
-        "--output", type=Path, default=Path(str(files(__package__) / "selection.json"))
+        "--output", type=Path, default=Path(str(files("kanditioned_torch") / "selection.json"))
     )
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -120,9 +121,9 @@ def main() -> None:
     check("tune", native)
     contractions = [*CANDIDATES, "vjp"] if named(native).vjp else [*CANDIDATES]
     for mode in given.modes:
-        drawn = tuning.sample(given.sizes or COUNTS[mode], kind, given.seed)
+        drawn = measurement.sample(given.sizes or COUNTS[mode], kind, given.seed)
         found = {
-            contraction: tuning.measured_costs(
+            contraction: measurement.measured_costs(
                 f"{contraction} {mode}",
                 drawn,
                 partial(measured, contraction, given.device, mode == "compiled", clock),
@@ -130,7 +131,7 @@ def main() -> None:
             for contraction in contractions
         }
         table.setdefault(part, {})[mode] = found
-        given.output.write_text(tuning.formatted(table) + "\n", encoding="utf-8")
+        given.output.write_text(measurement.format_table(table) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ from tqdm import tqdm
 
 from kanditioned_spec.costs import Sizes
 
-from . import machine, memory, verify
+from ..results import FOLDER, Table, row
+from . import memory, verify
 from .cases import Case
 from .competitors import FLOORS, OURS, RELEASED, Competitor
 from .environments import kernels, without_native_kernels
-from .results import FOLDER, Table
 from .steps import build
 from .timing import CLOCKS, Timing, rounds, warm_up
 
@@ -133,9 +133,10 @@ def _memory(given: argparse.Namespace) -> int:
             for c in (*AUTO, *RELEASED)
         }
         for label, mib in used.items():
-            row = {**shape._asdict(), "mode": "train", "kernels": kernels(given.native)}
-            row |= {"competitor": label, "peak_mib": f"{mib:.2f}"}
-            table.append({**row, **machine.description("cpu", given.threads)})
+            columns = {"kernels": kernels(given.native), "competitor": label}
+            measured = row(shape, "train", "cpu", given, **columns, peak_mib=f"{mib:.2f}")
+            del measured["clock"]  # no time was taken
+            table.append(measured)
         listed = ", ".join(f"{label} {mib:.1f}" for label, mib in used.items())
         print(f"{tuple(shape)!s:24}train, peak MiB (at most {most}): {listed}", flush=True)
         missed += min(used[c.label] for c in AUTO) > most
@@ -147,18 +148,14 @@ def _summary(timings: dict[str, Timing]) -> str:
 
 
 def _row(
-    shape: Sizes, mode: str, label: str, beside: str, timing: Timing, given: Any
+    shape: Sizes, mode: str, label: str, beside: str, timing: Timing, given: argparse.Namespace
 ) -> dict[str, Any]:
-    milliseconds = {f"p{p}_ms": round(timing.percentile(p) * 1e3, 4) for p in (20, 50, 80)}
-    return {
-        **shape._asdict(),
-        "mode": mode,
+    columns = {
         "kernels": kernels(given.native),
-        "clock": given.clock,
         "beside": beside,
         "competitor": label,
         "warm_up_s": round(timing.warm_up, 2),
-        **milliseconds,
+        **{f"p{p}_ms": round(timing.percentile(p) * 1e3, 4) for p in (20, 50, 80)},
         "rounds": len(timing.seconds),
-        **machine.description("cpu", given.threads),
     }
+    return row(shape, mode, "cpu", given, **columns)

@@ -16,12 +16,13 @@ from tqdm import tqdm
 
 from kanditioned_spec.costs import Sizes
 
-from . import machine, verify
+from ..results import FOLDER, Table, row
+from . import verify
 from .cases import SHAPES, Case, random_shapes
 from .competitors import OURS, Competitor
 from .environments import kernels, without_native_kernels
-from .results import FOLDER, Table
-from .steps import Step, build
+from .step import Step
+from .steps import build
 from .timing import CLOCKS, Timing, quotient, rounds, warm_up
 
 NO_CHOICES = ("presorted", "interleaved", "feature-major")
@@ -109,8 +110,9 @@ def run(given: argparse.Namespace) -> int:
         compared = compare(Case(shape, mode, device=given.device), competitors, given)
         kind = "listed" if shape in SHAPES[given.device] else "given"
         seed = str(given.seed) if shape in drawn else ""
-        row = {**shape._asdict(), "mode": mode, "shape": "random" if seed else kind, "seed": seed}
-        table.append({**row, **_compared(compared, given)})
+        drawn_as = {"shape": "random" if seed else kind, "seed": seed}
+        columns = drawn_as | _compared(compared, given)
+        table.append(row(shape, mode, given.device, given, **columns))
         found.append((compared.quotient, f"{tuple(shape)} {mode}, best: {compared.best}"))
     for ratio, text in sorted(found, reverse=True):
         print(f"{ratio:5.2f} {text}")
@@ -126,6 +128,4 @@ def _compared(compared: Verdict, given: argparse.Namespace) -> dict[str, Any]:
         "best": compared.best,
         "auto_ms": round(compared.auto_ms, 4),
         "best_ms": round(compared.best_ms, 4),
-        "clock": given.clock,
-        **machine.description(given.device, given.threads),
     }

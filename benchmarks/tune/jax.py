@@ -1,6 +1,6 @@
-"""Measure the implementations and write `selection.json`: `python -m kanditioned_jax.tune`.
+"""Measure the implementations and write `selection.json`: `python -m benchmarks.tune.jax`.
 
-Every contraction is timed at random sizes by each implementation; `kanditioned_spec.tuning` makes
+Every contraction is timed at random sizes by each implementation; `measurement` makes
 coefficients of that. It takes about ten minutes on a CPU, most of it compilation.
 """
 
@@ -16,10 +16,11 @@ from typing import Any
 
 import jax
 
-from kanditioned_spec import Grid, tuning
+from kanditioned_jax.derivatives import ROLES, SplineConfig, contraction
+from kanditioned_spec import Grid
 from kanditioned_spec.costs import Sizes
 
-from .derivatives import ROLES, SplineConfig, contraction
+from . import measurement
 
 OUTPUTS = {"interpolate": "grad_y", "contract": "direction", "accumulate": "control_points"}
 """What each contraction returns."""
@@ -27,28 +28,30 @@ OUTPUTS = {"interpolate": "grad_y", "contract": "direction", "accumulate": "cont
 
 def main() -> None:
     """Measure the default device and replace its part of the table."""
-    parser = argparse.ArgumentParser(prog="python -m kanditioned_jax.tune", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tune.jax", description=__doc__)
     parser.add_argument("--sizes", type=int, default=200, help="how many random ones")
     parser.add_argument("--seed", type=int, default=2026, help="of the sizes")
     parser.add_argument(
-        "--output", type=Path, default=Path(str(files(__package__) / "selection.json"))
+        "--output", type=Path, default=Path(str(files("kanditioned_jax") / "selection.json"))
     )
     given = parser.parse_args()
     on_cpu = jax.default_backend() == "cpu"
     impls = ("lookup", "dense") if on_cpu else ("lookup", "dense", "pallas")
-    drawn = tuning.sample(given.sizes, "cpu" if on_cpu else "gpu", given.seed)
+    drawn = measurement.sample(given.sizes, "cpu" if on_cpu else "gpu", given.seed)
     table = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {}
     table["cpu" if on_cpu else "other"] = {
-        contraction: tuning.measured_costs(contraction, drawn, partial(measured, output, impls))
+        contraction: measurement.measured_costs(
+            contraction, drawn, partial(measured, output, impls)
+        )
         for contraction, output in OUTPUTS.items()
     }
-    given.output.write_text(tuning.formatted(table) + "\n", encoding="utf-8")
+    given.output.write_text(measurement.format_table(table) + "\n", encoding="utf-8")
 
 
 def measured(output: str, impls: tuple[str, ...], sizes: Sizes) -> dict[str, float]:
     """Return the seconds of each implementation at some sizes."""
     jax.clear_caches()  # type: ignore[no-untyped-call]  # else hundreds of programs stay
-    return tuning.medians({impl: runner(output, sizes, impl) for impl in impls})
+    return measurement.medians({impl: runner(output, sizes, impl) for impl in impls})
 
 
 def runner(output: str, sizes: Sizes, impl: str) -> Callable[[], Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from kanditioned_spec import tuning
 from kanditioned_spec.costs import Sizes
+
+from ..tune.measurement import COMMON
 
 MODES = ("inference", "train", "train_penalty")
 """Forward without gradients; forward and gradients of weights and inputs; the same with a smoothing
@@ -16,7 +17,7 @@ PRECISIONS = ("highest", "high", "bfloat16", "autocast")
 """float32; float32 with TF32 products; bfloat16 storage; float32 storage under autocast."""
 
 
-CPU_SHAPES = tuning.COMMON
+CPU_SHAPES = COMMON
 GPU_SHAPES = (
     *CPU_SHAPES,
     *(Sizes(8192, 1024, 1024, count) for count in (8, 16, 32, 64, 256)),

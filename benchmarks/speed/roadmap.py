@@ -15,11 +15,12 @@ from tqdm import tqdm
 
 from kanditioned_spec.costs import Sizes
 
-from . import machine, verify
+from ..results import FOLDER, Table, row
+from . import verify
 from .cases import Case
 from .competitors import OURS
-from .results import FOLDER, Table
-from .steps import Step, build
+from .step import Step
+from .steps import build
 from .timing import CLOCKS, Timing, quotient, rounds, warm_up
 
 PLAIN = {
@@ -41,17 +42,16 @@ def run(given: argparse.Namespace) -> int:
     key = (*Sizes._fields, "mode", "execution", "variant", "device", "threads", "clock")
     table = Table(FOLDER / "roadmap.csv", key)
     shapes = [Sizes(*sizes) for sizes in given.shape] or SHAPES[given.device]
-    described = {"clock": given.clock, **machine.description(given.device, given.threads)}
     for shape, mode, compiled in tqdm(list(itertools.product(shapes, given.mode, (False, True)))):
         execution = "compiled" if compiled else "eager"
-        row = {**shape._asdict(), "mode": mode, "execution": execution, **described}
-        if all({**row, "variant": name} in table for name in PLAIN):
+        measurement = row(shape, mode, given.device, given, execution=execution)
+        if all({**measurement, "variant": name} in table for name in PLAIN):
             continue
         timings = measured(Case(shape, mode, device=given.device), compiled, given)
         for variant, plain in PLAIN.items():
             figures = {"quotient": round(quotient(timings[variant], timings[plain]), 3)}
             figures["plain_ms"] = round(timings[plain].percentile(50) * 1e3, 4)
-            table.append({**row, "variant": variant, "plain": plain, **figures})
+            table.append({**measurement, "variant": variant, "plain": plain, **figures})
     return 0
 
 

@@ -9,19 +9,22 @@ to central differences of its values in float64.
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from kanditioned_spec import numerics, reference
-from kanditioned_spec.grid import Array, locate, spacing
+from kanditioned_spec.grid import Array, Grid
 from kanditioned_spec.penalty import second_difference_matrix
 
 from .cases import Case
 from .competitors import Competitor
-from .steps import SMOOTHING, Step
+from .step import Step
+from .torch_steps import SMOOTHING
 
 SAMPLED_ROWS, SAMPLED_FEATURES = 32, 2
 """y and the gradient by x are compared in some rows, the other gradient in some features."""
@@ -151,10 +154,9 @@ def their_error(step: Step, case: Case) -> float:
 
 def their_jax_error(step: Step, case: Case) -> float:
     """As `their_error`, of a JAX competitor."""
-    from . import jax_steps
-
+    jax_steps = importlib.import_module(".jax_steps", __package__)  # which imports JAX
     x, gy = (array[:SAMPLED_ROWS] for array in step.inputs(0))
-    return jax_steps.error(step.layer, x, gy)
+    return float(jax_steps.error(step.layer, x, gy))
 
 
 def _difference(
@@ -177,11 +179,11 @@ def _first(output: Any) -> torch.Tensor:
     return tensor
 
 
-def _off_knots(x: Array, control_points: Array, width: float) -> Array:
+def _off_knots(x: Array, control_points: Array, width: float) -> npt.NDArray[np.bool_]:
     """Return where rounding cannot have carried x across a knot, at which the slope jumps."""
-    count = control_points.shape[1]
-    _, fraction = locate(x, count, width)
-    size = np.abs(x) / spacing(count, width) + (count - 1) / 2
+    grid = Grid(control_points.shape[1], width)
+    _, fraction = grid.locate(x)
+    size = np.abs(x) / grid.spacing + (grid.num_control_points - 1) / 2
     margin = numerics.CONSTANT * numerics.compute_eps("float32") * size
-    off: Array = (np.abs(fraction) > margin) & (np.abs(fraction - 1) > margin)
+    off: npt.NDArray[np.bool_] = (np.abs(fraction) > margin) & (np.abs(fraction - 1) > margin)
     return off

@@ -22,6 +22,7 @@ from kanditioned_spec.costs import Sizes
 from .cases import Case
 from .competitors import COMPETITORS, Competitor
 from .environments import without_native_kernels
+from .steps import build
 
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
@@ -47,7 +48,7 @@ def peak_mib(
     finished = subprocess.run(
         [sys.executable, "-m", __spec__.name, competitor.label, *options, *sizes, *flags],
         env={**os.environ, **_ALLOCATOR},
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
@@ -59,8 +60,6 @@ def peak_mib(
 
 
 def _measure(competitor: Competitor, case: Case, folder: Path) -> float:
-    from .steps import build
-
     step = build(competitor, case, folder)
     for seed in range(3):
         step.synchronize(step.run(*step.inputs(seed)))

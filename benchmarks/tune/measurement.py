@@ -1,4 +1,4 @@
-"""Measuring the coefficients of `costs`: for the command `tune` of a backend.
+"""Measuring the coefficients of `kanditioned_spec.costs`, for both commands of this folder.
 
 At random sizes all implementations run in turns. Each one's coefficients, none negative, make the
 logarithm of predicted over measured time small: small and large sizes count alike, too much as too
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .costs import WORKS, Costs, Sizes, cheapest
+from kanditioned_spec.costs import WORKS, Costs, Sizes, cheapest
 
 COMMON = (
     Sizes(256, 64, 64, 8),
@@ -36,8 +36,8 @@ LOGARITHMS = {
 MOST = {"cpu": (2**26, 2**24), "gpu": (2**33, 2**28)}
 """Most edges B I O and control points I K O."""
 HOPELESS, SECONDS, ROUNDS = 4.0, 0.3, (5, 50)
-"""What takes so many times as long as the fastest is timed twice only. The others are timed for so
-many seconds together, at least and at most in so many rounds."""
+"""A candidate `HOPELESS` times as slow as the fastest is timed only twice. The others are timed in
+turns for `SECONDS` in all, in no fewer and no more rounds than `ROUNDS` says."""
 FOLDS = 5
 """Of the cross-validation that says how good the choice is."""
 LEAST = 1e-5
@@ -107,10 +107,10 @@ def measured_costs(
     ratios = held_out(drawn, seconds)
     within = statistics.mean(ratio <= 1.1 for ratio in ratios)
     print(f"held out: within 10 % of the best at {within:.0%}, worst {max(ratios):.2f}")
-    return {name: fitted(drawn, times) for name, times in seconds.items()}
+    return {name: fit_costs(drawn, times) for name, times in seconds.items()}
 
 
-def fitted(sizes: Sequence[Sizes], seconds: Sequence[float]) -> dict[str, float]:
+def fit_costs(sizes: Sequence[Sizes], seconds: Sequence[float]) -> dict[str, float]:
     """Return the coefficients of one implementation that was timed at some sizes."""
     from scipy.optimize import least_squares, nnls  # all else here and in `costs` works without
 
@@ -150,7 +150,7 @@ def held_out(sizes: Sequence[Sizes], seconds: Mapping[str, Sequence[float]]) -> 
     for fold in range(FOLDS):
         seen = [n for n in range(len(sizes)) if n % FOLDS != fold]
         costs: dict[str, Costs] = {
-            name: fitted([sizes[n] for n in seen], [times[n] for n in seen])
+            name: fit_costs([sizes[n] for n in seen], [times[n] for n in seen])
             for name, times in seconds.items()
         }
         left = {name: times[fold::FOLDS] for name, times in seconds.items()}
@@ -158,10 +158,10 @@ def held_out(sizes: Sequence[Sizes], seconds: Mapping[str, Sequence[float]]) -> 
     return ratios
 
 
-def formatted(table: Mapping[str, Any], indent: str = "") -> str:
+def format_table(table: Mapping[str, Any], indent: str = "") -> str:
     """Return a nested table as JSON, the coefficients of an implementation in a line."""
     if not any(isinstance(value, Mapping) for value in table.values()):
         return json.dumps(table)
     inner = indent + "  "
-    lines = [f"{inner}{json.dumps(k)}: {formatted(value, inner)}" for k, value in table.items()]
+    lines = [f"{inner}{json.dumps(k)}: {format_table(value, inner)}" for k, value in table.items()]
     return "{\n" + ",\n".join(lines) + f"\n{indent}}}"

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from kanditioned_spec.costs import Sizes
 
+from ..results import FOLDER
 from .auto import MARGIN
 from .cases import SHAPES, SWEEPS
-from .results import FOLDER
 
 SIZES = list(Sizes._fields)
 SETTING = ["device", "threads", "clock", "mode", "precision"]

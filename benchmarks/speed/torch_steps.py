@@ -1,10 +1,7 @@
-"""What one timed call does, the same for every layer of a framework."""
+"""The step of a PyTorch layer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -12,70 +9,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from . import environments
 from .cases import Case
-from .competitors import PENALISED, Competitor
+from .step import Step
 
 SMOOTHING = 1e-3
+"""λ of the penalty in the mode that has one."""
 
 
-@dataclass
-class Step:
-    """A layer that is ready to be timed.
-
-    Attributes:
-        layer: The layer.
-        inputs: Makes fresh random arguments of `run` from a seed.
-        run: Computes y, or y and the gradients by the input and every parameter.
-        synchronize: Waits until everything is computed; takes what `run` returned.
-        arrays: Maps arguments, or what `run` returned, to float64 arrays, y first.
-    """
-
-    layer: Any
-    inputs: Callable[[int], tuple[Any, ...]]
-    run: Callable[..., Any]
-    synchronize: Callable[[Any], Any]
-    arrays: Callable[[Any], list[npt.NDArray[np.float64]]]
-
-
-def build(competitor: Competitor, case: Case, folder: Path, **options: Any) -> Step:
-    """Build the layer of a competitor and its step.
-
-    Args:
-        competitor: Whose layer.
-        case: Of which sizes, and what to compute.
-        folder: Where competitors are installed.
-        **options: Further constructor arguments: the parameterization, for our own.
-
-    Raises:
-        UnavailableError: The competitor is not installed.
-    """
-    make = environments.load(competitor, folder)
-    arguments = {**competitor.arguments(case), **options}
-    if competitor.framework != "torch":
-        from . import jax_steps
-
-        return jax_steps.step(make(**arguments), competitor.framework, case)
-    torch.manual_seed(0)
-    return torch_step(make(**arguments).to(case.device), case, competitor.compiled)
-
-
-def variants(competitor: Competitor, case: Case) -> list[tuple[str, dict[str, Any]]]:
-    """Return a name and options per variant: several in the mode with a penalty, else one.
-
-    None where the case has no meaning: others have no such penalty, and JAX no autocast.
-    """
-    if case.precision == "autocast" and competitor.framework != "torch":
-        return []
-    if case.mode != "train_penalty":
-        return [("", {})]
-    if not (competitor.ours and competitor.framework == "torch"):
-        return []
-    return [(name, {"parameterization": name, **given}) for name, given in PENALISED]
-
-
-def torch_step(layer: torch.nn.Module, case: Case, compiled: bool) -> Step:
-    """Return the step of a PyTorch layer."""
+def step(layer: torch.nn.Module, case: Case, compiled: bool) -> Step:
+    """Return the step of a layer, compiled or not."""
     half = case.precision == "bfloat16"
     layer = layer.to(torch.bfloat16) if half else layer
     layer.train(case.mode != "inference")

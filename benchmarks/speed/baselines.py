@@ -1,9 +1,11 @@
-"""The dense limit: a product with as many parameters as the layer, its input expanded before."""
+"""What layers are measured by: the dense limit, and the layer with its data the other way round."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from kanditioned_torch import KANLayer, spline_forward
 
 
 class ExpandedMatmul(nn.Module):
@@ -26,3 +28,14 @@ class ExpandedMatmul(nn.Module):
     def forward(self, expanded: Tensor) -> Tensor:
         """Multiply (B, I·K) by the weights."""
         return expanded @ self.weight
+
+
+class FeatureMajor(KANLayer):
+    """A `KANLayer` on inputs (I, B) and outputs (O, B)."""
+
+    feature_major = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Evaluate the layer at x (I, B), giving (O, B)."""
+        points, width, impl = self.control_points(), self.spline_width, self.impl
+        return spline_forward(x, points, width, impl, feature_major=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from .competitors import COMPETITORS, Competitor
 
-DEFAULT_FOLDER = Path(__file__).parent / ".competitors"
+DEFAULT_FOLDER = Path(__file__).parents[1] / ".competitors"
 
 
 class UnavailableError(Exception):

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from .steps import Step
+from .step import Step
 
 Name = TypeVar("Name", bound=Hashable)
 

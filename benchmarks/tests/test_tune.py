@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kanditioned_spec import tuning
+from benchmarks.tune import measurement
+from benchmarks.tune import torch as tune
 from kanditioned_spec.costs import WORKS, Sizes
-from kanditioned_torch import selection, tune
+from kanditioned_torch import selection
 
 DRAWN = [Sizes(1, 2, 3, 4), Sizes(40, 3, 8, 5), Sizes(300, 12, 16, 9)]
 
@@ -20,8 +21,8 @@ def test_it_replaces_its_part_of_the_table(monkeypatch: pytest.MonkeyPatch, tmp_
     path = tmp_path / "selection.json"
     kept = {"call": 1.0}
     path.write_text(json.dumps({"cpu": {"compiled": kept}, "other": kept}))
-    monkeypatch.setattr(tuning, "sample", lambda *_: DRAWN)
-    monkeypatch.setattr(tuning, "SECONDS", 0.0)
+    monkeypatch.setattr(measurement, "sample", lambda *_: DRAWN)
+    monkeypatch.setattr(measurement, "SECONDS", 0.0)
     monkeypatch.setattr(sys, "argv", ["tune", "--modes", "eager", "--output", str(path)])
     tune.main()
     table = json.loads(path.read_text())

@@ -1,0 +1,1 @@
+"""How fast layers are, beside others: the verbs of `python -m benchmarks`."""
