@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from kanditioned_triton import configs, measure, steps, tune
+from kanditioned_triton import configs, integration, measure, tune
 
 torch.set_num_threads(1)
 
@@ -28,7 +28,7 @@ class TestScripts:
         monkeypatch.setattr(measure, "peak_bytes", lambda call: 0)
 
     def test_small_case(self) -> None:
-        steps.small_case()
+        integration.small_case()
 
     def test_tune(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tune, "SHAPES", ((3, 4, 2),))
