@@ -35,7 +35,7 @@ class TestScripts:
         monkeypatch.setattr(tune, "COUNTS", {})
         monkeypatch.setattr(tune, "neighbours", lambda config: [config])
         monkeypatch.setattr(tune, "environment", lambda: {"device": "none"})
-        contents = tune.measured()
+        contents = tune.measured(tune.entries(configs.INTERPRETER))
         assert contents["measured"] == {configs.INTERPRETER: {"device": "none"}}
         with configs.using(contents):
             for row in configs.table()["configs"]:
@@ -57,6 +57,16 @@ class TestScripts:
             assert (
                 configs.config(configs.INTERPRETER, "dense_interpolate", "highest").num_warps == 4
             )
+
+    def test_tune_takes_what_matters_first_and_ends_in_time(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        order = tune.entries("sm_90")
+        assert set(order[:2]) == {("dense_interpolate", "medium"), ("accumulate", "medium")}
+        assert len(order) == len(set(order))
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        assert tune.main(["--budget", "0"]) == 0
+        assert "no time left for accumulate medium" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("count", "kernels"),

@@ -4,12 +4,13 @@
     python -m kanditioned_triton.tune --write         and store it in the package
     python -m kanditioned_triton.tune --output FILE   or elsewhere (see `configs`)
     python -m kanditioned_triton.tune --kernel NAME   measure this kernel, may be repeated
+    python -m kanditioned_triton.tune --budget 300    begin no entry after so many seconds
 
 For each kernel and precision the candidates are the table's own entry and its neighbours: each
 side halved or doubled, half or twice the warps, one stage fewer or more. What does not compile,
 spills or does not fit is left out by the error it raises or by its time. The best geometric mean
-over `SHAPES` wins. The table is stored after each kernel; `KANDITIONED_TRITON_CONFIGS=FILE` goes on
-from what a run that was cut short has stored.
+over `SHAPES` wins. bfloat16 comes first, and what a step runs most. The table is stored after each
+entry; `KANDITIONED_TRITON_CONFIGS=FILE` goes on from what a run that was cut short has stored.
 
 This takes minutes, and is never done while a layer runs. `autotune` does it for one layer, in the
 process that calls it.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from importlib.resources import files
@@ -47,7 +49,9 @@ DTYPES = {
     "highest": torch.float32,
     "float64": torch.float64,
 }
-"""What is measured at a precision of the table."""
+"""What is measured at a precision of the table, in this order."""
+FIRST = ("dense_interpolate", "accumulate")
+"""Kernels that are measured before the others."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,13 +61,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="store the table here")
     names = sorted({row["kernel"] for row in configs.rows()})
     parser.add_argument("--kernel", action="append", choices=names, default=[], help="measure this")
+    parser.add_argument("--budget", type=float, default=math.inf, metavar="SECONDS")
     options = parser.parse_args(arguments)
     if not torch.cuda.is_available():
         print("no GPU: nothing was measured", file=sys.stderr)
         return 2
     target = Path(str(files(__package__) / "configs.json")) if options.write else options.output
-    for kernel in options.kernel or names:
-        configs.use(measured([kernel]))
+    end = time.monotonic() + options.budget
+    for entry in entries(_family(), options.kernel):
+        if time.monotonic() >= end:
+            print(f"no time left for {' '.join(entry)} and what follows it", file=sys.stderr)
+            break
+        configs.use(measured([entry]))
         if target is not None:  # after each, so that nothing is lost if this is cut short
             target.write_text(configs.text(configs.table()), encoding="utf-8")
     if target is None:
@@ -103,18 +112,30 @@ def autotune(
     configs.use(configs.replaced(_family(), best))
 
 
-def measured(kernels: Collection[str] = ()) -> dict[str, Any]:
-    """Return the table with this GPU's part measured, or only what it says of some kernels."""
+def entries(family: str, kernels: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return kernel and precision of a family's entries, what matters most first.
+
+    Args:
+        family: The family.
+        kernels: Only these, if any is named.
+    """
+    found = {
+        (row["kernel"], precision)
+        for row in configs.rows()
+        if row["family"] == family and (not kernels or row["kernel"] in kernels)
+        for precision in row["precision"]
+    }
+    levels = list(DTYPES)
+    return sorted(found, key=lambda entry: (levels.index(entry[1]), entry[0] not in FIRST, entry))
+
+
+def measured(some: Collection[tuple[str, str]]) -> dict[str, Any]:
+    """Return the table with entries of this GPU, kernel and precision, measured."""
     family = _family()
     best: dict[tuple[str, str], Config] = {}
-    for row in configs.rows():
-        if row["family"] != family or (kernels and row["kernel"] not in kernels):
-            continue
-        for level in row["precision"]:
-            entry = (row["kernel"], level)
-            if entry not in best:
-                best[entry] = _of_table(*entry, Config(**row["config"]))
-                print(*entry, best[entry], file=sys.stderr, flush=True)
+    for entry in some:
+        best[entry] = _of_table(*entry, configs.config(family, *entry))
+        print(*entry, best[entry], file=sys.stderr, flush=True)
     return configs.replaced(family, best, environment())
 
 
