@@ -40,7 +40,7 @@ multiples of a power of two at which sums are exact, and then never fall: 2^-51 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,6 +93,11 @@ class Shapes(NamedTuple):
         """The features that have a shape, in order."""
         pairs = enumerate(zip(self.monotone, self.convex, strict=True))
         return tuple(i for i, signs in pairs if any(signs))
+
+    def select(self, features: Iterable[int]) -> Shapes:
+        """Return the shapes of some features, in their order."""
+        chosen = list(features)
+        return Shapes(*(tuple(signs[i] for i in chosen) for signs in self))
 
     def feasible(self, control_points: npt.ArrayLike) -> Array:
         """Return feasible control points, of the shape (I, K, O) of the free ones.

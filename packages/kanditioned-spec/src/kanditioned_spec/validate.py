@@ -247,7 +247,14 @@ def installed(where: str, module: str, requirement: str) -> ModuleType:
         ) from error
 
 
-def instance(where: str, argument: str, value: Any, kind: type, name: str, remedy: str) -> None:
+def instance(
+    where: str,
+    argument: str,
+    value: Any,
+    kind: type | tuple[type, ...],
+    name: str,
+    remedy: str,
+) -> None:
     """Check that a value is of a type.
 
     Raises:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .export import exportable
 from .functional import spline_forward
+from .input_map import InputMap
 from .layer import KANLayer
 from .network import KAN
 from .optim import param_groups
@@ -19,6 +20,7 @@ from .selection import IMPL_NAMES
 __all__ = [
     "IMPL_NAMES",
     "KAN",
+    "InputMap",
     "KANLayer",
     "exportable",
     "flatten_edges",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import kanditioned_spec as spec
 from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem
 from kanditioned_spec.protocol import NumpyArray
 
 from . import selection
 from .functional import spline_forward
+from .input_map import InputMap
 from .layer import KANLayer
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -95,6 +98,26 @@ class TorchBackend:
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         return float(self._of_theta(problem, theta).penalty().detach())
 
+    def feasible(
+        self, problem: Problem, control_points: NumpyArray, grad: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray]:
+        plain = dataclasses.replace(problem, parameterization="bspline", options=())
+        layer = self._of_theta(plain, control_points)
+        points = layer.control_points()
+        (gy,) = _tensors(problem, grad)
+        (gradient,) = torch.autograd.grad(points, layer.theta, gy.to(points.dtype))
+        return _numpy(points), _numpy(gradient)
+
+    def map_input(
+        self, input_map: spec.InputMap, x: NumpyArray, grad_z: NumpyArray, dtype: str
+    ) -> tuple[NumpyArray, NumpyArray]:
+        module = InputMap(input_map, dtype=getattr(torch, dtype))
+        kind = torch.float64 if x.dtype == np.float64 else getattr(torch, dtype)
+        given = torch.from_numpy(np.array(x)).to(kind).requires_grad_()
+        z = module(given)
+        (gradient,) = torch.autograd.grad(z, given, torch.from_numpy(np.array(grad_z)).to(z.dtype))
+        return _numpy(z), _numpy(gradient)
+
     def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
         return _numpy(self._of_control_points(problem, control_points).theta)
 
@@ -146,6 +169,7 @@ class TorchBackend:
             impl=self.impl,
             device=problem.device,
             dtype=getattr(torch, problem.dtype),
+            **problem.shapes._asdict(),
             **{"init": "zero", **_options(problem), **arguments},
         )
 
@@ -160,6 +184,7 @@ class TorchBackend:
             _tensors(problem, control_points)[0],
             parameterization=problem.parameterization,
             impl=self.impl,
+            **problem.shapes._asdict(),
             **_options(problem),
         )
 

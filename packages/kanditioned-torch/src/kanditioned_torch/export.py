@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kanditioned_spec import Shapes
+
 from . import selection
 from .layer import KANLayer
 from .replace import Model, replace_layers
@@ -40,6 +42,7 @@ def exportable(model: Model, impl: str = "embedding") -> Model:
     def deploy(layer: KANLayer) -> KANLayer:
         plain = layer.reparameterize("bspline")
         plain.impl = impl
+        plain.shapes = Shapes((0,) * plain.in_features, (0,) * plain.in_features)
         return plain
 
     return replace_layers(model, deploy).eval()

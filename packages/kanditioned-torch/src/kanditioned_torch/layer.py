@@ -13,6 +13,7 @@ from torch.fx import Proxy
 from kanditioned_spec import Grid, Parameterization, checkpoint, refinement, validate
 from kanditioned_spec.domain import KEEP
 from kanditioned_spec.refinement import GridChange
+from kanditioned_spec.shapes import Signs
 
 from . import selection
 from .arrays import to_float64, to_tensor
@@ -21,7 +22,7 @@ from .distributed import distribute_like, local_part
 from .domain import Magnitudes, fit_grid
 from .functional import evaluate
 from .parameterizations import build_spec, map_of
-from .precision import PRECISIONS
+from .precision import PRECISIONS, output_dtype
 from .splines import Splines
 from .symbolic import call_symbolically
 
@@ -47,6 +48,9 @@ class KANLayer(Splines):
             device, as for every PyTorch layer.
         device: Where the parameters are made.
         dtype: Their dtype.
+        monotone: +1 for features in which all outputs rise, -1 for those in which they fall, as
+            `{0: +1, 3: -1}` or one for each, see `kanditioned_spec.shapes`.
+        convex: The same, +1 convex and -1 concave. Both may be combined.
         **options: Options of the parameterization: `transform=` for `dct`, `degree=` for
             `legendre`, `smoothing=` and `density=` for `demmler_reinsch`.
 
@@ -86,6 +90,8 @@ class KANLayer(Splines):
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        monotone: Signs = None,
+        convex: Signs = None,
         **options: Any,
     ) -> None:
         selection.check(type(self).__name__, impl)
@@ -101,6 +107,8 @@ class KANLayer(Splines):
             generator,
             device,
             dtype,
+            monotone,
+            convex,
             options,
         )
         self.impl, self.precision = impl, precision
@@ -110,7 +118,8 @@ class KANLayer(Splines):
         if isinstance(x, Proxy):
             return call_symbolically(self, self.impl, self.precision, x)
         points = local_part(self.control_points())
-        return evaluate(x, points, self.grid, self.impl, self.precision)
+        y = evaluate(x, points, self.grid, self.impl, self.precision)
+        return y if points.dtype == self.theta.dtype else y.to(output_dtype(x, self.theta))
 
     @classmethod
     @torch.no_grad()
@@ -122,6 +131,8 @@ class KANLayer(Splines):
         impl: str = "auto",
         *,
         precision: str | None = None,
+        monotone: Signs = None,
+        convex: Signs = None,
         **options: Any,
     ) -> Self:
         """Build a layer from control points (I, K, O), on their device and in their dtype.
@@ -140,6 +151,8 @@ class KANLayer(Splines):
             precision=precision,
             device=control_points.device,
             dtype=control_points.dtype,
+            monotone=monotone,
+            convex=convex,
             **options,
         )
         theta = layer.parameterization_spec.parameters_from(to_float64(control_points))
@@ -199,13 +212,7 @@ class KANLayer(Splines):
         return self.change_grid(refinement.refine_grid(where, self.grid, num_control_points))
 
     def widen(self, intervals: int) -> Self:
-        """Return a layer with the same functions whose domain is longer at both ends.
-
-        The parameters are new ones, see `refine`.
-
-        Args:
-            intervals: How many knot spacings to add at each end, >= 0.
-        """
+        """Return a layer of the same functions with `intervals` >= 0 more spacings at each end."""
         where = f"{type(self).__name__}.widen"
         return self.change_grid(refinement.widen_grid(where, self.grid, intervals))
 
@@ -220,8 +227,7 @@ class KANLayer(Splines):
             data: Inputs (..., I) of this layer, or an iterable of batches of them: tensors, or
                 tuples whose first entry they are, as from a `DataLoader`. NaN are left out.
             coverage: Share of the inputs of every feature that has to lie in the domain, in
-                (0, 1]. Magnitudes are counted in steps of 1/16, and the domain is up to as much
-                wider.
+                (0, 1]. The domain is up to 1/16 wider.
             keep: `"spacing"` widens by whole intervals where the domain is too narrow, and changes
                 no function; the number of control points grows, by very many if the data lie far
                 outside. `"num_control_points"` moves the knots apart or together instead. That is
@@ -270,6 +276,8 @@ class KANLayer(Splines):
             impl,
             device=device,
             dtype=getattr(torch, config.dtype),
+            monotone=config.shapes.monotone,
+            convex=config.shapes.convex,
             **options,
         )
         layer.theta.copy_(to_tensor(stored.parameters, device))

@@ -10,13 +10,16 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+import kanditioned_spec as spec
 from kanditioned_spec import checkpoint, validate
 from kanditioned_spec.domain import KEEP
-from kanditioned_spec.network import NORMS
+from kanditioned_spec.network import NORMS, layer_shapes
+from kanditioned_spec.shapes import Signs
 
 from .arrays import check_names, to_array, to_tensor
 from .batches import Data, record_layer_inputs
 from .domain import Magnitudes, fit_grid
+from .input_map import InputMap
 from .layer import KANLayer
 from .norms import batch_statistics, make_norm, normalise, set_batch_statistics
 from .replace import replace_layers
@@ -34,13 +37,18 @@ class KAN(nn.Module):
             would leave only the order), `"batch"` or `"none"`.
         residual: Add a bias-free `nn.Linear` of the normalised input to each layer.
         dropout: Probability of dropping each hidden feature in training, in [0, 1).
+        input_map: What the inputs go through first: an `InputMap`, or the numbers of one as a
+            `kanditioned_spec.InputMap`. It is fixed, and saved with the network.
+        monotone: +1 for inputs in which all outputs rise, -1 for those in which they fall, as in
+            `KANLayer`. The hidden layers are made increasing. It holds in evaluation.
+        convex: The same, +1 convex and -1 concave.
         device: Where the parameters are made.
         dtype: Their dtype.
         **layer_options: Passed to every `KANLayer`.
 
     Raises:
-        ValueError: `widths` is too short, `norm` is unknown or does not suit a width, or
-            `dropout` is out of range.
+        ValueError: `widths` is too short, `norm` is unknown or does not suit a width, `dropout` is
+            out of range, or the network could not keep the shape that is asked for.
 
     Shape:
         Input (..., widths[0]), output (..., widths[-1]).
@@ -58,6 +66,9 @@ class KAN(nn.Module):
         norm: str = "layer",
         residual: bool = False,
         dropout: float = 0.0,
+        input_map: InputMap | spec.InputMap | None = None,
+        monotone: Signs = None,
+        convex: Signs = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         **layer_options: Any,
@@ -68,13 +79,23 @@ class KAN(nn.Module):
         pairs = list(pairwise(self.widths))
         made: dict[str, Any] = {"device": device, "dtype": dtype}
         self.norms = nn.ModuleList(make_norm(norm, count, **made) for count in self.widths[:-1])
-        self.layers = nn.ModuleList(KANLayer(i, o, **made, **layer_options) for i, o in pairs)
+        self.input_map = _input_map(input_map, self.widths[0], made)
+        numbers = None if self.input_map is None else self.input_map.numbers()
+        shapes = layer_shapes(
+            "KAN", self.widths, monotone, convex, norm=norm, residual=residual, input_map=numbers
+        )
+        self.layers = nn.ModuleList(
+            KANLayer(i, o, **made, **each._asdict(), **layer_options)
+            for (i, o), each in zip(pairs, shapes, strict=True)
+        )
         linear = (nn.Linear(i, o, bias=False, **made) for i, o in pairs)
         self.residuals = nn.ModuleList(linear) if residual else None
         self.dropout = nn.Dropout(validate.dropout("KAN", dropout))
 
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate the network at `x` of shape (..., widths[0])."""
+        if self.input_map is not None:
+            x = self.input_map(x)
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
             normalised = normalise(norm, x if index == 0 else self.dropout(x))
             x = layer(normalised)
@@ -91,6 +112,10 @@ class KAN(nn.Module):
     def penalty(self, scaling: str = "knots") -> Tensor:
         """Return the sum of the layers' smoothness penalties, see `KANLayer.penalty`."""
         return torch.stack([layer.penalty(scaling) for layer in self.kan_layers()]).sum()
+
+    def infeasibility(self) -> Tensor:
+        """Return the sum over the layers, to add to the loss, see `KANLayer.infeasibility`."""
+        return torch.stack([layer.infeasibility() for layer in self.kan_layers()]).sum()
 
     def refine(self, num_control_points: int) -> Self:
         """Return the same functions on another number of control points, see `KANLayer.refine`."""
@@ -146,6 +171,7 @@ class KAN(nn.Module):
             self.dropout.p,
             [to_array(self.get_parameter(f"residuals.{n}.weight")) for n in residuals],
             [batch_statistics(norm) for norm in self.norms] if batch else [],
+            None if self.input_map is None else self.input_map.numbers(),
         )
         names = {f"{name}.theta" for name in stored.checkpoint().layers}
         check_names("KAN.save", self, names | stored.checkpoint().tensors.keys())
@@ -167,6 +193,7 @@ class KAN(nn.Module):
             device="meta",
             num_control_points=2,
         )
+        network.input_map = _input_map(stored.input_map, network.widths[0], {"device": device})
         layers = (KANLayer.from_stored(layer, device, impl) for layer in stored.layers)
         network.layers = nn.ModuleList(layers)
         for linear, array in zip(network.residuals or (), stored.residuals, strict=True):
@@ -193,3 +220,20 @@ class KAN(nn.Module):
             CheckpointError: The file is damaged, newer than this package, or holds no network.
         """
         return cls.from_stored(checkpoint.read_network(path), device, impl)
+
+
+def _input_map(
+    given: InputMap | spec.InputMap | None, in_features: int, made: dict[str, Any]
+) -> InputMap | None:
+    """Return a module of its own for what stands before a network, if anything."""
+    if given is None:
+        return None
+    remedy = "Make one from data, such as InputMap.quantiles(x)."
+    kinds = (InputMap, spec.InputMap)
+    validate.instance("KAN", "input_map", given, kinds, "an InputMap", remedy)
+    numbers = given.numbers() if isinstance(given, InputMap) else given
+    if numbers.in_features != in_features:
+        constraint, got = f"of {in_features} features", numbers.in_features
+        remedy = "Its features are the inputs."
+        raise ValueError(validate.message("KAN", "input_map", constraint, got, remedy))
+    return InputMap(numbers, **made)

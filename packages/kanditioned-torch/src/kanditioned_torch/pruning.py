@@ -213,7 +213,9 @@ def _without_idle_nodes(network: KAN, points: list[Tensor], left: list[Tensor]) 
     smaller.widths = tuple(int(kept.sum()) for kept in keep)
     for index, (layer, c) in enumerate(zip(network.kan_layers(), points, strict=True)):
         c = c[keep[index]][:, :, keep[index + 1]]
-        smaller.layers[index] = layer.replace_functions(c, layer.grid, layer.parameterization_spec)
+        new = layer.replace_functions(c, layer.grid, layer.parameterization_spec)
+        new.shapes = layer.shapes.select(keep[index].nonzero().flatten().tolist())
+        smaller.layers[index] = new
         _select_features(smaller, index, keep[index], keep[index + 1])
     return smaller
 

@@ -7,14 +7,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kanditioned_spec import Grid, Parameterization, checkpoint, edges, initializers, validate
+from kanditioned_spec import (
+    Grid,
+    Parameterization,
+    Shapes,
+    checkpoint,
+    edges,
+    initializers,
+    validate,
+)
 from kanditioned_spec import penalty as spec_penalty
 from kanditioned_spec.grid import Array
+from kanditioned_spec.shapes import Signs
 
 from .arrays import dtype_name, to_array, to_float64
 from .distributed import assign, is_distributed, local_part, spread_like, summed_like
 from .parameterizations import Identity, build_spec, map_of
 from .precision import compute_dtype, without_autocast
+from .shapes import feasible, infeasibility
 
 
 class Splines(nn.Module):
@@ -33,6 +43,8 @@ class Splines(nn.Module):
         generator: torch.Generator | None,
         device: torch.device | str | None,
         dtype: torch.dtype | None,
+        monotone: Signs,
+        convex: Signs,
         options: dict[str, Any],
     ) -> None:
         super().__init__()
@@ -43,6 +55,9 @@ class Splines(nn.Module):
         self.init = validate.choice(where, "init", init, initializers.INITIALIZERS)
         if init == "identity":
             validate.square(where, in_features, out_features)
+        self.shapes = Shapes.checked(where, self.in_features, monotone, convex)
+        if init == "identity":
+            initializers.rising(where, self.shapes.monotone)
         spec = build_spec(where, parameterization, self.grid, options)
         shape = (self.in_features, spec.num_parameters, self.out_features)
         self.theta = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
@@ -85,6 +100,7 @@ class Splines(nn.Module):
             self.parameterization,
             self.parameterization_spec.options,
             dtype_name(self.theta.dtype),
+            *self.shapes,
         )
 
     @torch.no_grad()
@@ -94,15 +110,19 @@ class Splines(nn.Module):
         slopes = torch.zeros(shape, dtype=compute_dtype(self.theta.dtype), device=device)
         if self.init == "random_normal":
             slopes.normal_(generator=generator)
-            slopes /= slopes.norm(dim=0)
+            signs = slopes.new_tensor(self.shapes.monotone)[:, None]
+            slopes = torch.where(signs == 0, slopes, signs * slopes.abs())
+            slopes /= slopes.norm(dim=0, p=initializers.norm_order(self.shapes.monotone))
         elif self.init == "identity":
             slopes.fill_diagonal_(1)
         line = self.parameterization_spec.parameters_from(self.grid.knots())
         assign(self.theta, slopes[:, None] * torch.as_tensor(line).to(slopes)[:, None])
 
     def control_points(self) -> Tensor:
-        """Return the control points T θ, shape (I, K, O), in the dtype of θ.
+        """Return the control points T θ, made feasible, shape (I, K, O), in the dtype of θ.
 
+        Those of a layer with convex features are float32 at least: rounded to half precision,
+        their increments would not stay in order.
         They are computed at every call. A trained layer is deployed by `reparameterize("bspline")`,
         for which T is the identity.
         """
@@ -113,11 +133,17 @@ class Splines(nn.Module):
 
     def _local_control_points(self) -> Tensor:
         theta = local_part(self.theta)
-        if isinstance(self.parameterization_map, Identity):
+        if isinstance(self.parameterization_map, Identity) and not self.shapes:
             return theta
         with without_autocast(theta.device.type):
-            control_points: Tensor = self.parameterization_map(self._wide(theta))
-            return control_points.to(theta.dtype)
+            points = self._free_control_points(theta)
+            if self.shapes:
+                points = feasible(points, self.shapes)
+            return points if any(self.shapes.convex) else points.to(theta.dtype)
+
+    def _free_control_points(self, theta: Tensor) -> Tensor:
+        free: Tensor = self.parameterization_map(self._wide(theta))
+        return free
 
     def _wide(self, theta: Tensor) -> Tensor:
         """Return θ in float32 or wider, for which the constants of T are ready then."""
@@ -129,7 +155,7 @@ class Splines(nn.Module):
         """Return the smoothness penalty Σ ‖D c‖² over all edges, a scalar to add to the loss.
 
         It is computed from θ where that is exact: differences of scan-built float32 control
-        points lose digits.
+        points lose digits. Of features with a shape it is that of their feasible points.
 
         Args:
             scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain,
@@ -137,8 +163,26 @@ class Splines(nn.Module):
         """
         factor = spec_penalty.scaling_factor(scaling, self.grid)
         with without_autocast(self.theta.device.type):
-            curvature = self.parameterization_map.curvature(self._wide(local_part(self.theta)))
-        return summed_like(curvature.square().sum(), self.theta) * factor
+            total = self._squared_curvature(self._wide(local_part(self.theta)))
+        return summed_like(total, self.theta) * factor
+
+    def _squared_curvature(self, theta: Tensor) -> Tensor:
+        if not self.shapes:
+            return self.parameterization_map.curvature(theta).square().sum()
+        shaped = theta.new_tensor([i in self.shapes.features for i in range(len(theta))])
+        bent = self.parameterization_map.curvature(theta).square().sum((1, 2))
+        points = feasible(self._free_control_points(theta), self.shapes)
+        return torch.where(shaped == 1, points.diff(n=2, dim=1).square().sum((1, 2)), bent).sum()
+
+    def infeasibility(self) -> Tensor:
+        """Return Σ |c - c'|² / 2 over free and feasible control points, to be added to the loss.
+
+        It is 0 where the free points are feasible, so the best function is the same at any weight.
+        Without it training stops early: see `kanditioned_spec.shapes`.
+        """
+        with without_autocast(self.theta.device.type):
+            total = infeasibility(self._free_control_points(local_part(self.theta)), self.shapes)
+        return summed_like(total, self.theta)
 
     def to_numpy(
         self, in_feature: int | None = None, out_feature: int | None = None
@@ -159,8 +203,13 @@ class Splines(nn.Module):
     def extra_repr(self) -> str:
         """Summarise the layer."""
         options = "".join(f", {key}={value!r}" for key, value in self.options.items())
+        shapes = "".join(
+            f", {kind}={dict(signed)}"
+            for kind, signs in self.shapes._asdict().items()
+            if (signed := [(i, sign) for i, sign in enumerate(signs) if sign])
+        )
         return (
             f"{self.in_features}, {self.out_features}, "
             f"num_control_points={self.num_control_points}, spline_width={self.spline_width}, "
-            f"parameterization={self.parameterization!r}{options}, impl={self.impl!r}"
+            f"parameterization={self.parameterization!r}{options}, impl={self.impl!r}{shapes}"
         )
