@@ -1,0 +1,300 @@
+r"""The int8 profile: a layer in integers, to the last bit the same on every machine.
+
+**Position.** With x in float32, a = w/2 and r = 255 (K - 1)/w both rounded to float32, and each
+operation rounded to float32 on its own (no fused multiply-add),
+
+    v = min(max((x + a) · r, -255 E), 255 (K - 1 + E)),     p = ⌊(v + (255 E + 1/2))⌋ - 255 E
+
+is the position in units of a 255th of a knot spacing. E = ⌈(K - 1)/2⌉: inputs are clipped to
+twice the domain, infinities too. The interval is l = clip(⌊p / 255⌋, 0, K - 2) and the fraction
+f = p - 255 l, 0 … 255 inside the domain.
+
+**Value.** With tables q of int8 in [-127, 127], factors m of 1 … 127 and biases of int32,
+
+    sum[o] = bias[o] + Σ_i m[i, o] ((255 - f) q[i, l, o] + f q[i, l + 1, o]),
+    y[o] = scale[o] · float32(sum[o])
+
+in exact 32-bit integers, which no input can exceed, and one rounding to float32 each for the
+conversion and the product. NaN in an input of a row makes the row's outputs NaN.
+
+Weights 255 - f and f fit unsigned bytes, and (255 - f) q + f q' fits 16 bits: what the multiply-add
+of byte pairs, which processors have, asks for.
+
+**Tables.** Of every edge the middle of its range goes into the bias. With `scale="output"` all
+edges of an output share one step and m is 1; with `scale="edge"` each has m times the smallest one,
+for I · O bytes more.
+
+A residual W is part of the tables: W z is the spline with control points W z_k. Normalisation stays
+float32 arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from . import validate
+from .checkpoint import Network, float_values
+from .grid import Array, Grid
+from .network import layer_norm, normalise
+from .reference import forward
+
+Single = npt.NDArray[np.float32]
+
+STEPS = 255
+"""Fractions of a knot spacing."""
+LARGEST = 127
+"""Of the entries of a table."""
+MOST_CONTROL_POINTS = 2**14
+"""So that float32 holds every position."""
+SCALES = ("edge", "output")
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedLayer:
+    """A layer in integers.
+
+    Attributes:
+        tables: q, int8, shape (I, K, O).
+        factors: m, int8, shape (I, O).
+        biases: int32, shape (O,).
+        scales: float32, shape (O,).
+        spline_width: w, in input units.
+    """
+
+    tables: npt.NDArray[np.int8]
+    factors: npt.NDArray[np.int8]
+    biases: npt.NDArray[np.int32]
+    scales: Single
+    spline_width: float
+
+    @property
+    def nbytes(self) -> int:
+        """Size of its arrays; factors count only where one is not 1."""
+        factors = self.factors.nbytes if self.has_factors else 0
+        return self.tables.nbytes + factors + self.biases.nbytes + self.scales.nbytes
+
+    @property
+    def has_factors(self) -> bool:
+        """Whether a factor is not 1."""
+        return bool((self.factors != 1).any())
+
+    def locate(self, x: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return intervals l and fractions f of inputs, each of their shape."""
+        return _locate(x, Grid(self.tables.shape[1], self.spline_width))
+
+    def sums(self, x: npt.ArrayLike) -> npt.NDArray[np.int32]:
+        """Return the sums (..., O) of inputs (..., I); NaN counts as the left end."""
+        x = np.asarray(x, np.float32)
+        validate.last_dimension("QuantizedLayer.sums", "x", x.shape, self.tables.shape[0])
+        intervals, fractions = self.locate(x)
+        total = np.broadcast_to(self.biases.astype(np.int64), (*x.shape[:-1], len(self.biases)))
+        total = total.copy()
+        tables = self.tables.astype(np.int64)
+        for i, table in enumerate(tables):
+            left, f = intervals[..., i], fractions[..., i, None]
+            total += self.factors[i] * ((STEPS - f) * table[left] + f * table[left + 1])
+        return total.astype(np.int32)
+
+    def forward(self, x: npt.ArrayLike) -> Single:
+        """Evaluate at inputs (..., I), giving (..., O)."""
+        x = np.asarray(x, np.float32)
+        y = self.scales * self.sums(x).astype(np.float32)
+        return np.where(np.isnan(x).any(-1, keepdims=True), np.float32(np.nan), y)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedNetwork:
+    """Layers in integers, normalisation in float32.
+
+    Attributes:
+        layers: One after the other.
+        norm: What stands before each, one of `network.NORMS`.
+        statistics: Mean and variance (I,) before each layer, for `"batch"`.
+    """
+
+    layers: Sequence[QuantizedLayer]
+    norm: str = "none"
+    statistics: Sequence[tuple[Single, Single]] = ()
+
+    def forward(self, x: npt.ArrayLike) -> Single:
+        """Evaluate at inputs (..., I), giving (..., O)."""
+        y = np.asarray(x, np.float32)
+        for n, layer in enumerate(self.layers):
+            if self.norm == "layer":
+                y = layer_norm(y).astype(np.float32)
+            elif self.norm == "batch":
+                y = normalise(y, *self.statistics[n]).astype(np.float32)
+            y = layer.forward(y)
+        return y
+
+
+@dataclass(frozen=True)
+class Error:
+    """How far int8 is from float64, as shares of the root mean square of the float64 outputs.
+
+    Attributes:
+        where: `"layer 0"` …, each fed with what float64 gives it, or `"end to end"`.
+        rms: Root mean square.
+        worst: Largest of all outputs and rows.
+    """
+
+    where: str
+    rms: float
+    worst: float
+
+
+def quantize(
+    network: Network, scale: str = "edge", data: npt.ArrayLike | None = None
+) -> QuantizedNetwork:
+    """Round a network to the int8 profile.
+
+    Args:
+        network: What a file holds.
+        scale: `"edge"`, or `"output"`, which is coarser, smaller and faster.
+        data: Inputs (..., I) that are like those to come: control points that none of them reaches
+            do not widen a table's range, and are cut off at it. By default all count.
+
+    Raises:
+        ValueError: `scale` is unknown, `data` do not fit, or a layer has too many inputs or
+            control points for sums of 32 bits.
+    """
+    validate.choice("quantize", "scale", scale, SCALES)
+    x = None if data is None else np.asarray(data, np.float64)
+    layers = []
+    for n in range(len(network.layers)):
+        points, grid = _folded(network, n), network.layers[n].config.grid
+        z = None if x is None else _normalised(network, n, x)
+        layers.append(_quantized(points, grid, scale, z))
+        x = None if z is None else forward(z, points, grid.spline_width)
+    pairs = [
+        (float_values(s.mean).astype(np.float32), float_values(s.variance).astype(np.float32))
+        for s in network.statistics
+    ]
+    return QuantizedNetwork(layers, network.norm, pairs)
+
+
+def report(network: Network, quantized: QuantizedNetwork, x: npt.ArrayLike) -> list[Error]:
+    """Compare a quantized network with what it was made from, at inputs (..., I).
+
+    Returns:
+        One entry for each layer, and one for the whole.
+    """
+    errors, y = [], np.asarray(x, np.float64)
+    for n, layer in enumerate(quantized.layers):
+        z = _normalised(network, n, y)
+        y = forward(z, _folded(network, n), layer.spline_width)
+        errors.append(_error(f"layer {n}", layer.forward(z), y))
+    return [*errors, _error("end to end", quantized.forward(x), y)]
+
+
+def _error(where: str, got: Single, want: Array) -> Error:
+    size = np.sqrt(np.mean(want**2))
+    difference = np.abs(got - want) / size
+    return Error(where, float(np.sqrt(np.mean(difference**2))), float(difference.max()))
+
+
+def _normalised(network: Network, n: int, x: Array) -> Array:
+    if network.norm == "layer":
+        return layer_norm(x)
+    if network.norm == "batch":
+        found = network.statistics[n]
+        mean, variance = float_values(found.mean), float_values(found.variance)
+        return normalise(x, mean.astype(np.float64), variance.astype(np.float64))
+    return x
+
+
+def _folded(network: Network, n: int) -> Array:
+    """Return the control points of a layer, its residual among them."""
+    layer = network.layers[n]
+    points: Array = layer.control_points()
+    if network.residuals:
+        weight = float_values(network.residuals[n]).astype(np.float64)
+        points = points + layer.config.grid.knots()[:, None] * weight.T[:, None]
+    return points
+
+
+def _locate(x: npt.ArrayLike, grid: Grid) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    last = grid.num_control_points - 1
+    beyond = STEPS * _beyond(grid.num_control_points)
+    single = np.float32
+    with np.errstate(over="ignore"):
+        v = (np.asarray(x, single) + single(grid.spline_width / 2)) * _rate(grid)
+    v = np.where(np.isnan(v), single(0), v).clip(single(-beyond), single(STEPS * last + beyond))
+    p = np.floor(v + single(beyond + 0.5)).astype(np.int64) - beyond
+    interval = (p // STEPS).clip(0, last - 1)
+    return interval, p - STEPS * interval
+
+
+def _rate(grid: Grid) -> np.float32:
+    return np.float32(STEPS * grid.knots_per_unit)
+
+
+def _beyond(num_control_points: int) -> int:
+    """Return E: how many knot spacings beyond either end inputs are clipped."""
+    return num_control_points // 2
+
+
+def _quantized(points: Array, grid: Grid, scale: str, z: Array | None) -> QuantizedLayer:
+    low, high = _ranges(points, grid, z)
+    middle, amplitude = (low + high) / 2, (high - low) / 2
+    constant = middle.sum(0)
+    factors, step = _steps(amplitude, constant, scale, grid.num_control_points)
+    tables = np.rint((points - middle[:, None]) / (step * factors)[:, None])
+    scales = (step / STEPS).astype(np.float32)
+    biases = np.rint(constant / scales.astype(np.float64))
+    return QuantizedLayer(
+        tables.clip(-LARGEST, LARGEST).astype(np.int8),
+        factors.astype(np.int8),
+        biases.astype(np.int32),
+        scales,
+        grid.spline_width,
+    )
+
+
+def _steps(amplitude: Array, constant: Array, scale: str, count: int) -> tuple[Array, Array]:
+    """Return factors (I, O), as large as sums of 32 bits allow, and steps (O,).
+
+    Half of the range of the sums is for the tables, and the other for the constants.
+    """
+    room = 2**30 / _largest(np.ones_like(amplitude), count)
+    if (room < 1).any():
+        constraint = "of layers whose sums fit 32 bits"
+        remedy = "Use fewer inputs or control points."
+        got = f"one of {len(amplitude)} inputs and {count} control points"
+        raise ValueError(validate.message("quantize", "network", constraint, got, remedy))
+    largest = np.floor(np.minimum(room, LARGEST)) if scale == "edge" else np.ones_like(room)
+    finest = np.maximum(STEPS / 2**29 * np.abs(constant), np.finfo(np.float32).tiny * 2**30)
+    step = np.maximum(amplitude.max(0) / LARGEST / largest, finest)
+    factors = np.ceil(amplitude / LARGEST / step - 1e-9).clip(1, largest)
+    return factors, step
+
+
+def _largest(factors: Array, count: int) -> Array:
+    """Return a bound of |sum - bias|, shape (O,), for inputs anywhere."""
+    each = LARGEST * STEPS * (1 + 2 * _beyond(count))
+    bound: Array = each * factors.sum(0)
+    return bound
+
+
+def _ranges(points: Array, grid: Grid, z: Array | None) -> tuple[Array, Array]:
+    """Return the lowest and highest control point of every edge that data reach, (I, O) each."""
+    count = grid.num_control_points
+    if count > MOST_CONTROL_POINTS:
+        constraint, remedy = f"of {MOST_CONTROL_POINTS} control points at most", "Resample it."
+        raise ValueError(validate.message("quantize", "network", constraint, count, remedy))
+    if z is None:
+        return points.min(1), points.max(1)
+    validate.last_dimension("quantize", "data", z.shape, points.shape[0])
+    interval = grid.locate(z.reshape(-1, points.shape[0])).interval
+    if not interval.size:
+        remedy = "Pass inputs that are like those to come, or None."
+        raise ValueError(validate.message("quantize", "data", "not empty", "no rows", remedy))
+    k = np.arange(count)
+    reached = (k >= interval.min(0)[:, None]) & (k <= interval.max(0)[:, None] + 1)
+    low = np.where(reached[:, :, None], points, np.inf).min(1)
+    high = np.where(reached[:, :, None], points, -np.inf).max(1)
+    return low, high
