@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,29 +23,31 @@ class Result:
         task: The task.
         model: The model's name.
         scores: Score on each held-out fold.
-        parameters: Number of parameters.
-        seconds: Mean time of one fit at the chosen strength of regularisation.
+        parameters: Number of learned numbers, the mean over the folds; None for trees.
+        seconds: Mean time of one fit.
     """
 
     task: Task
     model: str
     scores: tuple[float, ...]
-    parameters: int
+    parameters: float | None
     seconds: float
 
 
 def compare(task: Task, progress: Any) -> list[Result]:
     """Cross-validate every model of a task; `progress` wraps what is iterated over."""
     x, y = task.load()
-    candidates = models(task, x, y)
+    candidates = models(task)
     splits = list(task.folds(FOLDS).split(x, y))
     jobs = [(name, fold) for name in candidates for fold in range(FOLDS)]
-    found: dict[str, list[tuple[float, int, float]]] = {name: [] for name in candidates}
+    found: dict[str, list[tuple[float, int | None, float]]] = {name: [] for name in candidates}
     for name, fold in progress(jobs):
         train, test = splits[fold]
-        search = clone(candidates[name]).fit(x[train], y[train])
-        score = float(search.score(x[test], y[test]))
-        found[name].append((score, num_parameters(search), search.refit_time_))
+        start = time.perf_counter()
+        model = clone(candidates[name]).fit(x.iloc[train], y[train])
+        seconds = time.perf_counter() - start
+        score = float(model.score(x.iloc[test], y[test]))
+        found[name].append((score, num_parameters(model), seconds))
     return [_result(task, name, rows) for name, rows in found.items()]
 
 
@@ -54,14 +57,13 @@ def table(results: Iterable[Result]) -> str:
     rows: list[Sequence[str]] = [header]
     for result in results:
         mean, deviation = np.mean(result.scores), np.std(result.scores, ddof=1)
-        score = f"{mean:.3f} ± {deviation:.3f}"
         rows.append(
             (
                 result.task.name,
                 result.model,
                 result.task.score,
-                score,
-                f"{result.parameters}",
+                f"{mean:.3f} ± {deviation:.3f}",
+                "" if result.parameters is None else f"{result.parameters:.0f}",
                 f"{result.seconds:.2f}",
             )
         )
@@ -76,6 +78,8 @@ def table(results: Iterable[Result]) -> str:
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def _result(task: Task, name: str, rows: list[tuple[float, int, float]]) -> Result:
-    scores, parameters, seconds = zip(*rows, strict=True)
-    return Result(task, name, scores, parameters[0], float(np.mean(seconds)))
+def _result(task: Task, name: str, rows: list[tuple[float, int | None, float]]) -> Result:
+    scores, counts, seconds = zip(*rows, strict=True)
+    known = [count for count in counts if count is not None]
+    parameters = float(np.mean(known)) if known else None
+    return Result(task, name, scores, parameters, float(np.mean(seconds)))

@@ -1,26 +1,37 @@
-"""The data sets, all of which come with scikit-learn, and the models that are compared on them."""
+"""The data sets, which come with scikit-learn and vega_datasets, and the models.
+
+Every model runs with the defaults of its class. Linear models and MLPs get standardised columns,
+indicators for labels and means for what is missing; the others read the table as it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
+import pandas as pd
+from sklearn.compose import (
+    TransformedTargetRegressor,
+    make_column_selector,
+    make_column_transformer,
+)
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from kanditioned_spec import validate
 
 from ..estimators import KANClassifier, KANRegressor
 
-DIABETES_NAMES = (
+DIABETES = (
     "age / years", "sex", "body mass index", "blood pressure / mmHg", "cholesterol / mg dl⁻¹",
     "LDL / mg dl⁻¹", "HDL / mg dl⁻¹", "cholesterol ÷ HDL", "log triglycerides",
     "blood sugar / mg dl⁻¹",
@@ -29,25 +40,17 @@ DIABETES_NAMES = (
 
 @dataclass(frozen=True)
 class Task:
-    """A data set, and the network that is trained on it.
+    """A data set.
 
     Attributes:
         name: As printed.
-        load: Returns inputs and targets.
+        load: Returns a table and the targets.
         is_classification: Whether targets are labels.
-        hidden: Hidden sizes of the KAN; none makes it additive.
-        num_control_points: K of the KAN.
-        max_iter: Most passes of the KAN over its training samples.
-        smoothing: The λ to choose from.
     """
 
     name: str
-    load: Callable[[], tuple[Any, Any]]
-    is_classification: bool
-    hidden: tuple[int, ...]
-    num_control_points: int
-    max_iter: int
-    smoothing: tuple[float, ...]
+    load: Callable[[], tuple[pd.DataFrame, npt.NDArray[Any]]]
+    is_classification: bool = False
 
     @property
     def score(self) -> str:
@@ -60,101 +63,95 @@ class Task:
         return kind(count, shuffle=True, random_state=0)
 
 
+def cars() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
+    """Return 398 cars of 1970 to 1982, and how many miles each goes on a gallon."""
+    table = _vega().cars().dropna(subset=["Miles_per_Gallon"])
+    columns = {
+        "weight / lb": table["Weight_in_lbs"].astype(float),
+        "model year 19..": pd.to_datetime(table["Year"]).dt.year - 1900.0,
+        "horsepower": table["Horsepower"],
+        "displacement / in³": table["Displacement"],
+        "cylinders": table["Cylinders"].astype(float),
+        "seconds to 60 mph": table["Acceleration"],
+        "origin": table["Origin"],
+    }
+    return pd.DataFrame(columns), table["Miles_per_Gallon"].to_numpy()
+
+
+def weather() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
+    """Return 1461 days in Seattle, and the highest temperature of each in °C."""
+    table = _vega().seattle_weather()
+    days = pd.to_datetime(table["date"]).dt
+    columns = {
+        "day of the year": days.dayofyear.astype(float),
+        "rain / mm": table["precipitation"],
+        "wind / m s⁻¹": table["wind"],
+        "year": days.year.astype(float),
+    }
+    return pd.DataFrame(columns), table["temp_max"].to_numpy()
+
+
+def diabetes() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
+    """Return 442 patients, and how far diabetes had gone a year later."""
+    x, y = load_diabetes(return_X_y=True, scaled=False)
+    return pd.DataFrame(x, columns=DIABETES), y
+
+
+def breast_cancer() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
+    """Return 569 tumours, and whether each is benign."""
+    return load_breast_cancer(return_X_y=True, as_frame=True)  # type: ignore[no-any-return]
+
+
 TASKS = (
-    Task(
-        "diabetes",
-        partial(load_diabetes, return_X_y=True, scaled=False),
-        is_classification=False,
-        hidden=(),
-        num_control_points=16,
-        max_iter=1000,
-        smoothing=(1e-1, 1.0, 10.0, 100.0),
-    ),
-    Task(
-        "breast cancer",
-        partial(load_breast_cancer, return_X_y=True),
-        is_classification=True,
-        hidden=(),
-        num_control_points=16,
-        max_iter=100,
-        smoothing=(1e-4, 1e-3, 1e-2, 1e-1),
-    ),
-    Task(
-        "digits",
-        partial(load_digits, return_X_y=True),
-        is_classification=True,
-        hidden=(16,),
-        num_control_points=9,
-        max_iter=30,
-        smoothing=(1e-6, 1e-5, 1e-4, 1e-3),
-    ),
+    Task("cars", cars),
+    Task("Seattle weather", weather),
+    Task("diabetes", diabetes),
+    Task("breast cancer", breast_cancer, is_classification=True),
 )
 
 
-def kan(task: Task, **options: Any) -> Any:
-    """Return the KAN of a task."""
-    kind = KANClassifier if task.is_classification else KANRegressor
-    return kind(
-        task.hidden,
-        num_control_points=task.num_control_points,
-        max_iter=task.max_iter,
-        random_state=0,
-        **options,
-    )
-
-
-def models(task: Task, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> dict[str, Any]:
-    """Return the models by name; each chooses its regularisation by an inner cross-validation."""
-    inner = task.folds(3)
-    outputs = len(np.unique(y)) if task.is_classification else 1
-    outputs = 1 if outputs == 2 else outputs
-    width = mlp_width(kan_size(task, x.shape[1], outputs), x.shape[1], outputs)
-    strengths = [1e-3, 1e-2, 1e-1, 1.0]
-    mlp_options = {
-        "hidden_layer_sizes": (width,),
-        "learning_rate_init": 0.01,
-        "max_iter": 1000,
-        "random_state": 0,
-    }
+def models(task: Task) -> dict[str, Any]:
+    """Return the models by name."""
     if task.is_classification:
-        linear, linear_grid = LogisticRegression(max_iter=5000), {"C": [0.01, 0.1, 1.0, 10.0]}
-        mlp, mlp_grid = MLPClassifier(**mlp_options), {"alpha": strengths}
-    else:
-        linear, linear_grid = Ridge(), {"alpha": [0.1, 1.0, 10.0, 100.0]}
-        mlp = TransformedTargetRegressor(MLPRegressor(**mlp_options), transformer=StandardScaler())
-        mlp_grid = {"regressor__alpha": strengths}
+        return {
+            "linear": make_pipeline(_encoder(), LogisticRegression()),
+            "MLP": make_pipeline(_encoder(), MLPClassifier(max_iter=1000, random_state=0)),
+            "boosted trees": HistGradientBoostingClassifier(random_state=0),
+            "KAN": KANClassifier(),
+        }
+    mlp = make_pipeline(_encoder(), MLPRegressor(max_iter=1000, random_state=0))
+    trees = HistGradientBoostingRegressor(categorical_features="from_dtype", random_state=0)
     return {
-        "linear": _search(linear, linear_grid, inner),
-        "MLP": _search(mlp, mlp_grid, inner),
-        "KAN": GridSearchCV(kan(task), {"smoothing": list(task.smoothing)}, cv=inner),
+        "linear": make_pipeline(_encoder(), RidgeCV()),
+        "MLP": TransformedTargetRegressor(mlp, transformer=StandardScaler()),
+        "boosted trees": make_pipeline(_indicators("passthrough"), trees),
+        "KAN": KANRegressor(),
     }
 
 
-def kan_size(task: Task, inputs: int, outputs: int) -> int:
-    """Return the number of parameters of a task's KAN."""
-    widths = (inputs, *task.hidden, outputs)
-    edges = sum(i * o for i, o in pairwise(widths))
-    return task.num_control_points * edges
-
-
-def mlp_width(size: int, inputs: int, outputs: int) -> int:
-    """Return the hidden width of the MLP with about `size` parameters, biases included."""
-    return max(1, round((size - outputs) / (inputs + 1 + outputs)))
-
-
-def num_parameters(search: Any) -> int:
-    """Return the number of parameters of the model that a fitted search has chosen."""
-    best = search.best_estimator_
-    if hasattr(best, "num_parameters_"):
-        return int(best.num_parameters_)
-    model = best[-1]
+def num_parameters(model: Any) -> int | None:
+    """Return how many numbers a fitted model has learned, None for trees."""
+    if hasattr(model, "num_parameters_"):
+        return int(model.num_parameters_)
     model = getattr(model, "regressor_", model)
-    if hasattr(model, "coefs_"):
-        return sum(array.size for array in (*model.coefs_, *model.intercepts_))
-    return int(np.size(model.coef_) + np.size(model.intercept_))
+    last = model[-1] if hasattr(model, "steps") else model
+    if hasattr(last, "coefs_"):
+        return sum(array.size for array in (*last.coefs_, *last.intercepts_))
+    if hasattr(last, "coef_"):
+        return int(np.size(last.coef_) + np.size(last.intercept_))
+    return None
 
 
-def _search(model: Any, grid: dict[str, Any], inner: Any) -> Any:
-    pipeline = make_pipeline(StandardScaler(), model)
-    step = pipeline.steps[-1][0]
-    return GridSearchCV(pipeline, {f"{step}__{k}": v for k, v in grid.items()}, cv=inner)
+def _encoder() -> Any:
+    return _indicators(make_pipeline(SimpleImputer(), StandardScaler()))
+
+
+def _indicators(numbers: Any) -> Any:
+    """Return a transformer that gives labels a column each, and numbers to another."""
+    labels = make_column_selector(dtype_exclude=np.number)
+    each = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    return make_column_transformer((each, labels), remainder=numbers)
+
+
+def _vega() -> Any:
+    return validate.installed("kanditioned.demo", "vega_datasets", "kanditioned[demo]").local_data
