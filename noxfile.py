@@ -20,7 +20,7 @@ TORCH = "./packages/kanditioned-torch"
 CPU = "./packages/kanditioned-cpu"
 TRITON = "./packages/kanditioned-triton"
 JAX = "./packages/kanditioned-jax[export,nnx]"
-FACE = "./packages/kanditioned[cpu,jax,plot,sklearn,torch,triton]"
+FACE = "./packages/kanditioned[cpu,demo,jax,plot,sklearn,torch,triton]"
 CONFORMANCE = "./conformance"
 EVERYTHING = (SPEC, f"{TORCH}[onnx,scipy]", CPU, TRITON, JAX, FACE, CONFORMANCE)
 IMPORT_NAMES = (
@@ -203,7 +203,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Run the main job of the README: train KANs on real data and draw what they learned."""
-    install(session, SPEC, TORCH, "./packages/kanditioned[torch,plot,sklearn]")
+    install(session, SPEC, TORCH, "./packages/kanditioned[demo,torch]")
     session.run("python", "-m", "kanditioned.demo", *session.posargs)
 
 

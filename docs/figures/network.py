@@ -1,4 +1,4 @@
-"""The network of the demo that learns exp(sin πx + y²), as a diagram."""
+"""The network of the demo that learns a temperature from hour and day, as a diagram."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job: Kolmogorov-Arnold networks on real data, beside a linear model and an MLP.
+"""The main job: Kolmogorov-Arnold networks on real data, beside other models.
 
 `python -m kanditioned.demo` runs it. `tasks` are the data sets and models, `comparison` the
 cross-validation and its table, `pictures` what has been learned, `recipe` a network step by step.
@@ -8,5 +8,5 @@ from __future__ import annotations
 
 from kanditioned_spec import validate
 
-for _module, _extra in ("sklearn", "sklearn"), ("tqdm", "sklearn"), ("matplotlib", "plot"):
-    validate.installed("kanditioned.demo", _module, f"kanditioned[{_extra}]")
+for _module in ("matplotlib", "pandas", "sklearn", "vega_datasets"):
+    validate.installed("kanditioned.demo", _module, "kanditioned[demo]")

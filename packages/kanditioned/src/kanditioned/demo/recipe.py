@@ -12,6 +12,7 @@ from kanditioned_spec import registry, validate
 from .. import backends
 from ..plot import plot_network
 from ..plot.curves import to_numpy
+from .tasks import hours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,32 +23,41 @@ COUNTS = (5, 9, 17)
 STEPS = 400
 """Of Adam in each stage."""
 SMOOTHNESS = 1e-2
-TOLERANCE = 0.5
-"""How far pruning may move an output."""
-
-
-def target(x: Any) -> Any:
-    """Return exp(sin πx₀ + x₁²), a function that additions and curves of one variable make up."""
-    return np.exp(np.sin(np.pi * x[:, :1]) + x[:, 1:] ** 2)
+TOLERANCE = 0.2
+"""How far pruning may move an output, in standard deviations."""
 
 
 def network() -> tuple[Figure, str]:
-    """Learn `target` on the square [-1, 1]²; return a picture of the network, and how it went."""
-    rng = np.random.default_rng(0)
-    x, x_test = (rng.uniform(-1, 1, (count, 2)).astype(np.float32) for count in (2000, 1000))
-    y, y_test = target(x), target(x_test)
+    """Learn the temperature in Seattle from hour and day; return a picture, and how it went.
+
+    It trains on every other day of the year and is judged on the days between.
+    """
+    hour, day, temperature = hours()
+    x = np.stack([hour / 11.5 - 1, (day - 183) / 182], axis=1).astype(np.float32)
+    is_training = day % 2 == 1
+    mean, deviation = temperature[is_training].mean(), temperature[is_training].std()
+    scaled = ((temperature - mean) / deviation)[:, None].astype(np.float32)
+    x, x_test, y, y_test = (
+        x[is_training],
+        x[~is_training],
+        scaled[is_training],
+        scaled[~is_training],
+    )
     name, _ = registry.selected()
     framework = TRAINING[name]
     x, x_test, y = map(framework.array, (x, x_test, y))
 
     def error(model: Any) -> str:
-        ratio = np.mean((to_numpy(model(x_test)) - y_test) ** 2) / y_test.var()
-        return f"error {100 * np.sqrt(ratio):.1f} % of the standard deviation"
+        return (
+            f"error {deviation * np.sqrt(np.mean((to_numpy(model(x_test)) - y_test) ** 2)):.2f} °F"
+        )
 
     options = {"num_control_points": COUNTS[0], "parameterization": "dct", **framework.seeded()}
     model = backends.package(name).KAN(WIDTHS, norm="none", **options)
     model = model.fit_domain(x, keep="num_control_points")
-    lines = ["exp(sin πx + y²) by a network [2, 5, 1], from coarse to fine"]
+    lines = [
+        "temperature by hour and day, by a network [2, 5, 1], from coarse to fine; root mean square"
+    ]
     for count in COUNTS:
         model = framework.train(model.refine(count), x, y)
         lines.append(f"  {count:2} control points: {error(model)}")
@@ -55,8 +65,9 @@ def network() -> tuple[Figure, str]:
     if prune:
         model, edges, moved = prune(model, x, TOLERANCE)
         left, total = sum(int(e.sum()) for e in edges), sum(e.numel() for e in edges)
-        lines.append(f"  pruned to {left} of {total} edges, moved by {moved:.2f}: {error(model)}")
-    names: Any = {"input_names": ["x", "y"], "output_names": ["exp(sin πx + y²)"]}
+        pruned = f"pruned to {left} of {total} edges, moved by {deviation * moved:.2f} °F at most"
+        lines.append(f"  {pruned}: {error(model)}")
+    names: Any = {"input_names": ["hour", "day"], "output_names": ["temperature"]}
     return plot_network(model, x, **names), "\n".join(lines)
 
 

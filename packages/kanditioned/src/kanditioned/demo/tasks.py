@@ -6,8 +6,10 @@ indicators for labels and means for what is missing; the others read the table a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,7 +67,7 @@ class Task:
 
 def cars() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
     """Return 398 cars of 1970 to 1982, and how many miles each goes on a gallon."""
-    table = _vega().cars().dropna(subset=["Miles_per_Gallon"])
+    table = _shipped("cars").dropna(subset=["Miles_per_Gallon"])
     columns = {
         "weight / lb": table["Weight_in_lbs"].astype(float),
         "model year 19..": pd.to_datetime(table["Year"]).dt.year - 1900.0,
@@ -80,15 +82,22 @@ def cars() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
 
 def weather() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
     """Return 1461 days in Seattle, and the highest temperature of each in °C."""
-    table = _vega().seattle_weather()
+    table = _shipped("seattle_weather")
     days = pd.to_datetime(table["date"]).dt
     columns = {
-        "day of the year": days.dayofyear.astype(float),
+        "day of the year": days.day_of_year.astype(float),
         "rain / mm": table["precipitation"],
         "wind / m s⁻¹": table["wind"],
         "year": days.year.astype(float),
     }
     return pd.DataFrame(columns), table["temp_max"].to_numpy()
+
+
+def hours() -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return hour, day and temperature in °F of every hour of a usual year in Seattle."""
+    table = _shipped("seattle_temps")
+    when = pd.to_datetime(table["date"]).dt
+    return when.hour.to_numpy(), when.day_of_year.to_numpy(), table["temp"].to_numpy()
 
 
 def diabetes() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
@@ -119,7 +128,7 @@ def models(task: Task) -> dict[str, Any]:
             "boosted trees": HistGradientBoostingClassifier(random_state=0),
             "KAN": KANClassifier(),
         }
-    mlp = make_pipeline(_encoder(), MLPRegressor(max_iter=1000, random_state=0))
+    mlp = make_pipeline(_encoder(), MLPRegressor(max_iter=3000, random_state=0))
     trees = HistGradientBoostingRegressor(categorical_features="from_dtype", random_state=0)
     return {
         "linear": make_pipeline(_encoder(), RidgeCV()),
@@ -136,7 +145,7 @@ def num_parameters(model: Any) -> int | None:
     model = getattr(model, "regressor_", model)
     last = model[-1] if hasattr(model, "steps") else model
     if hasattr(last, "coefs_"):
-        return sum(array.size for array in (*last.coefs_, *last.intercepts_))
+        return sum(int(array.size) for array in (*last.coefs_, *last.intercepts_))
     if hasattr(last, "coef_"):
         return int(np.size(last.coef_) + np.size(last.intercept_))
     return None
@@ -153,5 +162,10 @@ def _indicators(numbers: Any) -> Any:
     return make_column_transformer((each, labels), remainder=numbers)
 
 
-def _vega() -> Any:
-    return validate.installed("kanditioned.demo", "vega_datasets", "kanditioned[demo]").local_data
+def _shipped(name: str) -> pd.DataFrame:
+    """Return a table that lies in the package vega_datasets."""
+    data = validate.installed("kanditioned.demo", "vega_datasets", "kanditioned[demo]").local_data
+    path = Path(getattr(data, name).filepath)
+    if path.suffix == ".csv":
+        return pd.read_csv(path)
+    return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
