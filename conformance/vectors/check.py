@@ -52,7 +52,8 @@ def run(implementation, vector, tensors):
         return operation(**arguments)
     if vector["operation"] == "load":
         return [operation(FOLDER / arguments["path"])[1]]
-    problem = SimpleNamespace(device="cpu", **vector["problem"])
+    unsaid = {"device": "cpu", "monotone": (), "convex": ()}
+    problem = SimpleNamespace(**unsaid | vector["problem"])
     problem.options = tuple(problem.options.items())
     inputs = (tensors[f"{vector['name']}.{name}"].copy() for name in vector["inputs"])
     results = operation(problem, *inputs, **arguments)

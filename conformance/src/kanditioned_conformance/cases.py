@@ -63,7 +63,8 @@ class Case:
             interval per feature.
         special: Pairs (flat index into x, value), applied last; the index wraps around.
         layout: How the arrays lie in memory.
-        scale: Power of two by which control points and cotangents are multiplied.
+        scale: Power of two by which the control points are multiplied.
+        grad_scale: Power of two by which grad_y and the other cotangents are multiplied.
         extrapolation: Of the backend. Where it is not the spec's, inputs keep off the ends of the
             domain, at which values or slopes jump; where there is none, they stay inside.
     """
@@ -74,6 +75,7 @@ class Case:
     special: tuple[tuple[int, float], ...] = ()
     layout: Layout = "contiguous"
     scale: float = 1.0
+    grad_scale: float = 1.0
     extrapolation: Extrapolation | None = "linear"
 
     def __repr__(self) -> str:
@@ -129,7 +131,8 @@ class Case:
             _normal(rng, x.shape, p.dtype),
             _normal(rng, weights, p.dtype),
         )
-        scaled = (x, *(rounded(array * self.scale, p.dtype) for array in arrays[1:]))
+        c = rounded(arrays.control_points * self.scale, p.dtype)
+        scaled = (x, c, *(rounded(array * self.grad_scale, p.dtype) for array in arrays[2:]))
         return Arrays(*(_laid_out(array, self.layout) for array in scaled))
 
     def parameter_arrays(self) -> ParameterArrays:
@@ -160,28 +163,25 @@ class Case:
         return rounded(rng.uniform(-beyond, beyond, shape) * p.spline_width, p.dtype)
 
     def _settled(self, x: Floats) -> Floats:
-        if self.extrapolation != "linear":
-            x = self._off_ends(x)
-        if self.inputs == "off_knots":
-            return off_knots(x, self.problem)
-        if self.inputs == "anywhere":
+        p = self.problem
+        if self.inputs in ("off_knots", "anywhere"):
             # `numerics.forward_condition` leaves out that rounding may carry x to an interval of
             # another slope, so a value that near to a knot is compared only where u is exact.
-            return np.where(_on_dyadic_knot(x, self.problem), x, off_knots(x, self.problem))
-        return x
+            stays = self.inputs == "anywhere" and _on_dyadic_knot(x, p)
+            spare = p.spline_width if self.extrapolation == "linear" else _middle(p, on_knot=False)
+            x = np.where(stays, x, off_knots(x, p, spare))
+        return x if self.extrapolation == "linear" else self._off_ends(x)
 
     def _off_ends(self, x: Floats) -> Floats:
-        """Keep inputs inside, if there is no extrapolation; else move them off the domain's ends.
-
-        They move inwards, by half an interval, or by a whole one where they must stay on knots.
-        """
+        """Keep inputs inside, if there is no extrapolation; else away from the domain's ends."""
         p = self.problem
         end, h = p.spline_width / 2, spacing(p.num_control_points, p.spline_width)
         if self.extrapolation is None:
             return np.where(np.isnan(x), x, rounded(x.clip(-end, end), p.dtype))
-        inner = end - (h if self.inputs == "on_knots" and p.num_control_points > 2 else h / 2)
-        away = np.abs(np.abs(x.astype(np.float64)) - end) > position_error(end, p) * h
-        return np.where(away | np.isnan(x), x, rounded(np.copysign(inner, x), p.dtype))
+        near = np.abs(np.abs(x.astype(np.float64)) - end) <= position_error(end, p) * h
+        has_inner_knots = p.num_control_points > 2
+        middle = _middle(p, on_knot=self.inputs == "on_knots" and has_inner_knots)
+        return np.where(near, rounded(middle, p.dtype), x)
 
 
 def _expression(value: Any) -> str:
@@ -210,13 +210,19 @@ def reach(problem: Problem) -> float:
     return 1e3 if problem.dtype == "bfloat16" else 1e30
 
 
-def off_knots(x: Floats, problem: Problem) -> Floats:
-    """Move inputs away from inner knots: into their interval, or out of the domain if need be."""
+def off_knots(x: Floats, problem: Problem, spare: float) -> Floats:
+    """Move inputs away from inner knots: into their interval, or to `spare` if need be."""
     h = spacing(problem.num_control_points, problem.spline_width)
     for step in (h / 2, h / 4, -h / 4):
         x = np.where(near_knot(x, problem), rounded(x + step, problem.dtype), x)
-    outside = rounded(problem.spline_width, problem.dtype)
-    return np.where(near_knot(x, problem), outside, x)
+    return np.where(near_knot(x, problem), rounded(spare, problem.dtype), x)
+
+
+def _middle(problem: Problem, *, on_knot: bool) -> float:
+    """Return the knot, or the middle of an interval, that is nearest to 0 on the right."""
+    at_zero = problem.num_control_points % 2 == 1
+    half = spacing(problem.num_control_points, problem.spline_width) / 2
+    return 0.0 if at_zero == on_knot else half
 
 
 def finite(x: npt.ArrayLike, problem: Problem) -> npt.NDArray[np.float64]:

@@ -43,15 +43,24 @@ MAPS = (
 )
 """For what acts along the knot axis alone; in each, K is on another side of some threshold."""
 
-FEATURE_MAJOR = (Problem(4, 3, 2, 6), Problem(9, 4, 5, 17), Problem(131, 5, 37, 10, 6.5))
-"""For what transposes and is a layer otherwise: B, I and O differ."""
+FEATURE_MAJOR = (
+    Problem(4, 3, 2, 6),
+    Problem(4, 4, 3, 6),
+    Problem(6, 6, 6, 5),
+    Problem(9, 4, 5, 17),
+    Problem(131, 5, 37, 10, 6.5),
+)
+"""For what transposes and is a layer otherwise: B, I and O differ, or are the same."""
 
 LONG_BATCH = Problem(3001, 2, 3, 5)
-MANY_INPUTS = Problem(2, 500, 1, 5)
-MANY_OUTPUTS = Problem(2, 1, 500, 5)
+MANY_INPUTS = Problem(2, 1030, 2, 5)
+MANY_OUTPUTS = Problem(2, 3, 1030, 5)
+LARGE = (MANY_INPUTS, MANY_OUTPUTS, Problem(5, 260, 270, 4, 6.5))
+"""More than 1024 features on one side, more than 256 on both, more than 65536 control points."""
 MANY_KNOTS = (
     Problem(64, 2, 3, 64),
     Problem(64, 2, 3, 256),
     Problem(64, 2, 3, 256, 6.5),
     Problem(64, 2, 3, 1000, 20.0),
+    Problem(64, 2, 3, 4097, 20.0),
 )

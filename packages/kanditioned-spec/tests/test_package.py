@@ -69,7 +69,7 @@ def test_command_line_prints_a_table_per_objective(
 
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
 def test_reference_backend_maps_as_the_parameterization_does(name: str) -> None:
-    problem = Problem(4, 3, 2, num_control_points=6, parameterization=name)
+    problem = Problem(4, 3, 2, 6, dtype="float64", parameterization=name)
     p = PARAMETERIZATIONS[name](6)
     theta = np.random.default_rng(0).normal(size=(3, p.num_parameters, 2))
     c = backend.control_points(problem, theta)
@@ -81,7 +81,7 @@ def test_reference_backend_maps_as_the_parameterization_does(name: str) -> None:
 
 def test_reference_backend_evaluates_as_the_reference_does() -> None:
     rng = np.random.default_rng(0)
-    problem = Problem(4, 3, 2, num_control_points=6, spline_width=1.0)
+    problem = Problem(4, 3, 2, 6, 1.0, "float64")
     x, v = rng.normal(size=(2, 4, 3))
     c, direction = rng.normal(size=(2, 3, 6, 2))
     gy = rng.normal(size=(4, 2))
@@ -98,7 +98,7 @@ def test_reference_backend_evaluates_as_the_reference_does() -> None:
 
 
 def test_reference_backend_initialises_and_refines_as_the_spec_does() -> None:
-    problem = Problem(0, 2, 3, num_control_points=5, spline_width=2.0)
+    problem = Problem(0, 2, 3, 5, 2.0, "float64")
     c = backend.initial_control_points(problem, "random_normal", 7)
     np.testing.assert_array_equal(
         c, initializers.control_points("random_normal", 2, 3, Grid(5, 2.0), 7)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
-from ..checks.contract import check_declared_accumulation
+from ..checks.contract import check_declared_accumulation, check_layer_dtype, check_map_dtype
 from ..checks.layer import check_forward, check_grad_control_points, check_grad_x
-from ..shapes import LONG_BATCH, MANY_INPUTS, MANY_KNOTS, MANY_OUTPUTS
+from ..shapes import LAYERS, LONG_BATCH, MANY_INPUTS, MANY_KNOTS, MANY_OUTPUTS
+from ..shapes import MAPS as MAP_SHAPES
+from ..strategies import MAPS, MapKind, map_id
 
 CASES = [
     pytest.param(Case(problem, seed, "off_knots"), id=f"K={problem.num_control_points}")
@@ -48,3 +52,36 @@ class TestSums:
 
     def test_is_declared(self, backend_under_test: BackendUnderTest) -> None:
         backend_under_test.run(check_declared_accumulation, Case(LONG_BATCH))
+
+
+SUBNORMAL = 2.0**-17
+"""The largest half of what float16 has below its smallest normal number, 2⁻¹⁴."""
+SMALL = [Case(problem, 3, "off_knots") for problem in LAYERS if problem.batch in (5, 9, 131)]
+
+
+@pytest.mark.parametrize("case", SMALL, ids=lambda case: f"B={case.problem.batch}")
+class TestSubnormals:
+    """Positions and accumulation are float32: numbers below 2⁻¹⁴ are float16's as any others."""
+
+    def test_value(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_forward, replace(case, scale=SUBNORMAL))
+
+    def test_gradient_of_inputs(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_grad_x, replace(case, scale=SUBNORMAL))
+
+    def test_gradient_of_control_points(
+        self, backend_under_test: BackendUnderTest, case: Case
+    ) -> None:
+        backend_under_test.run(check_grad_control_points, replace(case, grad_scale=SUBNORMAL))
+
+
+class TestResults:
+    """Output dtype = the promoted dtype of x and parameters, here of two that are the same."""
+
+    @pytest.mark.parametrize("case", SMALL, ids=lambda case: f"B={case.problem.batch}")
+    def test_of_layers(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_layer_dtype, case)
+
+    @pytest.mark.parametrize("kind", MAPS, ids=map_id)
+    def test_of_maps(self, backend_under_test: BackendUnderTest, kind: MapKind) -> None:
+        backend_under_test.run(check_map_dtype, Case(MAP_SHAPES[1]).of(*kind))

@@ -1,19 +1,27 @@
-"""NaN and infinities in the inputs."""
+"""NaN and infinities in the inputs, the control points and the incoming gradient."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from kanditioned_spec import Problem
 
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.layer import check_forward, check_grad_control_points, check_grad_x
+from ..checks.non_finite import check_control_point, check_grad_y
+from ..shapes import LAYERS
 from ..strategies import drawn, non_finite
 
 NAN_FIRST = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", ((0, np.nan),))
 NAN_LAST = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", ((9, np.nan),))
 OPPOSITE = Case(Problem(2, 2, 1, 4, 6.5), 1, "off_knots", ((0, np.inf), (1, -np.inf)))
+
+POISONED = [
+    pytest.param(Case(problem, seed, "off_knots"), id=f"B={problem.batch}")
+    for seed, problem in enumerate(p for p in LAYERS if p.batch > 4)
+]
 
 
 class TestNaN:
@@ -54,3 +62,23 @@ class TestInfinity:
         self, backend_under_test: BackendUnderTest, case: Case
     ) -> None:
         backend_under_test.run(check_grad_control_points, case)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize("case", POISONED)
+class TestReach:
+    """A number that is not finite reaches what the formulas say.
+
+    Where `spreads_non_finite` is declared, it may also reach the rest of its output feature, or of
+    the gradient of its input feature; never another.
+    """
+
+    def test_of_a_control_point(
+        self, backend_under_test: BackendUnderTest, case: Case, value: float
+    ) -> None:
+        backend_under_test.run(check_control_point, case, value=value)
+
+    def test_of_an_incoming_gradient(
+        self, backend_under_test: BackendUnderTest, case: Case, value: float
+    ) -> None:
+        backend_under_test.run(check_grad_y, case, value=value)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import pytest
 
 from ..backend_under_test import BackendUnderTest
@@ -10,23 +13,41 @@ from ..checks.construction import check_refine, check_widen
 from ..shapes import MAPS
 
 CASES = [pytest.param(Case(problem), id=f"K={problem.num_control_points}") for problem in MAPS]
+FACTORS = {2: (1, 2, 3, 5, 8, 100), 3: (1, 2, 3, 4, 9), 5: (1, 2, 3, 6)}
+"""By what the number of intervals is multiplied, by K; for others, `OTHERS`."""
+OTHERS = (1, 2, 3)
+REFINED = {
+    p.num_control_points: [
+        factor * (p.num_control_points - 1) + 1
+        for factor in FACTORS.get(p.num_control_points, OTHERS)
+    ]
+    for p in MAPS
+}
+RESAMPLED = {2: (), 3: (4, 2), 5: (6, 3), 12: (13, 6), 70: (71, 24)}
+"""One more, and fewer control points; of K = 2 every number refines exactly."""
 
 
-@pytest.mark.parametrize("case", CASES)
+def targets(counts: Mapping[int, Iterable[int]]) -> list[Any]:
+    """Return pairs of a case and a number of control points."""
+    return [
+        pytest.param(Case(problem), count, id=f"K={problem.num_control_points}-{count}")
+        for problem in MAPS
+        for count in counts[problem.num_control_points]
+    ]
+
+
 class TestRefine:
     """K → m(K−1)+1 keeps every function exactly; other sizes resample and say so."""
 
-    @pytest.mark.parametrize("factor", [1, 2, 3])
+    @pytest.mark.parametrize(("case", "count"), targets(REFINED))
     def test_knot_insertion(
-        self, backend_under_test: BackendUnderTest, case: Case, factor: int
+        self, backend_under_test: BackendUnderTest, case: Case, count: int
     ) -> None:
-        count = factor * (case.problem.num_control_points - 1) + 1
         backend_under_test.run(check_refine, case, num_control_points=count)
 
-    def test_resampling(self, backend_under_test: BackendUnderTest, case: Case) -> None:
-        count = case.problem.num_control_points
-        resampled = count + 1 if count > 2 else 2 * count  # every count refines K = 2 exactly
-        backend_under_test.run(check_refine, case, num_control_points=resampled)
+    @pytest.mark.parametrize(("case", "count"), targets(RESAMPLED))
+    def test_resampling(self, backend_under_test: BackendUnderTest, case: Case, count: int) -> None:
+        backend_under_test.run(check_refine, case, num_control_points=count)
 
 
 @pytest.mark.parametrize("case", CASES)

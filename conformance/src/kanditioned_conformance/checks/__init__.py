@@ -5,15 +5,25 @@ They are plain functions, so they work without pytest: `layer.check_forward(back
 
 from __future__ import annotations
 
-from . import construction, contract, files, layer, maps
+from . import construction, contract, files, layer, maps, non_finite
 from .base import NEEDS, Check
 
 CHECKS: dict[str, Check] = {
     name: function
-    for module in (layer, maps, contract, construction, files)
+    for module in (layer, maps, contract, construction, files, non_finite)
     for name, function in vars(module).items()
     if name.startswith("check_")
 }
 """All checks by name."""
 
-__all__ = ["CHECKS", "NEEDS", "Check", "construction", "contract", "files", "layer", "maps"]
+__all__ = [
+    "CHECKS",
+    "NEEDS",
+    "Check",
+    "construction",
+    "contract",
+    "files",
+    "layer",
+    "maps",
+    "non_finite",
+]

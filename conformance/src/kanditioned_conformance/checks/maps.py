@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -72,13 +73,9 @@ def check_conditioning(backend: CompleteBackend, case: Case) -> Ratios:
     than ‖|F| E‖_F (H. Weyl, Mathematische Annalen 71, 1912).
     """
     p = case.problem
-    spec, got = map_of(p), _matrix(backend, p)
-    identity = np.eye(spec.num_parameters)
-    error = numerics.tolerance(map_condition(spec, identity), spec.matrix(), p.dtype)
-    factor = _objective(spec)
-    bound = np.linalg.norm(np.abs(factor) @ error)
-    found, wanted = (np.linalg.svd(factor @ t, compute_uv=False) for t in (got, spec.matrix()))
-    return judge("singular values", p, found, wanted, np.asarray(bound))
+    factor, wanted, bound = _singular_values(p)
+    found = np.linalg.svd(factor @ _matrix(backend, p), compute_uv=False)
+    return judge("singular values", p, found, wanted, bound)
 
 
 @needs("penalty")
@@ -88,6 +85,18 @@ def check_penalty(backend: CompleteBackend, case: Case) -> Ratios:
     spec = map_of(p)
     got, want = backend.penalty(p, theta), spec.penalty(theta)
     return compare("penalty", p, got, want, penalty_condition(spec, theta, p.dtype))
+
+
+@lru_cache(maxsize=512)
+def _singular_values(p: Problem) -> tuple[Array, Array, Array]:
+    """Return F, the singular values of F T and how far each may be off; no case changes them."""
+    spec = map_of(p)
+    identity = np.eye(spec.num_parameters)
+    error = numerics.tolerance(map_condition(spec, identity), spec.matrix(), p.dtype)
+    factor = _objective(spec)
+    bound = np.linalg.norm(np.abs(factor) @ error)
+    values = np.linalg.svd(factor @ spec.matrix(), compute_uv=False)
+    return factor, np.asarray(values, dtype=np.float64), np.asarray(bound)
 
 
 def _matrix(backend: CompleteBackend, p: Problem) -> Array:

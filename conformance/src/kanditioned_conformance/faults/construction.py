@@ -98,6 +98,51 @@ class RefinementToTheNearestKnot(Fault):
         return np.round(super().insertion(problem, count))
 
 
+class RefinementOffByAPercentAtFactorFour(Fault):
+    caught_by = "refinement::TestRefine::test_knot_insertion"
+    factors: tuple[int, ...] = (4,)
+
+    def insertion(self, problem: Problem, count: int) -> Floats:
+        factor = (count - 1) / (problem.num_control_points - 1)
+        return super().insertion(problem, count) * (1.01 if factor in self.factors else 1.0)
+
+
+class RefinementOffByAPercentAtFactorFive(RefinementOffByAPercentAtFactorFour):
+    caught_by = "refinement::TestRefine::test_knot_insertion"
+    factors = (5,)
+
+
+class RefinementOffByAPercentBeyondFifty(RefinementOffByAPercentAtFactorFour):
+    caught_by = "refinement::TestRefine::test_knot_insertion"
+    factors = tuple(range(50, 1000))
+
+
+class CoarsensToTheNearestKnot(Fault):
+    caught_by = "refinement::TestRefine::test_resampling"
+
+    def insertion(self, problem: Problem, count: int) -> Floats:
+        matrix = super().insertion(problem, count)
+        return np.round(matrix) if count < problem.num_control_points else matrix
+
+
+class CoarsensWithoutAWarning(Fault):
+    caught_by = "refinement::TestRefine::test_resampling"
+
+    def warn_of_resampling(self, old: int, new: int) -> None:
+        if new > old:
+            super().warn_of_resampling(old, new)
+
+
+class CannotCoarsen(Fault):
+    caught_by = "refinement::TestRefine::test_resampling"
+    raises = ValueError
+
+    def insertion(self, problem: Problem, count: int) -> Floats:
+        if count < problem.num_control_points:
+            raise ValueError("there are fewer control points")
+        return super().insertion(problem, count)
+
+
 class ResamplesWithoutAWarning(Fault):
     caught_by = "refinement::TestRefine::test_resampling"
 

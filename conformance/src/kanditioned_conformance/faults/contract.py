@@ -4,10 +4,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
 from kanditioned_spec import Problem
+from kanditioned_spec.rounding import rounded
 
 from .base import Fault
-from .plain import Floats, Indices
+from .plain import Floats, Indices, Plain
 
 
 class RefusesAnEmptyBatch(Fault):
@@ -71,3 +78,110 @@ class AddsInADifferentOrderEachTime(Fault):
     def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
         self.turn = -self.turn
         return super().vjp(problem, *arrays)
+
+
+class ReturnsItsWorkspace(Fault):
+    caught_by = "shapes::TestOwnership::test_results_of_layers"
+
+    def __init__(self) -> None:
+        self.workspaces: dict[Any, Floats] = {}
+
+    def place(self, problem: Problem, array: Floats) -> Any:
+        return array.shape, array.dtype
+
+    def stored(self, problem: Problem, array: Floats) -> Floats:
+        rounded = super().stored(problem, array)
+        workspace = self.workspaces.setdefault(self.place(problem, rounded), rounded)
+        view = workspace[: rounded.shape[0]]
+        view[...] = rounded
+        return view
+
+
+class ReturnsTheWorkspaceOfItsMaps(ReturnsItsWorkspace):
+    caught_by = "shapes::TestOwnership::test_results_of_maps"
+
+
+class SharesAWorkspaceBetweenBatches(ReturnsItsWorkspace):
+    """A smaller batch gets the first rows of a larger one's."""
+
+    caught_by = "shapes::TestOwnership::test_results_of_layers"
+
+    def place(self, problem: Problem, array: Floats) -> Any:
+        return array.shape[1:], array.dtype
+
+    def stored(self, problem: Problem, array: Floats) -> Floats:
+        known = self.workspaces.get(self.place(problem, array.astype(np.float32)))
+        if array.ndim == 2 and known is not None and len(known) < len(array):
+            return rounded(array, problem.dtype)
+        return super().stored(problem, array)
+
+
+class TakesTurnsWithTwoWorkspaces(ReturnsItsWorkspace):
+    turn: int = 0
+
+    def place(self, problem: Problem, array: Floats) -> Any:
+        self.turn += 1
+        return array.shape, array.dtype, self.turn % 2
+
+    caught_by = "shapes::TestOwnership::test_results_of_layers"
+
+
+class ReturnsTheGradientOfTheLastCall(ReturnsItsWorkspace):
+    caught_by = "shapes::TestOwnership::test_results_of_layers"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        return super().forward(problem, x, control_points).copy()
+
+
+class ReturnsTheParametersThemselves(Fault):
+    caught_by = "shapes::TestOwnership::test_results_of_maps"
+
+    def control_points(self, problem: Problem, theta: Floats) -> Floats:
+        if problem.parameterization == "bspline":
+            return theta
+        return super().control_points(problem, theta)
+
+
+class GuessesTheLayoutFromTheShape(Fault):
+    caught_by = "shapes::TestFeatureMajor::test_values_and_gradients"
+
+    def feature_major(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        x, c, gy = arrays
+        if x.shape[1] != c.shape[0]:
+            return super().feature_major(problem, x, c, gy)
+        y, (gx, gc) = self.forward(problem, x, c), self.vjp(problem, x, c, gy.T)
+        return self.turned(y), self.turned(gx), gc
+
+
+class SkipsInPlaceOfAnAnswer(Fault):
+    caught_by = "values::TestValue::test_in_a_long_batch"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        if problem.batch > 1000:
+            pytest.skip("the batch is long")
+        return super().forward(problem, x, control_points)
+
+
+class HasNoGradientThatItDeclares(Fault):
+    caught_by = "gradients::TestControlPoints::test_anywhere"
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> Any:
+        return super().vjp(problem, *arrays)[0], None
+
+
+class DeclaresAnExtrapolationThatItHasNot(Fault):
+    caught_by = "extrapolation::TestLines::test_value"
+    info = dataclasses.replace(Plain.info, extrapolation="constant")
+
+
+class DeclaresZeroAndIsConstant(Fault):
+    caught_by = "extrapolation::TestLines::test_value"
+    info = dataclasses.replace(Plain.info, extrapolation="zero")
+
+    def position(self, problem: Problem, x: Floats) -> Floats:
+        return super().position(problem, x).clip(0, problem.num_control_points - 1)
+
+
+class HasASlopeWhereItIsConstant(DeclaresZeroAndIsConstant):
+    caught_by = "extrapolation::TestLines::test_gradient_of_inputs"
+    info = dataclasses.replace(Plain.info, extrapolation="constant")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, ClassVar
 
 import numpy as np
@@ -91,8 +92,58 @@ class MultipliesByTheReciprocalOfTheSpacing(Equivalent):
         return np.asarray(np.where(np.isnan(fraction)[:, None], c.dtype.type(np.nan), slope))
 
 
+class ConstantOutside(Equivalent):
+    because = "it declares its extrapolation, which is judged by what is declared"
+    info = dataclasses.replace(Plain.info, extrapolation="constant")
+
+    def position(self, problem: Problem, x: Floats) -> Floats:
+        low, high = self.ends(problem)
+        last = x.dtype.type(problem.num_control_points - 1)
+        inside = np.where(x > high, last, super().position(problem, x))
+        return np.where(x < low, x.dtype.type(0), inside)
+
+    def slope(self, problem: Problem, c: Floats, interval: Indices, fraction: Floats) -> Floats:
+        slope = super().slope(problem, c, interval, fraction)
+        last = problem.num_control_points - 2
+        ends = ((interval == 0) & (fraction == 0)) | ((interval == last) & (fraction == 1))
+        return np.asarray(np.where(ends[:, None], c.dtype.type(0), slope))
+
+    def vjp_of_vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        x, c, gy, v, direction = arrays
+        low, high = self.ends(problem)
+        moves = ~((x < low) | (x > high))
+        return super().vjp_of_vjp(problem, x, c, gy, np.where(moves, v, 0), direction)
+
+    def ends(self, problem: Problem) -> tuple[float, float]:
+        return -problem.spline_width / 2, problem.spline_width / 2
+
+
+class Inside(Equivalent):
+    because = "without an extrapolation, no input is outside"
+    info = dataclasses.replace(Plain.info, extrapolation=None)
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        if (np.abs(x) > problem.spline_width / 2).any():
+            raise ValueError("an input is outside the domain")
+        return super().forward(problem, x, control_points)
+
+
+class StoredKnots(Equivalent):
+    because = "they are declared, and the bound has their rounding"
+    info = dataclasses.replace(Plain.info, stored_knots=True)
+
+    def position(self, problem: Problem, x: Floats) -> Floats:
+        knots = np.linspace(-0.5, 0.5, problem.num_control_points).astype(x.dtype)
+        knots *= x.dtype.type(problem.spline_width)
+        interval = np.searchsorted(knots, x, "right") - 1
+        interval = interval.clip(0, problem.num_control_points - 2)
+        left, right = knots[interval], knots[interval + 1]
+        return np.asarray(interval + (x - left) / (right - left), dtype=x.dtype)
+
+
 class Dense(Equivalent):
     because = "a hat basis times a matrix has the same terms; only infinities need the formula"
+    info = dataclasses.replace(Plain.info, spreads_non_finite=True)
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         narrow = super().forward(problem, x, control_points)

@@ -118,3 +118,135 @@ class WeighsInsteadOfInterpolating(Fault):
 
     def value(self, left: Floats, right: Floats, fraction: Floats) -> Floats:
         return (1 - fraction) * left + fraction * right
+
+
+class ReturnsFloat32ForFloat16(Fault):
+    caught_by = "dtypes::TestResults::test_of_layers"
+    dtype = "float16"
+
+    def stored(self, problem: Problem, array: Floats) -> Floats:
+        return array.astype(np.float32)
+
+
+class ReturnsControlPointsInFloat32(ReturnsFloat32ForFloat16):
+    caught_by = "dtypes::TestResults::test_of_maps"
+    dtype = "bfloat16"
+
+
+class ReturnsFloat64ForFloat32(Fault):
+    caught_by = "dtypes::TestResults::test_of_layers"
+
+    def compute_dtype(self, problem: Problem) -> Any:
+        return np.float64
+
+    def stored(self, problem: Problem, array: Floats) -> Floats:
+        return array
+
+
+class RoundsTheValueAndNotTheGradient(Fault):
+    caught_by = "dtypes::TestResults::test_of_layers"
+    dtype = "float16"
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        wide = dataclasses.replace(problem, dtype="float32")
+        return super().vjp(wide, *arrays)
+
+
+class FlushesSmallResults(Fault):
+    caught_by = "dtypes::TestSubnormals::test_value"
+    dtype = "float16"
+
+    def stored(self, problem: Problem, array: Floats) -> Floats:
+        return _flushed(super().stored(problem, array))
+
+
+class FlushesSmallControlPoints(Fault):
+    caught_by = "dtypes::TestSubnormals::test_gradient_of_inputs"
+    dtype = "float16"
+
+    def taken(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
+        return tuple(_flushed(array) for array in super().taken(problem, *arrays))
+
+
+class FlushesSmallIncomingGradients(FlushesSmallControlPoints):
+    caught_by = "dtypes::TestSubnormals::test_gradient_of_control_points"
+
+
+class NaNInAControlPointSpoilsEveryRow(Fault):
+    caught_by = "non_finite::TestReach::test_of_a_control_point"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        lost = ~np.isfinite(control_points).all(axis=(0, 1))
+        return np.where(lost, np.nan, super().forward(problem, x, control_points))
+
+
+class NaNInAControlPointSpoilsOtherOutputs(Fault):
+    """It declares that products spread NaN, which is no excuse for another output."""
+
+    caught_by = "non_finite::TestReach::test_of_a_control_point"
+    info = dataclasses.replace(Plain.info, spreads_non_finite=True)
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        lost = ~np.isfinite(y).all(axis=-1, keepdims=True)
+        return np.where(lost, np.nan, y)
+
+
+class HidesNaNInControlPoints(Fault):
+    caught_by = "non_finite::TestReach::test_of_a_control_point"
+
+    def taken(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
+        x, *others = super().taken(problem, *arrays)
+        return x, *(np.nan_to_num(array) for array in others)
+
+
+class NaNInAControlPointSpoilsItsGradient(Fault):
+    caught_by = "non_finite::TestReach::test_of_a_control_point"
+    info = dataclasses.replace(Plain.info, spreads_non_finite=True)
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        gx, gc = super().vjp(problem, *arrays)
+        return gx, gc + 0 * arrays[1]
+
+
+class AnInfiniteGradientReachesEveryKnot(Fault):
+    caught_by = "non_finite::TestReach::test_of_an_incoming_gradient"
+
+    def scatter(self, gc: Floats, knot: Indices, terms: Floats) -> None:
+        super().scatter(gc, knot, terms)
+        gc += np.where(np.isfinite(terms).all(axis=0), 0, np.nan)
+
+
+class AnInfiniteGradientReachesOtherRows(Fault):
+    caught_by = "non_finite::TestReach::test_of_an_incoming_gradient"
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        gx, gc = super().vjp(problem, *arrays)
+        return np.where(np.isfinite(arrays[2]).all(), gx, np.nan).astype(gx.dtype), gc
+
+
+class ClipsAnInfiniteGradient(Fault):
+    caught_by = "non_finite::TestReach::test_of_an_incoming_gradient"
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        x, c, gy = arrays
+        return super().vjp(problem, x, c, np.nan_to_num(gy, nan=0, posinf=1e3, neginf=-1e3))
+
+
+class KeepsKnotsWithoutSayingSo(Fault):
+    """As numbers of float32: a fraction is off by eps · K, far outside by that times itself."""
+
+    caught_by = "extrapolation::TestLines::test_value"
+
+    def position(self, problem: Problem, x: Floats) -> Floats:
+        knots = np.linspace(-0.5, 0.5, problem.num_control_points).astype(x.dtype)
+        knots *= x.dtype.type(problem.spline_width)
+        interval = np.searchsorted(knots, x, "right") - 1
+        interval = interval.clip(0, problem.num_control_points - 2)
+        left, right = knots[interval], knots[interval + 1]
+        return np.asarray(interval + (x - left) / (right - left), dtype=x.dtype)
+
+
+def _flushed(array: Floats) -> Floats:
+    """Put zero for what is below float16's smallest normal number."""
+    return np.where(np.abs(array) < 2.0**-14, array.dtype.type(0), array)

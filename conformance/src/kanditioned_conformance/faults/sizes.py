@@ -102,3 +102,63 @@ class ReadsTheControlPointsOfTheFirstOutput(Fault):
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         shared = np.broadcast_to(control_points[..., :1], control_points.shape)
         return super().forward(problem, x, shared)
+
+
+class WrongForManyOutputsOfSeveralInputs(Fault):
+    caught_by = "shapes::TestLargeSizes::test_many_features"
+    most: int = 64
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        if problem.in_features > 1 and problem.out_features > self.most:
+            y[..., self.most :] = y[..., : -self.most]
+        return y
+
+
+class WrongForAThousandOutputsOfSeveralInputs(WrongForManyOutputsOfSeveralInputs):
+    caught_by = "shapes::TestLargeSizes::test_many_features"
+    most = 1024
+
+
+class DropsInputsBeyondAThousand(Fault):
+    caught_by = "shapes::TestLargeSizes::test_many_features"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        return super().forward(problem, x[..., :1024], control_points[:1024])
+
+
+class DropsTheGradientOfInputsBeyond256(Fault):
+    """If there are as many outputs."""
+
+    caught_by = "shapes::TestLargeSizes::test_many_features"
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        gx, gc = super().vjp(problem, *arrays)
+        if problem.out_features > 256:
+            gx[..., 256:] = 0
+        return gx, gc
+
+
+class KeepsSixteenBitsOfAnIndex(Fault):
+    caught_by = "shapes::TestLargeSizes::test_many_features"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        flat = control_points.reshape(-1)
+        kept = flat[np.arange(flat.size) % 2**16].reshape(control_points.shape)
+        return super().forward(problem, x, kept)
+
+
+class WrapsAroundAbove1024ControlPoints(Fault):
+    caught_by = "dtypes::TestPositions::test_value"
+
+    def interval(self, problem: Problem, u: Floats) -> Indices:
+        return super().interval(problem, u) % 1024
+
+
+class SecondDerivativesOfTheFirst128Outputs(Fault):
+    caught_by = "shapes::TestLargeSizes::test_second_derivatives"
+
+    def vjp_of_vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        by_x, by_c, by_y = super().vjp_of_vjp(problem, *arrays)
+        by_y[:, 128:] = 0
+        return by_x, by_c, by_y

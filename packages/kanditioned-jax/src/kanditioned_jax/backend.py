@@ -49,6 +49,7 @@ class JaxBackend:
             devices=("cpu", accelerated) if accelerated else ("cpu",),
             parameterizations=tuple(PARAMETERIZATIONS),
             accumulation={d: "float64" if d == "float64" else "float32" for d in DTYPES},
+            spreads_non_finite=self.impl != "lookup",  # products with the hat basis
         )
 
     def supports(self, problem: Problem) -> bool | str:

@@ -13,11 +13,12 @@ from .input_map import InputMap
 from .parameterizations import PARAMETERIZATIONS, Parameterization
 from .parameterizations import parameterization as build
 from .protocol import SPEC_VERSION, BackendInfo, NumpyArray, Problem
+from .rounding import rounded
 from .shapes import Shapes, Signs
 
 
 class ReferenceBackend:
-    """Computes in float64 and does not round its results to the storage dtype."""
+    """Computes in float64 and rounds its results to the storage dtype."""
 
     info = BackendInfo(
         name="reference",
@@ -33,12 +34,13 @@ class ReferenceBackend:
         return problem.device == "cpu" or f"NumPy has no device {problem.device!r}"
 
     def forward(self, problem: Problem, x: NumpyArray, control_points: NumpyArray) -> NumpyArray:
-        return reference.forward(x, control_points, problem.spline_width)
+        return rounded(reference.forward(x, control_points, problem.spline_width), problem.dtype)
 
     def vjp(
         self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
     ) -> tuple[NumpyArray, NumpyArray]:
-        return reference.vjp(x, control_points, problem.spline_width, grad_y)
+        by_x, by_c = reference.vjp(x, control_points, problem.spline_width, grad_y)
+        return rounded(by_x, problem.dtype), rounded(by_c, problem.dtype)
 
     def vjp_of_vjp(
         self,
@@ -49,7 +51,7 @@ class ReferenceBackend:
         cotangent_x: NumpyArray,
         cotangent_control_points: NumpyArray,
     ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
-        return reference.vjp_of_vjp(
+        by_x, by_c, by_grad_y = reference.vjp_of_vjp(
             x,
             control_points,
             problem.spline_width,
@@ -57,19 +59,21 @@ class ReferenceBackend:
             cotangent_x,
             cotangent_control_points,
         )
+        dtype = problem.dtype
+        return rounded(by_x, dtype), rounded(by_c, dtype), rounded(by_grad_y, dtype)
 
     def feature_major(
         self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
     ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
-        y = reference.forward(x.T, control_points, problem.spline_width)
-        by_x, by_c = reference.vjp(x.T, control_points, problem.spline_width, grad_y.T)
+        y = self.forward(problem, x.T, control_points)
+        by_x, by_c = self.vjp(problem, x.T, control_points, grad_y.T)
         return y.T, by_x.T, by_c
 
     def control_points(self, problem: Problem, theta: NumpyArray) -> NumpyArray:
-        return _map_of(problem).control_points(theta)
+        return rounded(_map_of(problem).control_points(theta), problem.dtype)
 
     def control_points_transpose(self, problem: Problem, grad: NumpyArray) -> NumpyArray:
-        return _map_of(problem).transpose(grad)
+        return rounded(_map_of(problem).transpose(grad), problem.dtype)
 
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         return _map_of(problem).penalty(theta)
@@ -86,27 +90,24 @@ class ReferenceBackend:
         return input_map(x), grad_z * input_map.slope(x)
 
     def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
-        return _map_of(problem).parameters_from(control_points)
+        return rounded(_map_of(problem).parameters_from(control_points), problem.dtype)
 
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> NumpyArray:
-        return initializers.control_points(
-            init,
-            problem.in_features,
-            problem.out_features,
-            Grid(problem.num_control_points, problem.spline_width),
-            seed,
-            problem.monotone,
-        )
+        sizes = (problem.in_features, problem.out_features)
+        grid = Grid(problem.num_control_points, problem.spline_width)
+        c = initializers.control_points(init, *sizes, grid, seed, problem.monotone)
+        return rounded(c, problem.dtype)
 
     def refine(
         self, problem: Problem, control_points: NumpyArray, num_control_points: int
     ) -> NumpyArray:
-        return refinement.refine(control_points, num_control_points)
+        return rounded(refinement.refine(control_points, num_control_points), problem.dtype)
 
     def widen(
         self, problem: Problem, control_points: NumpyArray, intervals: int
     ) -> tuple[NumpyArray, float]:
-        return refinement.widen(control_points, problem.spline_width, intervals)
+        wide, width = refinement.widen(control_points, problem.spline_width, intervals)
+        return rounded(wide, problem.dtype), width
 
     def layer(self, **arguments: Any) -> NewLayer:
         return new_layer(**arguments)

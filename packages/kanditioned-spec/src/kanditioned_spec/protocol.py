@@ -98,6 +98,10 @@ class BackendInfo:
             than the spec's is shown, and its results are judged by what it declares.
         stored_knots: Whether it computes fractions from knots that it keeps as rounded numbers:
             a difference of two neighbours has a relative error of eps · K then.
+        spreads_non_finite: Whether 0 · ∞ and 0 · NaN occur, as in a product with the hat basis.
+            Then an infinite or NaN control point c[i, k, o] may make y[:, o] and the gradient of
+            x[:, i] NaN, and such a grad_y[b, o] the gradient of all control points c[:, :, o].
+            Otherwise only what the formulas make of it is not finite.
         fixed_problems: Of a model whose sizes cannot be changed, all problems that it takes; their
             dtype and device do not count, and a batch of 0 stands for any batch. Empty for a layer
             of any size.
@@ -114,6 +118,7 @@ class BackendInfo:
     gradients: tuple[str, ...] = GRADIENTS
     extrapolation: Extrapolation | None = "linear"
     stored_knots: bool = False
+    spreads_non_finite: bool = False
     fixed_problems: tuple[Problem, ...] = ()
 
 

@@ -10,6 +10,12 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 
 
+def is_rounded(values: npt.ArrayLike, dtype: str) -> npt.NDArray[np.bool_]:
+    """Whether each number is one of a storage dtype, NaN included."""
+    wide = np.asarray(values, dtype=np.float64)
+    return np.asarray(np.isnan(wide) | (wide == rounded(wide, dtype)))
+
+
 def rounded(values: npt.ArrayLike, dtype: str) -> Floats:
     """Round to the nearest number of a storage dtype, ties to even.
 
@@ -18,7 +24,7 @@ def rounded(values: npt.ArrayLike, dtype: str) -> Floats:
         dtype: `"float64"`, `"float32"`, `"float16"` or `"bfloat16"`.
 
     Returns:
-        The rounded numbers; of bfloat16, which NumPy lacks, as float32.
+        The rounded numbers, in new memory; of bfloat16, which NumPy lacks, as float32.
 
     Numerics:
         What is too large becomes infinite; NaN, infinities and the sign of zero are kept. A number
@@ -26,7 +32,7 @@ def rounded(values: npt.ArrayLike, dtype: str) -> Floats:
     """
     with np.errstate(over="ignore"):
         if dtype != "bfloat16":
-            return np.asarray(values, dtype=dtype)
+            return np.array(values, dtype=dtype)
         single = np.array(values, dtype=np.float32)
     bits = single.view(np.uint32)
     to_even = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))

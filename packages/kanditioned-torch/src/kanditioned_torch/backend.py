@@ -20,6 +20,8 @@ from .input_map import InputMap
 from .layer import KANLayer
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
+PRODUCTS = ("auto", "dense", "triton")
+"""What multiplies with the hat basis, or may choose what does."""
 
 
 class TorchBackend:
@@ -42,6 +44,7 @@ class TorchBackend:
             devices=("cpu", "cuda") if torch.cuda.is_available() else ("cpu",),
             parameterizations=tuple(PARAMETERIZATIONS),
             accumulation={d: "float64" if d == "float64" else "float32" for d in DTYPES},
+            spreads_non_finite=self.impl in PRODUCTS,
         )
 
     def supports(self, problem: Problem) -> bool | str:

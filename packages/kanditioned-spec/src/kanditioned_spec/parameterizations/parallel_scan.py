@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,17 +29,25 @@ class ParallelScan(Parameterization):
         rising, falling = np.split(theta, 2, axis=-2)
         return (rising + falling)[..., 1:-1, :]  # both ramps of an inner knot bend c there
 
-    @cached_property
-    def _ramps(self) -> Array:
-        knots = np.arange(self.num_control_points)
-        rising = np.maximum(knots[:, None] - knots[None, :], 0)
-        return np.concatenate([rising, rising.T], axis=1).astype(np.float64)
-
     def _synthesis(self, theta: Array) -> Array:
-        return self._ramps @ theta
+        return _ramps(self.num_control_points) @ theta
 
     def _adjoint(self, grad: Array) -> Array:
-        return self._ramps.T @ grad
+        return _ramps(self.num_control_points).T @ grad
 
     def _analysis(self, control_points: Array) -> Array:
-        return np.linalg.pinv(self._ramps) @ control_points
+        return _pseudo_inverse(self.num_control_points) @ control_points
+
+
+@lru_cache(maxsize=32)
+def _ramps(count: int) -> Array:
+    """Return T, shape (K, 2K)."""
+    knots = np.arange(count)
+    rising = np.maximum(knots[:, None] - knots[None, :], 0)
+    return np.concatenate([rising, rising.T], axis=1).astype(np.float64)
+
+
+@lru_cache(maxsize=32)
+def _pseudo_inverse(count: int) -> Array:
+    """Return T⁺, shape (2K, K): its singular values cost O(K³), which no second layer pays."""
+    return np.asarray(np.linalg.pinv(_ramps(count)), dtype=np.float64)

@@ -1,0 +1,108 @@
+"""Control points and incoming gradients that are not finite, and how far they reach.
+
+Everything that such a number does not reach is right; what it reaches by the formulas is not
+finite, so that nothing hides it. A backend that declares `spreads_non_finite` may have NaN in the
+rest of one output feature, or of the gradient of one input feature, as a product with zeros gives.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanditioned_spec import Problem
+from kanditioned_spec.grid import Array, locate
+from kanditioned_spec.protocol import CompleteBackend
+
+from ..cases import Case
+from ..oracle import Oracle
+from ..tolerance import ConformanceError, Ratios, compare, described
+from .base import needs
+from .layer import LABELS, differentiated, gradient
+
+Mask = npt.NDArray[np.bool_]
+
+
+def check_control_point(backend: CompleteBackend, case: Case, value: float) -> Ratios:
+    """Put a value into a control point that some row reads, and compare value and gradients."""
+    p, a = case.problem, case.arrays()
+    oracle = Oracle(backend.info, p)
+    row, i, o = _chosen(case)
+    knot, _ = locate(a.x[row, i], p.num_control_points, p.spline_width)
+    poisoned = a.control_points.copy()
+    poisoned[i, knot, o] = value
+    spreads = backend.info.spreads_non_finite
+    with np.errstate(invalid="ignore"):
+        (want,), _ = oracle.forward(a.x, poisoned)
+        _, (condition,) = oracle.forward(a.x, a.control_points)
+        got = backend.forward(p, a.x, poisoned.copy())
+    ratios = _reached("value", p, got, want, condition, _along(want, -1, o, spreads), oracle)
+    for name in differentiated(backend):
+        with np.errstate(invalid="ignore"):
+            wanted = oracle.vjp(a.x, poisoned, a.grad_y)
+            results = backend.vjp(p, a.x, poisoned.copy(), a.grad_y)
+        conditions = oracle.vjp(a.x, a.control_points, a.grad_y).conditions
+        index = list(LABELS).index(name)
+        reach = _along(wanted.values[index], -1, i, spreads and name == "x")
+        ratios |= _reached(
+            LABELS[name], p, gradient(name, results), wanted.values[index], conditions[index],
+            reach, oracle,
+        )  # fmt: skip
+    return ratios
+
+
+@needs("vjp")
+def check_grad_y(backend: CompleteBackend, case: Case, value: float) -> Ratios:
+    """Put a value into one entry of grad_y, and compare the gradients."""
+    p, a = case.problem, case.arrays()
+    oracle = Oracle(backend.info, p)
+    row, _, o = _chosen(case)
+    poisoned = a.grad_y.copy()
+    poisoned[row, o] = value
+    with np.errstate(invalid="ignore"):
+        wanted = oracle.vjp(a.x, a.control_points, poisoned)
+        results = backend.vjp(p, a.x, a.control_points, poisoned.copy())
+    conditions = oracle.vjp(a.x, a.control_points, a.grad_y).conditions
+    spreads = backend.info.spreads_non_finite
+    ratios: Ratios = {}
+    for name in differentiated(backend):
+        index = list(LABELS).index(name)
+        want, got = wanted.values[index], gradient(name, results)
+        reach = _along(want, -1, o, spreads and name == "control_points")
+        if name == "x" and case.extrapolation != "linear":  # 0 · ∞, or 0
+            reach |= np.abs(a.x) > p.spline_width / 2
+        ratios |= _reached(LABELS[name], p, got, want, conditions[index], reach, oracle)
+    return ratios
+
+
+def _chosen(case: Case) -> tuple[int, int, int]:
+    """Return the row, the input and the output feature that the number is about."""
+    p = case.problem
+    return case.seed % p.batch, case.seed % p.in_features, case.seed % p.out_features
+
+
+def _along(want: Array, axis: int, index: int, spreads: bool) -> Mask:
+    """Return the entries that may be NaN besides those that the formulas make so."""
+    mask = np.zeros(want.shape, dtype=bool)
+    if spreads:
+        mask[(..., index) if axis == -1 else index] = True
+    return mask
+
+
+def _reached(
+    label: str, p: Problem, got: Any, want: Array, condition: Array, may: Mask, oracle: Oracle
+) -> Ratios:
+    """Compare what is not reached; what the formulas make not finite must not be finite."""
+    got = np.asarray(got, dtype=np.float64)
+    must = ~np.isfinite(want)
+    if got.shape == want.shape:
+        hidden = must & np.isfinite(got)
+        if hidden.any():
+            at = [int(i) for i in np.argwhere(hidden)[0]]
+            message = f"at {at} got {got[tuple(at)]!s}, which hides that it is {want[tuple(at)]!s}"
+            raise ConformanceError(label, np.inf, f"{message}\n{described(p)}")
+        excused = must | (may & ~np.isfinite(got))
+        got, want = np.where(excused, 0.0, got), np.where(excused, 0.0, want)
+    return compare(label, p, got, want, condition, operands=oracle.operands)
