@@ -15,7 +15,7 @@ from kanditioned.export.program import Program, Stage
 from kanditioned_spec.input_map import InputMap
 from kanditioned_torch import KAN, KANLayer
 
-COMPILERS = [name for name in ("gcc", "clang", "cc") if shutil.which(name)]
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)] or ["cc"]
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 
 
@@ -97,6 +97,32 @@ class TestTargets:
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("scale", ["edge", "output"])
+@pytest.mark.parametrize("options", [(), ("-O3", "-march=native")])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_int8_has_the_bits_of_the_spec(compiler, options, scale, tmp_path):
+    model = randomised(KAN([5, 37, 16, 3], norm="none", residual=True, num_control_points=6))
+    export(model, tmp_path / "model.c", int8=scale)
+    program = program_of("test", model, scale)
+    x, want, bound = program.vectors(200, seed=1)
+    x[0], x[1], x[2, 3] = np.inf, -np.inf, np.nan
+    want = program.forward(x)
+    got = outputs(compiled(tmp_path, "model", compiler, *options), x)
+    assert not bound.any()
+    np.testing.assert_array_equal(got.astype(np.float32), want)
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_int8_behind_a_norm(norm, tmp_path):
+    model = with_statistics() if norm == "batch" else MODELS["network"]()
+    x = np.random.default_rng(0).standard_normal((50, model.widths[0]))
+    export(model, tmp_path / "model.c", int8="edge", data=x)
+    program = program_of("test", model, "edge", x)
+    x, want, bound = program.vectors(40, seed=1)
+    got = outputs(compiled(tmp_path, "model", COMPILERS[0]), x)
+    assert (abs(got - want) <= bound).all()
+
+
 def mapped():
     inner = np.sort(np.random.default_rng(0).uniform(size=(3, 6)), 1)
     points = 1.7e9 + 1e4 * inner
@@ -176,6 +202,8 @@ class TestArguments:
             ({"prefix": "a-b"}, ValueError, "`export(prefix=...)` must be a name in C"),
             ({"align": 12}, ValueError, "`export(align=...)` must be a power of two"),
             ({"align": 1.5}, TypeError, "`export(align=...)` must be an integer"),
+            ({"int8": "row"}, ValueError, "`export(int8=...)` must be one of"),
+            ({"int8": "edge", "to": "numpy"}, ValueError, "`export(int8=...)` must be None"),
             ({"model": 3}, TypeError, "`export(model=...)` must be a file, a layer or a network"),
         ],
     )
@@ -201,6 +229,13 @@ class TestCommand:
         assert main(["export", str(tmp_path / "net.safetensors"), "--to", "c"]) == 0
         assert "net.h" in capsys.readouterr().out
         assert (tmp_path / "net.c").exists()
+
+    def test_int8(self, tmp_path):
+        KAN([3, 4, 1]).save(tmp_path / "net.safetensors")
+        np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((20, 3)))
+        given = ["--to", "c", "--int8", "edge", "--data", str(tmp_path / "x.npy")]
+        assert main(["export", str(tmp_path / "net.safetensors"), *given]) == 0
+        assert "int8_t points_0[3]" in (tmp_path / "net.c").read_text()
 
     def test_it_says_what_is_wrong(self, tmp_path, capsys):
         (tmp_path / "a").write_text("no model")

@@ -78,13 +78,30 @@ class QuantizedLayer:
         return self.tables.nbytes + factors + self.biases.nbytes + self.scales.nbytes
 
     @property
+    def grid(self) -> Grid:
+        """Where the knots are."""
+        return Grid(self.tables.shape[1], self.spline_width)
+
+    @property
+    def beyond(self) -> int:
+        """255 E: how far beyond either end inputs are clipped."""
+        return STEPS * _beyond(self.tables.shape[1])
+
+    def control_points(self) -> Array:
+        """Return the control points (I, K, O) that the tables stand for, biases shared evenly."""
+        scales = self.scales.astype(np.float64)
+        steps = STEPS * scales * self.factors
+        points: Array = self.tables * steps[:, None] + self.biases * scales / len(self.tables)
+        return points
+
+    @property
     def has_factors(self) -> bool:
         """Whether a factor is not 1."""
         return bool((self.factors != 1).any())
 
     def locate(self, x: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return intervals l and fractions f of inputs, each of their shape."""
-        return _locate(x, Grid(self.tables.shape[1], self.spline_width))
+        return _locate(x, self.grid)
 
     def sums(self, x: npt.ArrayLike) -> npt.NDArray[np.int32]:
         """Return the sums (..., O) of inputs (..., I); NaN counts as the left end."""

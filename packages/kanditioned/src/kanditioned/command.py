@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
 from kanditioned_spec import SPEC_VERSION, registry
+from kanditioned_spec.quantize import SCALES
 from kanditioned_spec.registry import BackendNotInstalledError, Entry
 
 from .export import TARGETS, export
@@ -38,6 +41,10 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", help="by default MODEL with another ending")
     parser.add_argument("--prefix", help="of names in C; by default the name of the file")
     parser.add_argument("--align", type=int, default=0, metavar="BYTES", help="of tables in C")
+    parser.add_argument(
+        "--int8", choices=SCALES, help="round to integers, a scale for each of these"
+    )
+    parser.add_argument("--data", metavar="FILE", help="inputs (.npy) to calibrate --int8 with")
 
 
 def _export(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
@@ -45,7 +52,15 @@ def _export(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
         parser.error("export needs --to or --output")
     output = given.output or Path(given.model).with_suffix(TARGETS[given.to])
     try:
-        files = export(given.model, output, given.to, prefix=given.prefix, align=given.align)
+        files = export(
+            given.model,
+            output,
+            given.to,
+            prefix=given.prefix,
+            align=given.align,
+            int8=given.int8,
+            data=None if given.data is None else np.load(given.data),
+        )
     except (OSError, ValueError, ImportError) as error:
         print(f"kanditioned export: {error}", file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kanditioned_spec import validate
+from kanditioned_spec.quantize import SCALES
 
 from . import c, numpy
 from .c import Options
@@ -32,6 +33,8 @@ def export(
     *,
     prefix: str | None = None,
     align: int = 0,
+    int8: str | None = None,
+    data: Any = None,
 ) -> list[Path]:
     """Write a model as a program in another language.
 
@@ -41,6 +44,9 @@ def export(
         to: `"c"` or `"numpy"`; by default what the name of `path` ends with says.
         prefix: For C, what the names of its functions begin with; by default the name of the file.
         align: For C, the alignment of tables in bytes: a power of two, or 0 to leave it.
+        int8: For C, `"edge"` or `"output"` rounds the model to the int8 profile, in a quarter of
+            the size; see `kanditioned_spec.quantize`.
+        data: For `int8`, inputs (N, I) like those to come, to calibrate it with.
 
     Returns:
         The files written.
@@ -64,7 +70,12 @@ def export(
     target = Path(path)
     kinds = {suffix: name for name, suffix in TARGETS.items()}
     kind = validate.choice("export", "to", to or kinds.get(target.suffix), TARGETS)
-    program = program_of("export", model)
+    if kind != "c" and (int8, data) != (None, None):
+        remedy = 'Other targets have no int8; use to="c".'
+        raise ValueError(validate.message("export", "int8", "None", repr(int8), remedy))
+    if int8 is not None:
+        validate.choice("export", "int8", int8, SCALES)
+    program = program_of("export", model, int8, data)
     version = metadata.version("kanditioned")
     if kind == "numpy":
         return _written({target: numpy.render(program, version)})

@@ -15,6 +15,7 @@ import numpy as np
 from kanditioned_spec.input_map import InputMap
 from kanditioned_spec.network import EPSILON
 
+from . import c_int8
 from .c_layers import Layout, layer_of
 from .c_text import array, doubles, number
 from .program import Program, Single, Stage
@@ -60,12 +61,14 @@ def _header(program: Program, layouts: Sequence[Layout], options: Options, versi
     name, upper = options.prefix, options.prefix.upper()
     widths = " -> ".join(map(str, program.widths))
     size = sum(layout.bytes for layout in layouts)
+    clipped = ", up to twice the domain" if program.stages[0].integers else ""
     return f"""\
 /* {widths}: made by kanditioned {version} from {program.source}.
 
    {size} bytes of tables. {name}_forward needs no other memory than {_stack(program)} bytes on the
    stack, keeps nothing from call to call, and may be called from several threads at once.
-   NaN in an input gives NaN in every output. */
+   NaN in an input gives NaN in every output. Beyond its first and last control point a function
+   goes on in a straight line{clipped}. */
 #ifndef {upper}_H
 #define {upper}_H
 
@@ -107,6 +110,8 @@ def _source(program: Program, layouts: Sequence[Layout], options: Options, versi
         parts.append(_alignment(options.align))
     if any(layout.locates for layout in layouts):
         parts.append(LOCATE)
+    if any(stage.integers for stage in program.stages):
+        parts.append(c_int8.SHARED)
     if program.input_map is not None:
         parts.append(_map(program.input_map))
     for n, (stage, layout) in enumerate(zip(program.stages, layouts, strict=True)):

@@ -15,6 +15,7 @@ import numpy as np
 
 from kanditioned_spec.grid import Array
 
+from .c_int8 import Integers
 from .c_text import array, integers, number
 from .program import Single, Stage
 
@@ -39,6 +40,8 @@ class Layout(Protocol):
 
 def layer_of(stage: Stage) -> Layout:
     """Choose how a layer is written."""
+    if stage.integers is not None:
+        return Integers(stage.integers)
     points = stage.control_points
     varying = (points != points[:, :1]).any(1)
     if points.shape[1] == 2 or not varying.any():

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from kanditioned_spec.grid import Array, Grid
 from kanditioned_spec.input_map import InputMap
 from kanditioned_spec.network import EPSILON, layer_norm, normalise
 from kanditioned_spec.numerics import forward_condition, input_map_condition
+from kanditioned_spec.quantize import STEPS, QuantizedLayer, quantize
 from kanditioned_spec.reference import forward
 
 Single = npt.NDArray[np.float32]
@@ -38,6 +38,8 @@ class Stage:
         mean: Running mean (I,), for `"batch"`.
         variance: Running variance (I,), for `"batch"`.
         residual: W (O, I), or None.
+        integers: The layer in the int8 profile, residual included, or None. Then `control_points`
+            are what its tables stand for.
     """
 
     control_points: Single
@@ -46,6 +48,7 @@ class Stage:
     mean: Single | None = None
     variance: Single | None = None
     residual: Single | None = None
+    integers: QuantizedLayer | None = None
 
     @property
     def in_features(self) -> int:
@@ -73,6 +76,8 @@ class Stage:
     def forward(self, x: npt.ArrayLike) -> Array:
         """Evaluate at inputs (..., I), in float64."""
         z = self.normalised(x)
+        if self.integers is not None:
+            return self.integers.forward(z).astype(np.float64)
         y = forward(z, self.control_points, self.spline_width)
         return y if self.residual is None else y + z @ self.residual.astype(np.float64).T
 
@@ -82,6 +87,11 @@ class Stage:
         Everything that is added up counts with its size, as in `kanditioned_spec.numerics`.
         """
         z, spread = self.normalised(x), self._spread(x)
+        if self.integers is not None:
+            if self.norm == "none":
+                return np.zeros(self.out_features)
+            # A position that is rounded otherwise is one 255th of a spacing off.
+            return np.asarray(np.abs(self._slopes(z)).sum(0) * self.grid.spacing / STEPS)
         size = forward_condition(z, self.control_points, self.spline_width)
         if self.residual is not None:
             size = size + np.abs(z) @ np.abs(self.residual.T.astype(np.float64))
@@ -171,7 +181,9 @@ class Program:
             jacobians.append(stage.jacobian(x))
             sources.append(stage.rounding(x))
             x = stage.forward(x)
-        total = sources.pop() + EPS * np.abs(x)
+        total = sources.pop()
+        if self.stages[-1].integers is None:
+            total = total + EPS * np.abs(x)
         jacobian = np.eye(len(x))
         for derivatives, source in zip(reversed(jacobians), reversed(sources), strict=True):
             jacobian = derivatives @ jacobian
@@ -189,20 +201,43 @@ class Program:
         return np.zeros(1), np.array([4.0 if first.norm == "layer" else first.spline_width])
 
 
-def program_of(where: str, model: Any) -> Program:
+def program_of(
+    where: str, model: Any, int8: str | None = None, data: npt.ArrayLike | None = None
+) -> Program:
     """Describe a model.
 
     Args:
         where: The callable that it is an argument of, for errors.
         model: A file, or a layer or network of any backend.
+        int8: `"edge"` or `"output"` for the int8 profile, see `kanditioned_spec.quantize`.
+        data: Inputs (N, I) to calibrate it with.
 
     Raises:
         CheckpointError: The file is damaged, or newer than this package.
         TypeError: It is neither a file nor a layer nor a network.
         ValueError: A parameter is not finite in float32.
     """
+    network, source = network_of(where, model)
+    stages = _stages(where, network)
+    if int8 is not None:
+        mapped = data if data is None or network.input_map is None else network.input_map(data)
+        layers = quantize(network, int8, mapped).layers
+        stages = [
+            replace(
+                stage,
+                control_points=layer.control_points().astype(np.float32),
+                residual=None,
+                integers=layer,
+            )
+            for stage, layer in zip(stages, layers, strict=True)
+        ]
+    return Program(tuple(stages), source, network.input_map)
+
+
+def network_of(where: str, model: Any) -> tuple[checkpoint.Network, str]:
+    """Return a model as its file holds it, and what it was, for people."""
     if isinstance(model, str | os.PathLike):
-        return _of_file(where, Path(model), Path(model).name)
+        return _of_file(where, Path(model)), Path(model).name
     if not callable(getattr(model, "save", None)):
         constraint, got = "a file, a layer or a network", type(model).__name__
         remedy = "Pass a path, a KANLayer or a KAN."
@@ -210,19 +245,17 @@ def program_of(where: str, model: Any) -> Program:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         model.save(path)
-        return _of_file(where, path, f"a {type(model).__name__}")
+        return _of_file(where, path), f"a {type(model).__name__}"
 
 
-def _of_file(where: str, path: Path, source: str) -> Program:
+def _of_file(where: str, path: Path) -> checkpoint.Network:
     content = checkpoint.read(path)
     if "kan" in content.metadata:
-        network = checkpoint.read_network(path, where)
-    else:
-        network = checkpoint.Network([content.only_layer()], norm="none")
-    return Program(tuple(_stages(where, network)), source, network.input_map)
+        return checkpoint.read_network(path, where)
+    return checkpoint.Network([content.only_layer()], norm="none")
 
 
-def _stages(where: str, network: checkpoint.Network) -> Sequence[Stage]:
+def _stages(where: str, network: checkpoint.Network) -> list[Stage]:
     stages = []
     for n, layer in enumerate(network.layers):
         statistics = network.statistics[n] if network.statistics else None
