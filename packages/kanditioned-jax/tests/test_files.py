@@ -139,3 +139,18 @@ def test_importance_is_that_of_torch_and_of_the_spread_of_outputs(tmp_path):
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4)
     for ours, theirs in zip(importance(model), measure(loaded), strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["legendre", "dct", "demmler_reinsch"])
+def test_loading_builds_no_map(tmp_path, monkeypatch, name):
+    """T of 65536 control points would take 32 GiB; a file of some hundred bytes may ask for it."""
+    options = {"legendre": {"degree": 1}, "dct": {"transform": "matmul"}}.get(name, {})
+    config = LayerConfig(1, 1, 2**16, 4.0, name, options)
+    stored = Layer.of(config, np.zeros(config.shape))
+    checkpoint.write(tmp_path / "layer", checkpoint.Checkpoint({"layer": stored}))
+
+    def build(*arguments):
+        raise AssertionError("the map is built before it is used")
+
+    monkeypatch.setattr("kanditioned_jax.config.specification", build)
+    assert KANLayer.load(tmp_path / "layer").num_control_points == 2**16

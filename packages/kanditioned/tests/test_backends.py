@@ -194,3 +194,10 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it(case: str) -> N
     said = in_a_new_process(script)
     assert f'pip install "{requirement}"' in said
     assert module in said
+
+
+def test_every_backend_of_ours_has_the_name_that_finds_it() -> None:
+    """Else a test kit would measure one implementation under the name of another."""
+    for name, entry in registry.entries().items():
+        if entry.package.startswith("kanditioned_"):
+            assert registry.load(name).info.name == name

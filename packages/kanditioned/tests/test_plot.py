@@ -210,7 +210,7 @@ def test_pyplot_is_never_imported() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"edges": [(3, 0)]}, "must be pairs"),
+        ({"edges": [(3, 0)]}, 'must be "all", or pairs'),
         ({"max_panels": 0}, "must be an integer >= 1"),
         ({"input_names": ["a"]}, "must be 3 names, got 1"),
         ({"data": np.zeros((5, 2))}, r"must be of shape \(\.\.\., 3\)"),

@@ -106,7 +106,7 @@ def _choice() -> str:
         name, reason = registry.selected()
     except BackendNotInstalledError as error:
         return str(error)
-    return f"chosen: {name} ({reason}); `backend=` or {registry.ENVIRONMENT_VARIABLE} overrides it"
+    return f"chosen: {name} ({reason}); {registry.ENVIRONMENT_VARIABLE} overrides it"
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

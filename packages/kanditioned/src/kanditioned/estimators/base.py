@@ -20,7 +20,7 @@ from kanditioned_spec.checkpoint.network import write_network
 
 from .. import backends
 from ..plot import plot_network
-from ..plot.curves import named
+from ..plot.arguments import names_of
 from . import additive, conversion, networks, pictures, table, weights
 from .additive import Settings
 from .arrays import Array, Matrix, Objects, Vector
@@ -153,7 +153,7 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
             constraint = f"below {len(self.intercept_)}"
             raise ValueError(validate.message(where, "output", constraint, number, remedy))
         unit = CONTRIBUTIONS[type(self._family)]
-        names = named(where, "input_names", input_names or self._names, self.n_features_in_)
+        names = names_of(where, "input_names", input_names or self._names, self.n_features_in_)
         return pictures.draw(
             self.model_, self._deviations(), histograms, self._importance, names=names,
             output=number, max_panels=most, unit=unit, path=path,

@@ -1,16 +1,15 @@
-"""Control points and data as NumPy arrays: checked, evaluated, ranked."""
+"""Control points and data as NumPy arrays: evaluated, ranked."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanditioned_spec import Grid, validate
+from kanditioned_spec import Grid
 from kanditioned_spec.edges import Moments
 
 Array = npt.NDArray[np.float64]
@@ -63,37 +62,3 @@ def keeping(layer: Any) -> AbstractContextManager[Any]:
         return nullcontext()
     context: AbstractContextManager[Any] = jax.enable_x64(layer.theta.dtype == "float64")
     return context
-
-
-def checked(where: str, control_points: Any) -> Array:
-    """Return control points (I, K, O) in float64."""
-    points = to_numpy(control_points)
-    if points.ndim != 3:
-        constraint = "of shape (in_features, num_control_points, out_features)"
-        remedy = "Pass `layer.control_points()`."
-        got = f"shape {points.shape}"
-        raise ValueError(validate.message(where, "control_points", constraint, got, remedy))
-    validate.num_control_points(where, points.shape[1])
-    return points
-
-
-def samples(where: str, data: Any, in_features: int) -> Array | None:
-    """Return the finite rows of the data, shape (N, I), or None if there are none."""
-    if data is None:
-        return None
-    array = to_numpy(data)
-    validate.last_dimension(where, "data", array.shape, in_features)
-    rows = array.reshape(-1, in_features)
-    finite: Array = rows[np.isfinite(rows).all(axis=1)]
-    return finite if len(finite) else None
-
-
-def named(where: str, argument: str, names: Sequence[str] | None, count: int) -> list[str]:
-    """Return as many names as features: those given, or x_i and y_o."""
-    if names is None:
-        letter = "x" if argument == "input_names" else "y"
-        return [f"${letter}_{{{index}}}$" for index in range(count)]
-    if len(names) != count:
-        remedy = "Name every one of them."
-        raise ValueError(validate.message(where, argument, f"{count} names", len(names), remedy))
-    return [str(name) for name in names]

@@ -13,14 +13,23 @@ from kanditioned_spec import validate
 from kanditioned_spec.grid import knots
 
 from . import curves
-from .curves import Array, checked, importance, named, samples, values
+from .arguments import (
+    Edge,
+    check_file,
+    check_flag,
+    check_has,
+    edges_of,
+    names_of,
+    per_input,
+    points_of,
+    samples,
+)
+from .curves import Array, importance, values
 from .style import CURVE, DATA, MUTED, figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Edge = tuple[int, int]
 
 _MARGIN = 0.08
 """Share of the width that is drawn beyond each end of the domain."""
@@ -33,6 +42,7 @@ def plot_layer(layer: Any, edges: Any = None, **options: Any) -> Figure:
 
     The arguments are those of `plot_edges`.
     """
+    check_has("plot_layer", "layer", layer, ("control_points", "spline_width"))
     return plot_edges(curves.control_points(layer), layer.spline_width, edges, **options)
 
 
@@ -81,6 +91,7 @@ def plot_edges(
 
     Raises:
         ValueError: Shapes do not fit, or an edge does not exist.
+        TypeError: A value has the wrong type.
         ImportError: matplotlib is not installed.
 
     Example:
@@ -91,15 +102,22 @@ def plot_edges(
         1
     """
     where = "plot_edges"
-    points = checked(where, control_points)
+    points = points_of(where, control_points)
     in_features, _, out_features = points.shape
     width = validate.spline_width(where, spline_width)
     found = samples(where, data, in_features)
-    inputs = named(where, "input_names", input_names, in_features)
-    outputs = named(where, "output_names", output_names, out_features)
-    chosen, columns = _chosen(edges, points, width, found, max_panels)
+    inputs = names_of(where, "input_names", input_names, in_features)
+    outputs = names_of(where, "output_names", output_names, out_features)
+    offset = per_input(where, "input_offset", input_offset, in_features)
+    scale = per_input(where, "input_scale", input_scale, in_features, zero=False)
+    axis = np.stack([offset, scale], -1)
+    check_flag(where, "centre", centre)
+    check_flag(where, "share_y", share_y)
+    check_file(where, path)
+    wanted = edges_of(where, edges, points)
+    limit = validate.integer(where, "max_panels", max_panels, 1, "Draw at least one.")
+    chosen, columns = _choose(wanted, points, width, found, limit)
     rows = -(-len(chosen) // columns)
-    axis = np.stack(np.broadcast_arrays(input_offset, input_scale, points[:, 0, 0])[:2], -1)
     with figure((min(1.75 * columns + 0.3, 24), min(1.4 * rows + 0.35, 24))) as fig:
         axes = fig.subplots(rows, columns, sharey=share_y, squeeze=False).ravel()
         for panel, (i, o) in zip(axes, chosen, strict=False):
@@ -108,7 +126,7 @@ def plot_edges(
             panel.set_title(inputs[i] if out_features == 1 else f"{inputs[i]} → {outputs[o]}")
         for panel in axes[len(chosen) :]:
             panel.remove()
-        fig.suptitle(_left_out(edges, len(chosen), points), fontsize=8, color=MUTED)
+        fig.suptitle(_left_out(wanted, len(chosen), points), fontsize=8, color=MUTED)
         fig.supxlabel("input", fontsize=8)
         fig.supylabel("contribution" if centre else "value", fontsize=8)
         save(fig, path)
@@ -142,12 +160,12 @@ def _draw(
     panel.set_xlim(*sorted(offset + scale * np.array([low, high])))
 
 
-def _chosen(
+def _choose(
     edges: Sequence[Edge] | Literal["all"] | None,
     points: Array,
     width: float,
     data: Array | None,
-    max_panels: int,
+    limit: int,
 ) -> tuple[list[Edge], int]:
     """Return the edges to draw and the number of columns to draw them in."""
     in_features, _, out_features = points.shape
@@ -155,11 +173,10 @@ def _chosen(
         columns = min(out_features, _MAX_ROWS)
         return [(i, o) for i in range(min(in_features, _MAX_ROWS)) for o in range(columns)], columns
     if edges is None:
-        limit = validate.integer("plot_edges", "max_panels", max_panels, 1, "Draw at least one.")
         order = np.argsort(-importance(points, width, data), axis=None, kind="stable")[:limit]
         pairs = [divmod(int(index), out_features) for index in order]
     else:
-        pairs = [_checked_edge(edge, in_features, out_features) for edge in edges]
+        pairs = list(edges)
     return pairs, max(1, min(len(pairs), math.ceil(math.sqrt(len(pairs)))))
 
 
@@ -168,12 +185,3 @@ def _left_out(edges: object, drawn: int, points: Array) -> str:
     if drawn == total or not (edges is None or edges == "all"):
         return ""
     return f"the {'largest' if edges is None else 'first'} {drawn} of {total} edges"
-
-
-def _checked_edge(edge: Edge, in_features: int, out_features: int) -> Edge:
-    i, o = edge
-    if not (0 <= i < in_features and 0 <= o < out_features):
-        constraint = f"pairs (input < {in_features}, output < {out_features})"
-        remedy = "Count inputs and outputs from 0."
-        raise ValueError(validate.message("plot_edges", "edges", constraint, tuple(edge), remedy))
-    return int(i), int(o)

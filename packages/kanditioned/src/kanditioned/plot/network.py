@@ -15,14 +15,12 @@ from kanditioned_spec import validate
 from kanditioned_spec.grid import knots
 
 from ..backends import packages
+from .arguments import check_file, check_has, names_of, points_of, samples
 from .curves import (
     Array,
-    checked,
     control_points,
     importance,
     keeping,
-    named,
-    samples,
     to_numpy,
     values,
 )
@@ -123,10 +121,12 @@ def plot_network(
         9
     """
     where = "plot_network"
+    check_has(where, "model", model, ("layers",))
+    check_file(where, path)
     limit = validate.integer(where, "max_edges", max_edges, 1, "Draw at least one.")
-    points = [checked(where, control_points(layer)) for layer in model.layers]
-    inputs = named(where, "input_names", input_names, len(points[0]))
-    outputs = named(where, "output_names", output_names, points[-1].shape[2])
+    points = [points_of(where, control_points(layer)) for layer in model.layers]
+    inputs = names_of(where, "input_names", input_names, len(points[0]))
+    outputs = names_of(where, "output_names", output_names, points[-1].shape[2])
     reaching = _reaching(where, model, data, len(points[0]))
     layers = [
         _drawn(c, layer.spline_width, x, limit)
