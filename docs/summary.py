@@ -49,7 +49,7 @@ def _line(shape: tuple[int, ...], times: Times) -> str:
     ours = min(time for name, time in times.items() if name.startswith(OURS))
     best = min(others, key=others.__getitem__)
     cells = (
-        " × ".join(map(str, shape)),
+        "\u00a0×\u00a0".join(map(str, shape)),
         f"{ours:.2f}",
         f"{others[best]:.2f}",
         best,

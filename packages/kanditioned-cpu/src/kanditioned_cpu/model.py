@@ -29,8 +29,8 @@ class Model:
             where requests are served side by side. A call of few rows takes one anyway.
 
     Attributes:
-        in_features: I.
-        out_features: O.
+        in_features: Number of inputs, I.
+        out_features: Number of outputs, O.
         dtype: float64 if a layer's is, else float32: of the arithmetic and of the outputs.
 
     Raises:

@@ -27,8 +27,8 @@ def slopes(
     Args:
         where: The callable to name in an error.
         init: One of `INITIALIZERS`.
-        in_features: I.
-        out_features: O.
+        in_features: Number of inputs, I.
+        out_features: Number of outputs, O.
         key: Source of `random_normal`.
         dtype: float32 or wider.
 

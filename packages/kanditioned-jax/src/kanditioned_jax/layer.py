@@ -33,11 +33,11 @@ class KANLayer:
     front; beyond it the splines go on in a straight line.
 
     Args:
-        in_features: I.
-        out_features: O.
+        in_features: Number of inputs, I.
+        out_features: Number of outputs, O.
         init: Initial functions, all linear: `"random_normal"` (unit-norm slopes, keeps unit scale
             through a stack), `"identity"` (needs I = O) or `"zero"`.
-        num_control_points: K >= 2, evenly spaced over the domain.
+        num_control_points: Control points of each function, K >= 2, evenly spaced over the domain.
         spline_width: Width w of the domain [-w/2, w/2] in input units.
         parameterization: How trainable parameters θ become control points, c = T θ: one of
             `kanditioned_spec.PARAMETERIZATIONS`.

@@ -42,7 +42,7 @@ def lower(
         context: The context that JAX gives a lowering rule.
         evaluate: Maps arrays to the result.
         names: Those of the arrays in `FACTORS`, and at last that of the result.
-        num_control_points: K.
+        num_control_points: Number of control points of each function, K.
         values: The arrays, as values of the program.
     """
     module = context.module_context

@@ -18,10 +18,10 @@ class Sizes(NamedTuple):
     """Sizes of a layer at a batch.
 
     Attributes:
-        batch: B.
-        in_features: I.
-        out_features: O.
-        num_control_points: K.
+        batch: Number of rows, B.
+        in_features: Number of inputs, I.
+        out_features: Number of outputs, O.
+        num_control_points: Number of control points of each function, K.
     """
 
     batch: int

@@ -28,7 +28,7 @@ class Magnitudes:
     """Counts of |x| for each feature, 32 KiB a feature.
 
     Args:
-        in_features: I.
+        in_features: Number of inputs, I.
     """
 
     def __init__(self, in_features: int) -> None:

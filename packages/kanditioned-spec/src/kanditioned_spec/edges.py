@@ -27,7 +27,7 @@ class Moments:
     """Where inputs lie in each interval: count, Σ t and Σ t², each (I, K - 1), in float64.
 
     Args:
-        in_features: I.
+        in_features: Number of inputs, I.
         grid: Where the knots are.
 
     Example:

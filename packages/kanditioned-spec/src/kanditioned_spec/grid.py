@@ -38,7 +38,7 @@ class Grid(NamedTuple):
     It is a named tuple rather than a dataclass, since compilers and pytrees look into tuples.
 
     Attributes:
-        num_control_points: K >= 2.
+        num_control_points: Number of control points of each function, K >= 2.
         spline_width: w > 0, the width of the domain [-w/2, w/2] in input units.
 
     Example:

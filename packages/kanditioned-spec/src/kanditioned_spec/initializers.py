@@ -35,8 +35,8 @@ def control_points(
 
     Args:
         init: One of `INITIALIZERS`.
-        in_features: I.
-        out_features: O.
+        in_features: Number of inputs, I.
+        out_features: Number of outputs, O.
         grid: Where the knots are.
         rng: Source of `random_normal`: a generator, or a seed for a new one. The global random
             state is never touched.

@@ -42,9 +42,9 @@ class Problem:
 
     Attributes:
         batch: Number of rows of x.
-        in_features: I.
-        out_features: O.
-        num_control_points: K.
+        in_features: Number of inputs, I.
+        out_features: Number of outputs, O.
+        num_control_points: Number of control points of each function, K.
         spline_width: w, in input units.
         dtype: Storage dtype of x and of the parameters.
         device: Device kind.

@@ -50,7 +50,7 @@ def coarse_to_fine(num_control_points: int, coarsest: int = 5) -> list[int]:
     and again (exactly where the number of intervals is even).
 
     Args:
-        num_control_points: K >= 2.
+        num_control_points: Number of control points of each function, K >= 2.
         coarsest: Most intervals to begin with, >= 1.
     """
     counts = [validate.num_control_points("coarse_to_fine", num_control_points)]

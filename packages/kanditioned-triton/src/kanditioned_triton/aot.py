@@ -54,7 +54,7 @@ class Job:
         config: Tile sizes and schedule.
         stored: Name of the dtype of all tensors.
         precision: `"highest"`, `"high"` or `"medium"`.
-        num_control_points: K.
+        num_control_points: Number of control points of each function, K.
     """
 
     kernel: str

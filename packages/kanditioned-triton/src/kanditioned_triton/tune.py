@@ -95,10 +95,10 @@ def autotune(
     kernels is compiled for eleven candidates.
 
     Args:
-        batch: B.
-        in_features: I.
-        out_features: O.
-        num_control_points: K.
+        batch: Number of rows, B.
+        in_features: Number of inputs, I.
+        out_features: Number of outputs, O.
+        num_control_points: Number of control points of each function, K.
         dtype: Of inputs and parameters.
         precision: As in `KANLayer`.
     """

@@ -56,10 +56,10 @@ class KANLayer(nn.Module):
     """The layer of version 1.x: y[..., o] = Σ_i s_io(x[..., i]), each s_io a linear spline.
 
     Args:
-        in_features: I.
-        out_features: O.
+        in_features: Number of inputs, I.
+        out_features: Number of outputs, O.
         init: `"random_normal"`, `"identity"` (needs I = O) or `"zero"`.
-        num_control_points: K >= 2.
+        num_control_points: Number of control points of each function, K >= 2.
         spline_width: Width of the domain [-w/2, w/2] in input units; beyond it the end pieces go on
             in a straight line.
         variant: What is trained: `"B-spline"`, `"parallel_scan"` or `"DCT"`.

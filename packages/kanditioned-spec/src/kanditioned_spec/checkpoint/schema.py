@@ -35,8 +35,8 @@ class LayerConfig:
     """Everything about a layer but its numbers.
 
     Attributes:
-        in_features: I.
-        out_features: O.
+        in_features: Number of inputs, I.
+        out_features: Number of outputs, O.
         num_control_points: K, 2 … `MAX_CONTROL_POINTS`.
         spline_width: w, in input units.
         parameterization: Name of the map from parameters to control points.

@@ -76,7 +76,7 @@ def parameterization(name: str, num_control_points: int, **options: Any) -> Para
 
     Args:
         name: One of `PARAMETERIZATIONS`.
-        num_control_points: K >= 2.
+        num_control_points: Number of control points of each function, K >= 2.
         **options: `transform=` for `dct`, `degree=` for `legendre`, `smoothing=`, `density=` and
             `spline_width=` for `demmler_reinsch`.
 
