@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from kanditioned_spec.checkpoint import Checkpoint, Layer, LayerConfig, read, temporary, write
+
+CONTENT = Checkpoint({"layer": Layer.of(LayerConfig(1, 1, 2), [[[0.0], [1.0]]])})
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs fork and SIGKILL")
 
 SCRIPT = """
@@ -38,11 +42,15 @@ def die(*_, **__):
 """
 
 AT_EVERY_STEP = """
+opened = Path.open
+
 def writing_half(self, mode):
-    file = open(self, mode)
-    file.write(b"half")
-    file.flush()
-    die()
+    file = opened(self, mode)
+    if mode == "xb":
+        file.write(b"half")
+        file.flush()
+        die()
+    return file
 
 def after_replacing(descriptor):
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):
@@ -70,7 +78,7 @@ print(len(steps), "steps")
 
 AT_ANY_TIME = """
 random.seed(0)
-last, seen, kills = 0, set(), 0
+last, seen, kills, unfinished = 0, set(), 0, 0
 save(last)
 started = time.monotonic()
 save(last)
@@ -88,8 +96,12 @@ while kills < 60:
     assert last <= found < last + 1000
     seen.add(found - last)
     last = found
-unfinished = len(list(path.parent.glob("*.tmp")))
+    left = len(list(path.parent.glob(".kanditioned-*.tmp")))
+    assert left <= 1, left  # every save removes what is left of the one before
+    unfinished += left
 assert unfinished > 0 and len(seen) > 1, (unfinished, seen)
+save(last)
+assert [each.name for each in path.parent.iterdir()] == [path.name]
 print(kills, "kills,", unfinished, "of them while a temporary file was being written")
 """
 
@@ -108,3 +120,47 @@ def test_a_killed_save_leaves_a_whole_file(
     assert done.returncode == 0, done.stderr
     with capsys.disabled():
         print(f"\n  killed while saving: {done.stdout.strip()}")
+
+
+def test_what_somebody_is_writing_is_left_alone(tmp_path: Path) -> None:
+    with temporary.temporary_beside(tmp_path / "a") as (path, file):
+        file.write(b"half")
+        write(tmp_path / "b", CONTENT)
+        assert path.exists()
+        temporary.replace(path, file, tmp_path / "a")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_pipes_and_devices_are_left_alone(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match=r"`checkpoint\.write\(path=\.\.\.\)` must be a regular"):
+        write(pipe, CONTENT)
+    assert pipe.is_fifo()
+    with pytest.raises(ValueError, match="which is a device"):
+        write("/dev/null", CONTENT)
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    for function in (lambda path: write(path, CONTENT), read):
+        with pytest.raises(OSError, match="symbolic links") as caught:
+            function(tmp_path / "one")
+        assert caught.value.errno == errno.ELOOP
+    (tmp_path / "three").symlink_to("new")
+    write(tmp_path / "three", CONTENT)
+    assert (tmp_path / "three").is_symlink()
+    assert (tmp_path / "new").is_file()
+
+
+@pytest.mark.parametrize("length", [240, 255])
+def test_names_as_long_as_can_be(tmp_path: Path, length: int) -> None:
+    write(tmp_path / ("n" * length), CONTENT)
+    assert read(tmp_path / ("n" * length)).only_layer().config == CONTENT.only_layer().config
+
+
+def test_paths_of_bytes(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path / "å")
+    write(path, CONTENT)
+    assert read(path).only_layer().config == CONTENT.only_layer().config

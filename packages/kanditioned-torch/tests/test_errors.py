@@ -107,3 +107,57 @@ def test_a_native_implementation_that_is_not_installed(
 def test_network(arguments: dict[str, Any], error: type[Exception], constraint: str) -> None:
     with pytest.raises(error, match=re.escape(constraint)):
         KAN(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("width", "dtype"),
+    [
+        *((1e-40, "float32"), (1e300, "float32"), (1e-13, "float32"), (1e20, "bfloat16")),
+        *((2e5, "float16"), (1e-103, "float64"), (1e200, "float64")),
+    ],
+)
+def test_widths_that_a_dtype_cannot_hold(width: float, dtype: str) -> None:
+    kind = getattr(torch, dtype)
+    pattern = rf"`KANLayer\(spline_width=\.\.\.\)` must be from .* to .* in {dtype} with 32 control"
+    with pytest.raises(ValueError, match=pattern):
+        KANLayer(1, 1, spline_width=width, dtype=kind)
+    with pytest.raises(ValueError, match=rf"`spline_forward\(spline_width=.*in {dtype} with 4"):
+        spline_forward(torch.zeros(2, 1, dtype=kind), torch.zeros(1, 4, 1, dtype=kind), width)
+
+
+@pytest.mark.parametrize(
+    ("width", "dtype"),
+    [
+        *((1e-11, "float32"), (1e19, "float32"), (1e3, "float16"), (1e19, "bfloat16")),
+        *((1e-100, "float64"), (1e150, "float64")),
+    ],
+)
+@pytest.mark.parametrize("parameterization", ["bspline", "prefix_sum", "dct", "legendre"])
+def test_widths_near_the_limits_compute(width: float, dtype: str, parameterization: str) -> None:
+    layer = KANLayer(2, 2, "identity", 32, width, parameterization, dtype=getattr(torch, dtype))
+    x = (torch.rand(50, 2, dtype=torch.float64) - 0.5) * width
+    x = x.to(layer.theta.dtype).requires_grad_()
+    y = layer(x)
+    torch.testing.assert_close(y, x, rtol=0.02, atol=0.02 * width)
+    for scaling in ("knots", "continuous"):
+        value = layer.penalty(scaling)
+        (gradient,) = torch.autograd.grad(value, layer.theta, retain_graph=True)
+        assert gradient.isfinite().all()
+        assert value.isfinite()
+    assert all(g.isfinite().all() for g in torch.autograd.grad(y.sum(), (x, layer.theta)))
+
+
+def test_parameters_that_float16_cannot_hold() -> None:
+    pattern = r"`KANLayer\(spline_width=\.\.\.\)` must be such that float16 holds the parameters"
+    with pytest.raises(ValueError, match=pattern):
+        KANLayer(1, 1, spline_width=1e5, parameterization="legendre", dtype=torch.float16)
+
+
+def test_domains_that_would_take_too_many_control_points() -> None:
+    x = torch.tensor([[1.0], [2e6]])
+    with pytest.raises(
+        ValueError, match=r'`fit_domain\(keep=\.\.\.\)` must be "num_control_points"'
+    ):
+        KANLayer(1, 1).fit_domain(x, coverage=1.0)
+    fitted = KANLayer(1, 1).fit_domain(x, coverage=1.0, keep="num_control_points")
+    assert fitted.spline_width >= 4e6

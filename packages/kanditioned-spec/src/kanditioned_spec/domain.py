@@ -17,6 +17,9 @@ from .refinement import GridChange
 KEEP = ("spacing", "num_control_points")
 """What of a grid stays when its domain is fitted to data."""
 
+MAX_INTERVALS = 2**15
+"""How many knot spacings a domain may reach to either side when its spacing is kept."""
+
 SHIFT = 19
 BINS = 2 ** (32 - 1 - SHIFT)
 """8 bits of exponent and 4 of mantissa: a bin's end is at most 1/16 above its start."""
@@ -76,7 +79,15 @@ def fit_grid(
 
     Warns:
         ResampleWarning: `keep="num_control_points"`, and the functions change.
+
+    Raises:
+        ValueError: `keep="spacing"`, and it would take very many control points.
     """
+    if keep == "spacing" and (reach / grid.spacing) > MAX_INTERVALS:
+        constraint = f'"num_control_points" for inputs more than {MAX_INTERVALS} knot spacings out'
+        remedy = "The number of control points stays then. Or normalise the inputs first."
+        got = f'"spacing" with inputs up to {reach:.3g}, {grid.spacing:.3g} apart'
+        raise ValueError(validate.message("fit_domain", "keep", constraint, got, remedy))
     fitted = grid.fitted(reach, keep)
     if keep == "spacing":
         more = (fitted.num_control_points - grid.num_control_points) // 2

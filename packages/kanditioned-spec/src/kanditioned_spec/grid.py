@@ -63,6 +63,34 @@ class Grid(NamedTuple):
         count = validate.num_control_points(where, num_control_points)
         return cls(count, validate.spline_width(where, spline_width))
 
+    def check_dtype(self, where: str, dtype: str) -> None:
+        """Check that a layer of this grid can be evaluated in arrays of a dtype.
+
+        The bounds leave room for what is computed in float32 or wider: h⁻³, the factor of the
+        continuous penalty, is finite, and so are squares of control points as large as inputs,
+        which float16 has to hold besides.
+
+        Args:
+            where: The callable that the width is an argument of, for errors.
+            dtype: The name of the dtype that the parameters are stored in.
+
+        Raises:
+            ValueError: It cannot.
+        """
+        compute = np.finfo(np.float64 if dtype == "float64" else np.float32)
+        lowest = float(compute.tiny) ** (1 / 3) * (self.num_control_points - 1)
+        largest = math.sqrt(compute.max)
+        if dtype == "float16":
+            largest = 2 * float(np.finfo(np.float16).max)
+        if not lowest <= self.spline_width <= largest:
+            constraint = (
+                f"from {lowest:.1e} to {largest:.1e} in {dtype} with "
+                f"{self.num_control_points} control points"
+            )
+            remedy = "Scale the inputs, or use float64."
+            got = self.spline_width
+            raise ValueError(validate.message(where, "spline_width", constraint, got, remedy))
+
     @property
     def spacing(self) -> float:
         """The distance h = w / (K - 1) between two knots, in input units."""

@@ -37,7 +37,8 @@ def scaling_factor(scaling: str, grid: Grid) -> float:
     validate.choice("penalty", "scaling", scaling, SCALINGS)
     if scaling == "knots":
         return 1.0
-    return 1 / grid.spacing**3
+    h = grid.spacing
+    return 1 / h**3 if h < 1e100 else (1 / h) ** 3  # whose cube a float cannot hold
 
 
 def penalty(

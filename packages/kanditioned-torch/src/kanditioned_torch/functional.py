@@ -8,6 +8,7 @@ from torch import Tensor
 from kanditioned_spec import Grid, validate
 
 from . import derivatives, selection
+from .arrays import dtype_name
 from .impls import SplineConfig
 from .precision import PRECISIONS, default_precision, output_dtype, without_autocast
 
@@ -63,6 +64,7 @@ def spline_forward(
         got, remedy = f"shape {tuple(x.shape)}", "Flatten the batch dimensions into one."
         raise ValueError(validate.message(where, "x", constraint, got, remedy))
     grid = Grid(control_points.shape[1], validate.spline_width(where, spline_width))
+    grid.check_dtype(where, dtype_name(torch.promote_types(x.dtype, control_points.dtype)))
     selection.check(where, impl)
     if precision is not None:
         validate.choice(where, "precision", precision, PRECISIONS)

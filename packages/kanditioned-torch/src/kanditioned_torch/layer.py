@@ -16,7 +16,7 @@ from kanditioned_spec.refinement import GridChange
 from kanditioned_spec.shapes import Signs
 
 from . import selection
-from .arrays import to_float64, to_tensor
+from .arrays import dtype_name, to_float64, to_tensor
 from .batches import Data, batches
 from .distributed import distribute_like, local_part
 from .domain import Magnitudes, fit_grid
@@ -193,6 +193,7 @@ class KANLayer(Splines):
 
         A `degree=` of `legendre` is dropped: on another grid the functions are no polynomials.
         """
+        change.grid.check_dtype(type(self).__name__, dtype_name(self.theta.dtype))
         c = self.control_points().detach()
         matrix = torch.as_tensor(change.matrix, device=c.device)
         options = {key: value for key, value in self.options.items() if key != "degree"}
@@ -283,21 +284,32 @@ class KANLayer(Splines):
         layer.theta.copy_(to_tensor(stored.parameters, device))
         return layer
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | bytes | os.PathLike[str]) -> None:
         """Write the layer to a file that every backend reads, whole or not at all."""
         checkpoint.write(path, checkpoint.Checkpoint({"layer": self.to_stored()}))
 
     @classmethod
     def load(
         cls,
-        path: str | os.PathLike[str],
+        path: str | bytes | os.PathLike[str],
         *,
         device: torch.device | str | None = None,
         impl: str = "auto",
+        max_build_bytes: int = checkpoint.MAX_BUILD_BYTES,
     ) -> Self:
         """Build a layer from a file.
+
+        Args:
+            path: The file.
+            device: Where the parameters are made.
+            impl: As for a new layer.
+            max_build_bytes: Limit of the memory that the map of the parameterization may take to be
+                built, beyond which a file is refused before anything is built.
 
         Raises:
             CheckpointError: The file is damaged, newer than this package, or holds more.
         """
-        return cls.from_stored(checkpoint.read(path).only_layer(), device, impl)
+        selection.check("KANLayer.load", impl)
+        stored = checkpoint.read(path, max_build_bytes=max_build_bytes).only_layer()
+        with checkpoint.building("KANLayer.load", path):
+            return cls.from_stored(stored, device, impl)

@@ -16,6 +16,7 @@ from kanditioned_spec.domain import KEEP
 from kanditioned_spec.network import NORMS, layer_shapes
 from kanditioned_spec.shapes import Signs
 
+from . import selection
 from .arrays import check_names, to_array, to_tensor
 from .batches import Data, record_layer_inputs
 from .domain import Magnitudes, fit_grid
@@ -202,24 +203,28 @@ class KAN(nn.Module):
             set_batch_statistics(norm, statistics, device)
         return network
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | bytes | os.PathLike[str]) -> None:
         """Write the network to a file that every backend reads, whole or not at all."""
         checkpoint.write_network(path, self.to_stored())
 
     @classmethod
     def load(
         cls,
-        path: str | os.PathLike[str],
+        path: str | bytes | os.PathLike[str],
         *,
         device: torch.device | str | None = None,
         impl: str = "auto",
+        max_build_bytes: int = checkpoint.MAX_BUILD_BYTES,
     ) -> Self:
-        """Build a network from a file.
+        """Build a network from a file, see `KANLayer.load`.
 
         Raises:
             CheckpointError: The file is damaged, newer than this package, or holds no network.
         """
-        return cls.from_stored(checkpoint.read_network(path), device, impl)
+        selection.check("KAN.load", impl)
+        stored = checkpoint.read_network(path, max_build_bytes=max_build_bytes)
+        with checkpoint.building("KAN.load", path):
+            return cls.from_stored(stored, device, impl)
 
 
 def _input_map(

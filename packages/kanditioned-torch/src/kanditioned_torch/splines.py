@@ -61,6 +61,7 @@ class Splines(nn.Module):
         spec = build_spec(where, parameterization, self.grid, options)
         shape = (self.in_features, spec.num_parameters, self.out_features)
         self.theta = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+        self.grid.check_dtype(where, dtype_name(self.theta.dtype))
         self.parameterization_map = map_of(spec, self.theta)
         self.reset_parameters(generator)
 
@@ -116,6 +117,11 @@ class Splines(nn.Module):
         elif self.init == "identity":
             slopes.fill_diagonal_(1)
         line = self.parameterization_spec.parameters_from(self.grid.knots())
+        if abs(line).max() > torch.finfo(self.theta.dtype).max:
+            name, remedy = dtype_name(self.theta.dtype), "Scale the inputs, or use float32."
+            constraint, got = f"such that {name} holds the parameters of a line", self.spline_width
+            where = type(self).__name__
+            raise ValueError(validate.message(where, "spline_width", constraint, got, remedy))
         assign(self.theta, slopes[:, None] * torch.as_tensor(line).to(slopes)[:, None])
 
     def control_points(self) -> Tensor:

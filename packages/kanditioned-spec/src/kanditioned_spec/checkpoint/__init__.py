@@ -30,8 +30,8 @@ NumPy has no bfloat16: such an array holds its bits as `uint16`, which stands fo
 
 from __future__ import annotations
 
-from .encoding import FORMAT_VERSION, MAX_HEADER_BYTES
-from .files import read, write
+from .encoding import FORMAT_VERSION, MAX_BUILD_BYTES, MAX_HEADER_BYTES
+from .files import building, read, write
 from .network import BatchStatistics, Network, float_values, read_network, write_network
 from .schema import (
     LAYER_DTYPES,
@@ -47,6 +47,7 @@ from .schema import (
 __all__ = [
     "FORMAT_VERSION",
     "LAYER_DTYPES",
+    "MAX_BUILD_BYTES",
     "MAX_CONTROL_POINTS",
     "MAX_HEADER_BYTES",
     "BatchStatistics",
@@ -57,6 +58,7 @@ __all__ = [
     "Network",
     "bfloat16_bits",
     "bfloat16_values",
+    "building",
     "float_values",
     "read",
     "read_network",

@@ -19,6 +19,12 @@ FORMAT_VERSION = 1
 """Version of the schema; a file of a newer one is refused."""
 MAX_HEADER_BYTES = 2**22
 """Limit of a file's header, which is parsed before anything else is known of the file."""
+MAX_BUILD_BYTES = 2**27
+"""Limit of the memory that the maps of a file's layers may take to be built, together: 128 MiB.
+
+It suffices for any K with `bspline`, `prefix_sum` and `dct` by FFT, for `legendre` up to K = 2048
+(of a low degree for any), `dct` by a matrix up to 2364, `demmler_reinsch` up to 1182 and
+`parallel_scan` up to 915. A file of a few hundred bytes per layer could claim more."""
 
 DOCUMENT, CHECKSUM, LAYER, TENSOR = "kanditioned", "sha256", "layers/", "tensors/"
 """The entry of the metadata, the key of the checksum, and the prefixes of the other keys."""
@@ -85,7 +91,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
     return content
 
 
-def decode(file: BinaryIO) -> Checkpoint:
+def decode(file: BinaryIO, max_build_bytes: int) -> Checkpoint:
     """Return the checkpoint in an open file.
 
     The document is read and checked first, so that most wrong files are refused by their header.
@@ -102,11 +108,17 @@ def decode(file: BinaryIO) -> Checkpoint:
     arrays = {key: _array(entry) for key, entry in entries.items()}
     if checksum is None or checksum["data"] != _checksum(text, arrays):
         raise ValueError("its checksum is not that of its content")
-    layers = {}
+    layers, build_bytes = {}, 0
     for name, config in document["layers"].items():
         if LAYER + name not in arrays:
             raise ValueError(f"layer {name!r} has no parameters")
         layers[name] = Layer(LayerConfig(**config), arrays.pop(LAYER + name))
+        build_bytes += layers[name].config.map().build_bytes
+    if build_bytes > max_build_bytes:
+        raise ValueError(
+            f"the maps of its layers take {build_bytes} bytes to build, and max_build_bytes is "
+            f"{max_build_bytes}; pass a larger one if you trust the file"
+        )
     strangers = [key for key in arrays if not key.startswith(TENSOR)]
     if strangers:
         raise ValueError(f"tensor {strangers[0]!r} belongs to nothing")

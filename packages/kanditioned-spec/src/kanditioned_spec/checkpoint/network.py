@@ -32,7 +32,7 @@ import numpy.typing as npt
 from .. import network, validate
 from ..grid import Array
 from ..input_map import InputMap
-from .encoding import parse
+from .encoding import MAX_BUILD_BYTES, parse
 from .files import read, write
 from .schema import (
     LAYER_DTYPES,
@@ -188,26 +188,32 @@ class Network:
         )
 
 
-def write_network(path: str | os.PathLike[str], network: Network) -> None:
+def write_network(path: str | bytes | os.PathLike[str], network: Network) -> None:
     """Write a network, whole or not at all, as `write`."""
     write(path, network.checkpoint())
 
 
-def read_network(path: str | os.PathLike[str], where: str = "KAN.load") -> Network:
+def read_network(
+    path: str | bytes | os.PathLike[str],
+    where: str = "KAN.load",
+    *,
+    max_build_bytes: int = MAX_BUILD_BYTES,
+) -> Network:
     """Read a network, or raise without having built anything, as `read`.
 
     Args:
         path: The file.
         where: The callable that it is an argument of, for errors.
+        max_build_bytes: As for `read`.
 
     Raises:
         CheckpointError: The file is damaged, newer than this package, or holds no network.
     """
-    content = read(path)
+    content = read(path, max_build_bytes=max_build_bytes)
     try:
         return Network.of(content)
     except (ValueError, TypeError, RecursionError) as error:
-        got = f"{os.fspath(path)!r}: {str(error)[:300]}"
+        got = f"{os.fsdecode(path)!r}: {str(error)[:300]}"
         remedy = "Nothing was loaded; a single layer is loaded with KANLayer.load."
         raise CheckpointError(
             validate.message(where, "path", "the checkpoint of a network", got, remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any, ClassVar
@@ -11,6 +12,9 @@ import numpy.typing as npt
 
 from ..grid import Array
 from ..penalty import second_differences
+
+WRITTEN_OUT = 512
+"""Up to this K, T is written out to find its norm."""
 
 
 class Parameterization(ABC):
@@ -54,11 +58,27 @@ class Parameterization(ABC):
         """P, the number of parameters per edge."""
         return self.num_control_points
 
+    @property
+    def build_bytes(self) -> int:
+        """About the memory in bytes that building the map takes at most, beyond O(K).
+
+        Time is O(K) times that. It is known before anything is built, so that a file can be
+        refused.
+        """
+        return 0
+
     @cached_property
     def scale(self) -> float:
         """The constant factor of T that makes ‖T‖_F = √K."""
-        norm = np.linalg.norm(self._synthesis(np.eye(self.num_parameters)))
+        if self.num_control_points <= WRITTEN_OUT:
+            norm = float(np.linalg.norm(self._synthesis(np.eye(self.num_parameters))))
+        else:
+            norm = math.sqrt(self._squared_norm())
         return float(np.sqrt(self.num_control_points) / norm)
+
+    @abstractmethod
+    def _squared_norm(self) -> float:
+        """Return ‖T‖² up to `scale`, without T where that is not built anyway."""
 
     def matrix(self) -> Array:
         """Return T, shape (K, P)."""

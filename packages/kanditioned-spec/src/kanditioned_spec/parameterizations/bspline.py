@@ -14,6 +14,10 @@ class BSpline(Parameterization):
     """
 
     name = "bspline"
+    scale = 1.0
+
+    def _squared_norm(self) -> float:
+        return float(self.num_control_points)
 
     def _synthesis(self, theta: Array) -> Array:
         return theta

@@ -79,6 +79,16 @@ class DCT(Parameterization):
             self.transform == "auto" and self.num_control_points > MATMUL_UP_TO
         )
 
+    @property
+    def build_bytes(self) -> int:
+        return 0 if self.uses_fft else 24 * self.num_control_points**2
+
+    def _squared_norm(self) -> float:
+        """Add up rows of Λ⁻¹ (I + α e₊e₊ᵀ), which the reflection turns, but for that of e₋."""
+        stretched = 1 + ((1 + self.correction) ** 2 - 1) * self.corrected_axis**2
+        curved = (stretched / self.eigenvalues**2).sum() - self.linear_norm**2
+        return float(curved + 2 * self.affine_gain**2)
+
     def _curvature(self, theta: Array) -> Array:
         return theta[..., 2:, :]
 

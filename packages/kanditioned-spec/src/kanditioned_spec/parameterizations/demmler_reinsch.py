@@ -69,6 +69,13 @@ class DemmlerReinsch(Parameterization):
             "spline_width": self.spline_width,
         }
 
+    @property
+    def build_bytes(self) -> int:
+        return 96 * self.num_control_points**2
+
+    def _squared_norm(self) -> float:
+        return float(((self._modes.vectors * self._gains) ** 2).sum())
+
     def _curvature(self, theta: Array) -> Array:
         return self.curvature_gains[:, None] * theta[..., 2:, :]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import validate
 from ..grid import Array
-from .base import Parameterization
+from .base import WRITTEN_OUT, Parameterization
 
 
 class Legendre(Parameterization):
@@ -43,6 +43,21 @@ class Legendre(Parameterization):
     def num_parameters(self) -> int:
         return self.degree + 1
 
+    @property
+    def build_bytes(self) -> int:
+        full = 32 * self.num_control_points**2
+        return 16 * self.num_control_points * self.num_parameters if self._is_low else full
+
+    @property
+    def _is_low(self) -> bool:
+        return (
+            self.num_control_points > WRITTEN_OUT
+            and self.num_parameters**2 <= 4 * self.num_control_points
+        )
+
+    def _squared_norm(self) -> float:
+        return float(self.num_parameters)
+
     def _synthesis(self, theta: Array) -> Array:
         return self._basis() @ theta
 
@@ -53,7 +68,27 @@ class Legendre(Parameterization):
         return self._basis().T @ control_points
 
     def _basis(self) -> Array:
+        if self._is_low:
+            return low_gram_polynomials(self.num_control_points, self.num_parameters)
         return gram_polynomials(self.num_control_points)[:, : self.num_parameters]
+
+
+@lru_cache(maxsize=32)
+def low_gram_polynomials(count: int, size: int) -> Array:
+    """Return the first `size` columns of `gram_polynomials`, in memory and time K · size.
+
+    By the recurrence, which keeps all digits up to degrees near 2√K.
+    """
+    x = np.arange(count) - (count - 1) / 2
+    basis = np.empty((count, size))
+    basis[:, 0] = 1 / np.sqrt(count)
+    before = 0.0
+    for j in range(1, size):
+        beta = j * np.sqrt((count**2 - j**2) / (4 * (4 * j**2 - 1)))
+        column = x * basis[:, j - 1] - before * basis[:, max(j - 2, 0)]
+        basis[:, j], before = column / beta, beta
+    basis.setflags(write=False)
+    return basis
 
 
 @lru_cache(maxsize=32)

@@ -29,6 +29,13 @@ class ParallelScan(Parameterization):
         rising, falling = np.split(theta, 2, axis=-2)
         return (rising + falling)[..., 1:-1, :]  # both ramps of an inner knot bend c there
 
+    @property
+    def build_bytes(self) -> int:
+        return 160 * self.num_control_points**2  # the pseudo-inverse of (K, 2K)
+
+    def _squared_norm(self) -> float:
+        return float((_ramps(self.num_control_points) ** 2).sum())
+
     def _synthesis(self, theta: Array) -> Array:
         return _ramps(self.num_control_points) @ theta
 

@@ -22,6 +22,11 @@ class PrefixSum(Parameterization):
     def _curvature(self, theta: Array) -> Array:
         return theta[..., 2:, :]
 
+    def _squared_norm(self) -> float:
+        """Sum K ones and, for each other parameter, the squares 1, 4, 9, … of a ramp."""
+        count = self.num_control_points
+        return float(count + sum(m * (m + 1) * (2 * m + 1) // 6 for m in range(1, count)))
+
     def _synthesis(self, theta: Array) -> Array:
         slopes = np.cumsum(theta[..., 1:, :], axis=-2)
         return np.concatenate(
