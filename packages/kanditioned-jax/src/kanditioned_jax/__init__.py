@@ -10,9 +10,18 @@ from __future__ import annotations
 
 from .edges import importance
 from .functional import spline_forward
+from .input_map import InputMap
 from .layer import KANLayer
 from .network import KAN
 from .optim import add_curvature_decay
 from .selection import IMPL_NAMES
 
-__all__ = ["IMPL_NAMES", "KAN", "KANLayer", "add_curvature_decay", "importance", "spline_forward"]
+__all__ = [
+    "IMPL_NAMES",
+    "KAN",
+    "InputMap",
+    "KANLayer",
+    "add_curvature_decay",
+    "importance",
+    "spline_forward",
+]

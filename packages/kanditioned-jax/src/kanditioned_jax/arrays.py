@@ -23,6 +23,7 @@ def to_file(theta: jax.Array, config: Config) -> Layer:
         config.parameterization,
         config.options,
         theta.dtype.name,
+        *(config.shapes or ()),
     )
     return Layer(described, np.asarray(theta))
 
@@ -33,11 +34,8 @@ def from_file(
     """Return the parameters and the configuration of a layer in a file.
 
     Raises:
-        CheckpointError: Its edges have shapes, which this package does not evaluate.
         ValueError: It is float64, and JAX is not set to keep that.
     """
-    if layer.config.shapes:
-        raise refused(where, "without monotone or convex edges", "a layer with some")
     config = Config.of(where, layer.config, impl, precision)
     return array_from_file(where, layer.parameters), config
 

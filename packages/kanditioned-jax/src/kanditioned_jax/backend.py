@@ -7,6 +7,7 @@ a scope of `jax.enable_x64`; the caller's own setting is left alone.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import kanditioned_spec as spec
 from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem
 from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.protocol import NumpyArray
@@ -22,6 +24,7 @@ from .arrays import to_file
 from .config import Config
 from .functional import spline_forward
 from .grid import compute_dtype
+from .input_map import InputMap
 from .layer import KANLayer
 from .parameterizations import parameters_from
 
@@ -106,6 +109,24 @@ class JaxBackend:
         with _scope(problem):
             return float(_penalty(self._layer(problem, theta)))
 
+    def feasible(
+        self, problem: Problem, control_points: NumpyArray, grad: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray]:
+        plain = replace(problem, parameterization="bspline", options=())
+        with _scope(problem):
+            (g,) = _arrays(problem, grad)
+            points, gradient = _feasible(self._layer(plain, control_points), g)
+            return _numpy(points), _numpy(gradient)
+
+    def map_input(
+        self, input_map: spec.InputMap, x: NumpyArray, grad_z: NumpyArray, dtype: str
+    ) -> tuple[NumpyArray, NumpyArray]:
+        with jax.enable_x64(dtype == "float64"):
+            module = InputMap(input_map, jnp.dtype(dtype))
+            z, gradient = _map_input(module, jnp.asarray(x, dtype), jnp.asarray(grad_z, dtype))
+            on_host = x.dtype == np.float64 and dtype != "float64"
+            return _numpy(module(x) if on_host else z), _numpy(gradient)
+
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> NumpyArray:
         options = {name: v for name, v in problem.options if name != "spline_width"}
         with _scope(problem):
@@ -118,6 +139,7 @@ class JaxBackend:
                 problem.parameterization,
                 key=seed,
                 dtype=problem.dtype,
+                **problem.shapes._asdict(),
                 **options,
             )
             return _numpy(layer.control_points())
@@ -204,6 +226,18 @@ def _feature_major(
 @jax.jit
 def _control_points(layer: KANLayer) -> jax.Array:
     return layer.control_points()
+
+
+@jax.jit
+def _feasible(layer: KANLayer, grad: jax.Array) -> tuple[jax.Array, jax.Array]:
+    points, pull = jax.vjp(lambda layer: layer.control_points(), layer)
+    return points, pull(grad.astype(points.dtype))[0].theta
+
+
+@jax.jit
+def _map_input(module: InputMap, x: jax.Array, grad: jax.Array) -> tuple[jax.Array, jax.Array]:
+    z, pull = jax.vjp(module, x)
+    return z, pull(grad)[0]
 
 
 @jax.jit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
-from kanditioned_spec import Grid, Parameterization
+from kanditioned_spec import Grid, Parameterization, Shapes
 from kanditioned_spec.checkpoint import LayerConfig
 
 from . import parameterizations, selection
@@ -22,6 +22,7 @@ class Config:
         options: Its options.
         impl: See `spline_forward`.
         precision: See `spline_forward`.
+        shapes: Of the edges, or None.
     """
 
     grid: Grid
@@ -29,6 +30,7 @@ class Config:
     options: Options
     impl: str
     precision: str | None
+    shapes: Shapes | None = None
 
     @property
     def spec(self) -> Parameterization:
@@ -44,6 +46,7 @@ class Config:
         impl: str,
         precision: str | None,
         options: dict[str, Any],
+        shapes: Shapes | None = None,
     ) -> Self:
         """Build one from a grid and arguments of `where`, which errors name."""
         spec = parameterizations.checked(where, parameterization, grid, options)
@@ -53,6 +56,7 @@ class Config:
             tuple(spec.options.items()),
             selection.check(where, impl),
             selection.check_precision(where, precision),
+            shapes or None,
         )
 
     @classmethod
@@ -64,9 +68,11 @@ class Config:
             tuple(dict(layer.options).items()),
             selection.check(where, impl),
             selection.check_precision(where, precision),
+            layer.shapes or None,
         )
 
     def on_grid(self, where: str, grid: Grid) -> Self:
         """Return the same on another grid, where functions are no polynomials of a `degree`."""
         options = {k: v for k, v in self.options if k not in ("degree", "spline_width")}
-        return self.checked(where, grid, self.parameterization, self.impl, self.precision, options)
+        kept = (self.impl, self.precision)
+        return self.checked(where, grid, self.parameterization, *kept, options, self.shapes)

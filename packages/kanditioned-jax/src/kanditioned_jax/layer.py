@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
-from kanditioned_spec import Grid, checkpoint, domain, edges, validate
+from kanditioned_spec import Grid, Shapes, checkpoint, domain, edges, validate
 from kanditioned_spec.grid import Array
+from kanditioned_spec.shapes import Signs
 
 from . import initializers, resampling
 from .arguments import floating_array, floating_dtype, random_key
@@ -22,6 +23,7 @@ from .functional import spline_forward
 from .grid import compute_dtype
 from .parameterizations import control_points, parameters_from
 from .penalty import penalty
+from .shapes import feasible, infeasibility
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -45,6 +47,9 @@ class KANLayer:
         precision: See `spline_forward`.
         key: Source of `init="random_normal"`: a key of `jax.random`, or a seed.
         dtype: Dtype of the parameters.
+        monotone: +1 for features in which all outputs rise, -1 for those in which they fall, as
+            `{0: +1, 3: -1}` or one for each, see `kanditioned_spec.shapes`.
+        convex: The same, +1 convex and -1 concave. Both may be combined.
         **options: Options of the parameterization: `transform=` for `dct`, `degree=` for
             `legendre`, `smoothing=` and `density=` for `demmler_reinsch`.
 
@@ -86,16 +91,21 @@ class KANLayer:
         precision: str | None = None,
         key: jax.Array | int | None = None,
         dtype: DTypeLike = jnp.float32,
+        monotone: Signs = None,
+        convex: Signs = None,
         **options: Any,
     ) -> None:
         where = type(self).__name__
         inputs = validate.feature_count(where, "in_features", in_features)
         outputs = validate.feature_count(where, "out_features", out_features)
         grid = Grid.checked(where, num_control_points, spline_width)
-        config = Config.checked(where, grid, parameterization, impl, precision, options)
+        shapes = Shapes.checked(where, inputs, monotone, convex)
+        config = Config.checked(where, grid, parameterization, impl, precision, options, shapes)
         dtype = floating_dtype(where, dtype)
         source = random_key(where, key)
-        slopes = initializers.slopes(where, init, inputs, outputs, source, compute_dtype(dtype))
+        slopes = initializers.slopes(
+            where, init, inputs, outputs, source, compute_dtype(dtype), shapes.monotone
+        )
         line = config.spec.parameters_from(grid.knots())
         theta = slopes[:, None] * jnp.asarray(line, slopes.dtype)[None, :, None]
         self._set(theta.astype(dtype), config)
@@ -138,30 +148,46 @@ class KANLayer:
         return self.config.parameterization
 
     def control_points(self) -> jax.Array:
-        """Return the control points T θ, shape (I, K, O), in the dtype of θ."""
-        return control_points(self.config.spec, self._wide()).astype(self.theta.dtype)
+        """Return the control points T θ, made feasible, shape (I, K, O), in the dtype of θ.
+
+        Those of a layer with convex features are float32 at least: rounded to half precision,
+        their increments would not stay in order.
+        """
+        points, shapes = control_points(self.config.spec, self._wide()), self.config.shapes
+        if shapes:
+            points = feasible(points, shapes)
+        return points if shapes and any(shapes.convex) else points.astype(self.theta.dtype)
 
     def __call__(self, x: ArrayLike) -> jax.Array:
         """Evaluate the layer at `x` of shape (..., I), giving (..., O)."""
-        return spline_forward(
-            x,
-            self.control_points(),
-            self.spline_width,
-            impl=self.config.impl,
-            precision=self.config.precision,
+        points, config = self.control_points(), self.config
+        y = spline_forward(
+            x, points, self.spline_width, impl=config.impl, precision=config.precision
         )
+        if points.dtype == self.theta.dtype:
+            return y
+        return y.astype(jnp.result_type(x, self.theta))
 
     def penalty(self, scaling: str = "knots") -> jax.Array:
         """Return the smoothness penalty Σ ‖D c‖² over all edges, a scalar to add to the loss.
 
         It is computed from θ where that is exact: differences of scan-built float32 control
-        points lose digits.
+        points lose digits. Of features with a shape it is that of their feasible points.
 
         Args:
             scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain,
                 whose weight keeps its meaning when the layer is refined.
         """
-        return penalty(self.config.spec, self._wide(), self.grid, scaling)
+        return penalty(self.config.spec, self._wide(), self.grid, scaling, self.config.shapes)
+
+    def infeasibility(self) -> jax.Array:
+        """Return Σ |c - c'|² / 2 over free and feasible control points, to be added to the loss.
+
+        It is 0 where the free points are feasible, so the best function is the same at any weight.
+        Without it training stops early: see `kanditioned_spec.shapes`.
+        """
+        free = control_points(self.config.spec, self._wide())
+        return infeasibility(free, self.config.shapes or Shapes((), ()))
 
     @classmethod
     def from_control_points(
@@ -172,6 +198,8 @@ class KANLayer:
         impl: str = "auto",
         *,
         precision: str | None = None,
+        monotone: Signs = None,
+        convex: Signs = None,
         **options: Any,
     ) -> Self:
         """Build a layer from control points (I, K, O), in their dtype.
@@ -182,7 +210,8 @@ class KANLayer:
         c = floating_array(where, "control_points", control_points)
         validate.control_points(where, c.shape)
         grid = Grid.checked(where, c.shape[1], spline_width)
-        config = Config.checked(where, grid, parameterization, impl, precision, options)
+        shapes = Shapes.checked(where, c.shape[0], monotone, convex)
+        config = Config.checked(where, grid, parameterization, impl, precision, options, shapes)
         theta = parameters_from(config.spec, c.astype(compute_dtype(c.dtype)))
         return cls.of(theta.astype(c.dtype), config)
 
@@ -327,11 +356,14 @@ class KANLayer:
 
     def __repr__(self) -> str:
         options = {key: value for key, value in self.config.options if key != "spline_width"}
+        shapes = (self.config.shapes or Shapes((), ()))._asdict()
+        signs = [(kind, [(i, s) for i, s in enumerate(each) if s]) for kind, each in shapes.items()]
         shown = {
             "theta": getattr(self.theta, "shape", self.theta),
             **self.grid._asdict(),
             "parameterization": self.parameterization,
             **options,
+            **{kind: dict(signed) for kind, signed in signs if signed},
             "impl": self.config.impl,
         }
         listed = ", ".join(f"{name}={value!r}" for name, value in shown.items())

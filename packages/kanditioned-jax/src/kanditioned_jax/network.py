@@ -13,8 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 
+import kanditioned_spec as spec
 from kanditioned_spec import checkpoint, domain, validate
-from kanditioned_spec.network import EPSILON
+from kanditioned_spec.network import EPSILON, layer_shapes
+from kanditioned_spec.shapes import Signs
 
 from . import resampling
 from .arguments import flag, floating_array, floating_dtype, random_key
@@ -22,6 +24,7 @@ from .arrays import array_from_file, from_file, refused, to_file
 from .batches import Data, record_layer_inputs
 from .grid import compute_dtype
 from .initializers import slopes
+from .input_map import InputMap, made_input_map
 from .layer import KANLayer
 
 NORMS = ("layer", "none")
@@ -42,6 +45,11 @@ class KAN:
             `kanditioned_jax.nnx.KAN`.
         residual: Add a bias-free linear map of the normalised input to each layer.
         dropout: Probability of dropping each hidden feature in training, in [0, 1).
+        input_map: What the inputs go through first: an `InputMap`, or the numbers of one as a
+            `kanditioned_spec.InputMap`. It is fixed, and saved with the network.
+        monotone: +1 for inputs in which all outputs rise, -1 for those in which they fall, as in
+            `KANLayer`. The hidden layers are made increasing.
+        convex: The same, +1 convex and -1 concave.
         key: Source of all initial values: a key of `jax.random`, or a seed.
         dtype: Dtype of the parameters.
         **layer_options: Passed to every `KANLayer`.
@@ -49,12 +57,13 @@ class KAN:
     Attributes:
         layers: The layers.
         residuals: The matrices (I, O) of the linear maps, if any.
+        input_map: As an `InputMap`, or None.
         norm: As given.
         dropout: As given.
 
     Raises:
-        ValueError: `widths` is too short, `norm` is unknown or does not suit a width, or
-            `dropout` is out of range.
+        ValueError: `widths` is too short, `norm` is unknown or does not suit a width, `dropout` is
+            out of range, or the network could not keep the shape that is asked for.
 
     Shape:
         Input (..., widths[0]), output (..., widths[-1]).
@@ -67,6 +76,7 @@ class KAN:
 
     layers: tuple[KANLayer, ...]
     residuals: tuple[jax.Array, ...]
+    input_map: InputMap | None
     norm: str
     dropout: float
 
@@ -77,6 +87,9 @@ class KAN:
         norm: str = "layer",
         residual: bool = False,
         dropout: float = 0.0,
+        input_map: InputMap | spec.InputMap | None = None,
+        monotone: Signs = None,
+        convex: Signs = None,
         key: jax.Array | int | None = None,
         dtype: DTypeLike = jnp.float32,
         **layer_options: Any,
@@ -87,16 +100,26 @@ class KAN:
         dtype = floating_dtype(where, dtype)
         pairs = list(pairwise(widths))
         keys = split_key(where, key, 2 * len(pairs))
+        before = made_input_map(where, input_map, widths[0], dtype)
+        shapes = layer_shapes(
+            where,
+            widths,
+            monotone,
+            convex,
+            norm=norm,
+            residual=residual,
+            input_map=None if before is None else before.numbers,
+        )
         layers = tuple(
-            KANLayer(i, o, key=k, dtype=dtype, **layer_options)
-            for (i, o), k in zip(pairs, keys[: len(pairs)], strict=True)
+            KANLayer(i, o, key=k, dtype=dtype, **each._asdict(), **layer_options)
+            for (i, o), k, each in zip(pairs, keys[: len(pairs)], shapes, strict=True)
         )
         residuals = tuple(
             slopes(where, "random_normal", i, o, k, compute_dtype(dtype)).astype(dtype)
             for (i, o), k in zip(pairs, keys[len(pairs) :], strict=True)
             if flag(where, "residual", residual)
         )
-        self._set(layers, residuals, norm, validate.dropout(where, dropout))
+        self._set(layers, residuals, before, norm, validate.dropout(where, dropout))
 
     @classmethod
     def of(
@@ -105,10 +128,11 @@ class KAN:
         residuals: Sequence[jax.Array],
         norm: str,
         dropout: float,
+        input_map: InputMap | None = None,
     ) -> Self:
         """Put a network together from its parts, unchecked."""
         network = object.__new__(cls)
-        network._set(tuple(layers), tuple(residuals), norm, dropout)
+        network._set(tuple(layers), tuple(residuals), input_map, norm, dropout)
         return network
 
     def __call__(self, x: ArrayLike, *, key: jax.Array | None = None) -> jax.Array:
@@ -126,6 +150,7 @@ class KAN:
 
     def _run(self, where: str, x: ArrayLike, key: jax.Array | None) -> tuple[jax.Array, ...]:
         """Return the inputs of every layer, and the outputs."""
+        x = x if self.input_map is None else self.input_map(x)
         y, inputs = floating_array(where, "x", x), []
         validate.last_dimension(where, "x", y.shape, self.layers[0].in_features)
         keys = split_key(where, key, len(self.layers))
@@ -142,6 +167,10 @@ class KAN:
     def penalty(self, scaling: str = "knots") -> jax.Array:
         """Return the sum of the layers' smoothness penalties, see `KANLayer.penalty`."""
         return jnp.stack([layer.penalty(scaling) for layer in self.layers]).sum()
+
+    def infeasibility(self) -> jax.Array:
+        """Return the sum over the layers, to add to the loss, see `KANLayer.infeasibility`."""
+        return jnp.stack([layer.infeasibility() for layer in self.layers]).sum()
 
     def refine(self, num_control_points: int) -> Self:
         """Return the same functions on another number of control points, see `KANLayer.refine`."""
@@ -193,9 +222,9 @@ class KAN:
         """Write the network to a file that every backend reads, whole or not at all."""
         layers = [to_file(layer.theta, layer.config) for layer in self.layers]
         residuals = [np.asarray(matrix).T for matrix in self.residuals]
-        checkpoint.write_network(
-            path, checkpoint.Network(layers, self.norm, self.dropout, residuals)
-        )
+        numbers = None if self.input_map is None else self.input_map.numbers
+        stored = checkpoint.Network(layers, self.norm, self.dropout, residuals, input_map=numbers)
+        checkpoint.write_network(path, stored)
 
     @classmethod
     def load(
@@ -211,16 +240,17 @@ class KAN:
         network = checkpoint.read_network(path, where)
         if network.norm not in NORMS:
             raise refused(where, 'with the norm "layer" or "none"', f'"{network.norm}"')
-        if network.input_map is not None:
-            raise refused(where, "without an input map", "one with it")
         layers = [
             KANLayer.of(*from_file(where, layer, impl, precision)) for layer in network.layers
         ]
         residuals = [array_from_file(where, matrix).T for matrix in network.residuals]
-        return cls.of(layers, residuals, network.norm, network.dropout)
+        width, dtype = layers[0].in_features, layers[0].theta.dtype
+        before = made_input_map(where, network.input_map, width, dtype)
+        return cls.of(layers, residuals, network.norm, network.dropout, before)
 
     def _rebuild(self, change: Callable[[KANLayer], KANLayer]) -> Self:
-        return self.of([*map(change, self.layers)], self.residuals, self.norm, self.dropout)
+        layers = [*map(change, self.layers)]
+        return self.of(layers, self.residuals, self.norm, self.dropout, self.input_map)
 
     def _set(self, *values: Any) -> None:
         for name, value in zip((*_CHILDREN, *_STATIC), values, strict=True):
@@ -277,5 +307,5 @@ def _register(kind: type[KAN]) -> None:
     jax.tree_util.register_pytree_with_keys(kind, flatten, unflatten)
 
 
-_CHILDREN, _STATIC = ("layers", "residuals"), ("norm", "dropout")
+_CHILDREN, _STATIC = ("layers", "residuals", "input_map"), ("norm", "dropout")
 _register(KAN)

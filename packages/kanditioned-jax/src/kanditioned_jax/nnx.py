@@ -13,12 +13,15 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
+import kanditioned_spec as spec
 from kanditioned_spec import validate
-from kanditioned_spec.network import EPSILON, NORMS
+from kanditioned_spec.network import EPSILON, NORMS, layer_shapes
+from kanditioned_spec.shapes import Signs
 
 from . import layer, network
 from .arguments import flag, floating_dtype
 from .grid import compute_dtype
+from .input_map import InputMap, made_input_map
 
 validate.installed("kanditioned_jax.nnx", "flax", "kanditioned-jax[nnx]")
 
@@ -89,6 +92,10 @@ class KANLayer(nnx.Module):
         """Return the smoothness penalty, see `kanditioned_jax.KANLayer.penalty`."""
         return self.pure().penalty(scaling)
 
+    def infeasibility(self) -> jax.Array:
+        """Return what to add to the loss, see `kanditioned_jax.KANLayer.infeasibility`."""
+        return self.pure().infeasibility()
+
 
 class KAN(nnx.Module):
     """A Kolmogorov-Arnold network: normalisation, then a `KANLayer`, for each pair of widths.
@@ -99,13 +106,16 @@ class KAN(nnx.Module):
             features or more), `"batch"` or `"none"`.
         residual: Add a bias-free linear map of the normalised input to each layer.
         dropout: Probability of dropping each hidden feature in training, in [0, 1).
+        input_map: What the inputs go through first, see `kanditioned_jax.KAN`.
+        monotone: Signs of inputs, see there.
+        convex: The same.
         dtype: Dtype of the parameters.
         rngs: Source of initial values and of dropout.
         **layer_options: Passed to every `KANLayer`.
 
     Raises:
-        ValueError: `widths` is too short, `norm` is unknown or does not suit a width, or
-            `dropout` is out of range.
+        ValueError: `widths` is too short, `norm` is unknown or does not suit a width, `dropout` is
+            out of range, or the network could not keep the shape that is asked for.
     """
 
     def __init__(
@@ -115,6 +125,9 @@ class KAN(nnx.Module):
         norm: str = "layer",
         residual: bool = False,
         dropout: float = 0.0,
+        input_map: InputMap | spec.InputMap | None = None,
+        monotone: Signs = None,
+        convex: Signs = None,
         dtype: DTypeLike = jnp.float32,
         rngs: nnx.Rngs,
         **layer_options: Any,
@@ -125,8 +138,15 @@ class KAN(nnx.Module):
         residual = flag("KAN", "residual", residual)
         pairs = list(pairwise(widths))
         self.norms = nnx.List([_norm(norm, i, dtype, rngs) for i, _ in pairs])
+        self.input_map = made_input_map("KAN", input_map, widths[0], dtype)
+        numbers = None if self.input_map is None else self.input_map.numbers
+        signs = (monotone, convex)
+        shapes = layer_shapes(
+            "KAN", widths, *signs, norm=norm, residual=residual, input_map=numbers
+        )
         self.layers = nnx.List(
-            [KANLayer(i, o, rngs=rngs, dtype=dtype, **layer_options) for i, o in pairs]
+            KANLayer(i, o, rngs=rngs, dtype=dtype, **each._asdict(), **layer_options)
+            for (i, o), each in zip(pairs, shapes, strict=True)
         )
         self.residuals = nnx.List(
             nnx.Linear(i, o, use_bias=False, param_dtype=dtype, rngs=rngs)
@@ -137,7 +157,7 @@ class KAN(nnx.Module):
 
     def __call__(self, x: ArrayLike) -> jax.Array:
         """Evaluate the network at `x` of shape (..., widths[0])."""
-        y = jnp.asarray(x)
+        y = jnp.asarray(x if self.input_map is None else self.input_map(x))
         for index, (norm, module) in enumerate(zip(self.norms, self.layers, strict=True)):
             normalised = norm(y if index == 0 else self.dropout(y))
             y = module(normalised)
@@ -148,6 +168,10 @@ class KAN(nnx.Module):
     def penalty(self, scaling: str = "knots") -> jax.Array:
         """Return the sum of the layers' smoothness penalties."""
         return jnp.stack([module.penalty(scaling) for module in self.layers]).sum()
+
+    def infeasibility(self) -> jax.Array:
+        """Return the sum over the layers, see `kanditioned_jax.KANLayer.infeasibility`."""
+        return jnp.stack([module.infeasibility() for module in self.layers]).sum()
 
 
 class _LayerNorm(nnx.Module):

@@ -12,7 +12,8 @@ from kanditioned_spec.grid import Array
 
 from .config import Config
 from .grid import compute_dtype
-from .parameterizations import control_points, convert
+from .parameterizations import along_knots, control_points, convert, parameters_from
+from .shapes import feasible
 
 Parts = tuple[jax.Array, Config]
 """Parameters θ (I, P, O), and everything else about a layer."""
@@ -23,7 +24,7 @@ def reparameterize(
 ) -> Parts:
     """Go to another parameterization."""
     kept = (config.impl, config.precision)
-    new = Config.checked(where, config.grid, parameterization, *kept, options)
+    new = Config.checked(where, config.grid, parameterization, *kept, options, config.shapes)
     return _resample(theta, config, new, np.eye(config.grid.num_control_points))
 
 
@@ -42,6 +43,7 @@ def widen(where: str, theta: jax.Array, config: Config, intervals: int) -> Parts
 def fit_domain(where: str, theta: jax.Array, config: Config, reach: float, keep: str) -> Parts:
     """Go to a domain that holds [-reach, reach]."""
     points = control_points(config.spec, theta.astype(compute_dtype(theta.dtype)))
+    points = feasible(points, config.shapes) if config.shapes else points
     stored = points.astype(theta.dtype)
     change = domain.fit_grid(config.grid, reach, keep, stored, theta.dtype.name)
     return _resample(theta, config, config.on_grid(where, change.grid), change.matrix)
@@ -50,4 +52,8 @@ def fit_domain(where: str, theta: jax.Array, config: Config, reach: float, keep:
 def _resample(theta: jax.Array, old: Config, new: Config, matrix: Array) -> Parts:
     """Take control points `matrix` times the old ones for the new configuration."""
     wide = theta.astype(compute_dtype(theta.dtype))
+    if old.shapes:
+        points = feasible(control_points(old.spec, wide), old.shapes)
+        changed = parameters_from(new.spec, along_knots(matrix, points))
+        return changed.astype(theta.dtype), new
     return convert(wide, old.spec, new.spec, matrix).astype(theta.dtype), new

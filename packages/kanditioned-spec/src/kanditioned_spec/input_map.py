@@ -78,6 +78,7 @@ class InputMap:
             raise ValueError(_message("images", constraint, got, remedy))
         for array in (self.breakpoints, self.images, self.slopes):
             array.setflags(write=False)
+        self._hash = hash((self.breakpoints.tobytes(), self.images.tobytes()))
 
     @property
     def in_features(self) -> int:
@@ -95,12 +96,13 @@ class InputMap:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, InputMap):
             return NotImplemented
-        return np.array_equal(self.breakpoints, other.breakpoints) and np.array_equal(
-            self.images, other.images
+        return self is other or (
+            np.array_equal(self.breakpoints, other.breakpoints)
+            and np.array_equal(self.images, other.images)
         )
 
     def __hash__(self) -> int:
-        return hash((self.breakpoints.tobytes(), self.images.tobytes()))
+        return self._hash
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """Return z(x), of the shape (..., I) of x, in units of the domain."""

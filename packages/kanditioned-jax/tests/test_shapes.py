@@ -1,0 +1,72 @@
+"""Feasible control points in JAX: the spec's values, every transformation."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from kanditioned_jax import shapes
+from kanditioned_spec import Shapes, numerics
+
+SIGNS = [(m, c) for m in (-1, 0, 1) for c in (-1, 0, 1) if m or c]
+EACH = pytest.mark.parametrize(("monotone", "convex"), SIGNS)
+
+
+def free_points(*shape: int) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+
+
+@EACH
+def test_values_and_gradients_are_those_of_the_spec(monotone: int, convex: int) -> None:
+    spec = Shapes((monotone, 0, 1), (convex, 0, 0))
+    c = free_points(3, 17, 20)
+    points, pull = jax.vjp(lambda c: shapes.feasible(c, spec), c)
+    numbers = np.asarray(c, np.float64)
+    want, condition = spec.feasible(numbers), numerics.shape_condition(numbers, spec)
+    allowed = numerics.tolerance(condition, want, "float32")
+    assert (np.abs(np.asarray(points, np.float64) - want) <= allowed).all()
+    (got,) = pull(c[::-1])
+    want = spec.vjp(numbers, numbers[::-1])
+    np.testing.assert_allclose(got, want, atol=numerics.CONSTANT * 17 * 2.0**-23)
+
+
+@EACH
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
+def test_no_violation_of_one_rounding(monotone: int, convex: int, size: float) -> None:
+    spec = Shapes((monotone,), (convex,))
+    c = size * free_points(1, 33, 2000)
+    feasible = jax.jit(lambda c: shapes.feasible(c, spec))
+    for free in (c, c.cumsum(1), c.cumsum(1).cumsum(1)):
+        points = feasible(free)
+        assert spec.violations(np.asarray(points)) == 0
+        np.testing.assert_array_equal(feasible(points), points)
+
+
+def test_every_mode_differentiates() -> None:
+    spec = Shapes((1, 0, -1), (0, 1, 1))
+    with jax.enable_x64(True):
+        c = jnp.asarray(np.random.default_rng(0).normal(size=(3, 6, 2)))
+        check_grads(lambda c: jnp.sin(shapes.feasible(jnp.asarray(c), spec)), (c,), order=2)
+
+
+def test_it_is_mapped_and_compiled() -> None:
+    spec = Shapes((1, 0), (0, -1))
+    c = free_points(5, 2, 9, 3)
+    together = jax.jit(jax.vmap(lambda each: shapes.feasible(each, spec)))(c)
+    alone = jnp.stack([shapes.feasible(each, spec) for each in c])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_what_is_not_finite_stays() -> None:
+    spec = Shapes((1, 0), (0, 1))
+    c = free_points(2, 7, 2)
+    clean = shapes.feasible(c, spec)
+    c = c.at[0, 3, 0].set(jnp.nan).at[1, 2, 1].set(jnp.inf)
+    points = shapes.feasible(c, spec)
+    np.testing.assert_array_equal(points[0, :, 0], c[0, :, 0])
+    np.testing.assert_array_equal(points[1, :, 1], c[1, :, 1])
+    np.testing.assert_array_equal(points[0, :, 1], clean[0, :, 1])
+    np.testing.assert_array_equal(points[1, :, 0], clean[1, :, 0])
