@@ -16,7 +16,10 @@ from .speed.timing import CLOCKS
 
 def main() -> int:
     """Parse the command line, set the number of threads, and run a verb."""
-    given = _parser().parse_args()
+    parser = _parser()
+    given = parser.parse_args()
+    if getattr(given, "device", "cpu") == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda needs a GPU that PyTorch sees, got none; try --device cpu")
     if given.verb == "install":
         install(given.competitors)
         return 0

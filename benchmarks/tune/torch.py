@@ -112,6 +112,8 @@ def main() -> None:
         "--output", type=Path, default=Path(str(files("kanditioned_torch") / "selection.json"))
     )
     given = parser.parse_args()
+    if given.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda needs a GPU that PyTorch sees, got none; try --device cpu")
     torch.set_num_threads(given.threads)
     # On one thread processor time is what an idle machine would take.
     alone = given.device == "cpu" and given.threads == 1

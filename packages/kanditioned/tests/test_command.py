@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from kanditioned import command
 from kanditioned.command import main
 from kanditioned_spec import registry
 from kanditioned_spec.registry import Entry
@@ -45,3 +48,15 @@ def test_without_a_command_it_explains_itself(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         main([])
     assert "backends" in capsys.readouterr().err
+
+
+def test_names_the_kernels_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = SimpleNamespace(is_installed=False, requirement="kanditioned[triton]")
+    backend = SimpleNamespace(info=SimpleNamespace(devices=("cpu", "cuda")))
+    monkeypatch.setattr(registry, "selected", lambda: ("torch", "first installed"))
+    monkeypatch.setattr(registry, "entries", lambda: {"torch-triton": kernels})
+    monkeypatch.setattr(registry, "load", lambda name: backend)
+    hint = 'fused kernels for this GPU: pip install "kanditioned[triton]"'
+    assert command._choice().endswith(hint)
+    kernels.is_installed = True
+    assert hint not in command._choice()

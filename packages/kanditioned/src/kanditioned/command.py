@@ -106,7 +106,11 @@ def _choice() -> str:
         name, reason = registry.selected()
     except BackendNotInstalledError as error:
         return str(error)
-    return f"chosen: {name} ({reason}); {registry.ENVIRONMENT_VARIABLE} overrides it"
+    choice = f"chosen: {name} ({reason}); {registry.ENVIRONMENT_VARIABLE} overrides it"
+    kernels = registry.entries().get("torch-triton")
+    if kernels is None or kernels.is_installed or "cuda" not in registry.load(name).info.devices:
+        return choice
+    return f'{choice}\nfused kernels for this GPU: pip install "{kernels.requirement}"'
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
