@@ -56,7 +56,8 @@ def network() -> tuple[Figure, str]:
     model = backends.package(name).KAN(WIDTHS, norm="none", **options)
     model = model.fit_domain(x, keep="num_control_points")
     lines = [
-        "temperature by hour and day, by a network [2, 5, 1], from coarse to fine; root mean square"
+        "temperature from hour and day, by a network [2, 5, 1], from few control points to many",
+        "(root mean square error on days that it has not seen)",
     ]
     for count in COUNTS:
         model = framework.train(model.refine(count), x, y)
