@@ -6,11 +6,14 @@ import shutil
 import subprocess
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 
 from kanditioned.command import main
 from kanditioned.export import c, export, program_of
+from kanditioned.export import onnx as onnx_target
 from kanditioned.export.program import Program, Stage
 from kanditioned_spec.input_map import InputMap
 from kanditioned_torch import KAN, KANLayer
@@ -185,6 +188,32 @@ def test_cortex_m(tmp_path):
     subprocess.run(
         ["arm-none-eabi-gcc", *STRICT, *target, "-c", "model.c"], cwd=tmp_path, check=True
     )
+
+
+def session(content):
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_onnx_of_networks(name, tmp_path):
+    model = MODELS[name]()
+    export(model, tmp_path / "model.onnx")
+    x, expected, bound = program_of("test", model).vectors(40, seed=1)
+    content = (tmp_path / "model.onnx").read_bytes()
+    assert onnx.load_from_string(content).opset_import[0].version == 18
+    run = session(content).run
+    assert (abs(run(None, {"x": x})[0] - expected) <= bound).all()
+    x[3, 0] = np.nan
+    is_nan = np.isnan(run(None, {"x": x})[0])
+    assert is_nan[3].all()
+    assert is_nan.sum() == is_nan[3].size
+
+
+def test_onnx_of_an_input_map():
+    program = mapped()
+    x, expected, bound = program.vectors(40, seed=1)
+    got = session(onnx_target.render(program)).run(None, {"x": x})[0]
+    assert (abs(got - expected) <= bound).all()
 
 
 class TestArguments:

@@ -1,7 +1,7 @@
 """The console command.
 
 kanditioned backends                        what is installed, and what would be chosen
-kanditioned export MODEL --output FILE      a model's file as a program in C or NumPy
+kanditioned export MODEL --output FILE      a model's file as a program in C or NumPy, or in ONNX
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="kanditioned", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("backends", help="list the backends, and say which one is chosen and why")
-    _add_export(commands.add_parser("export", help="write a model as a program in C or NumPy"))
+    _add_export(commands.add_parser("export", help="write a model in C, NumPy or ONNX"))
     given = parser.parse_args(arguments)
     if given.command == "backends":
         print(backends())

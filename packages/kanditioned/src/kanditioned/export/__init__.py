@@ -2,7 +2,8 @@
 
     kanditioned export model.safetensors --to c --output model.c
 
-`program` is what every target is made from; `c`, `numpy` and `onnx` are the targets.
+`program` describes layers and networks, `estimator` estimators; `c`, `c_table`, `numpy` and `onnx`
+write what these say.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 from kanditioned_spec import validate
 from kanditioned_spec.quantize import SCALES
 
-from . import c, numpy
+from . import c, c_table, numpy, onnx
 from .c import Options
+from .estimator import Table, is_estimator, table_of
 from .program import Program, program_of
 
-TARGETS = {"c": ".c", "numpy": ".py"}
+TARGETS = {"c": ".c", "numpy": ".py", "onnx": ".onnx"}
 """The targets, and how the names of their files end."""
 
 __all__ = ["TARGETS", "Program", "export", "program_of"]
@@ -39,9 +41,10 @@ def export(
     """Write a model as a program in another language.
 
     Args:
-        model: A layer or a network of any backend, or the path of its file.
+        model: A layer or a network of any backend, or the path of its file; for C and ONNX also a
+            fitted estimator.
         path: Where to write; an existing file is replaced. C gets a header beside it.
-        to: `"c"` or `"numpy"`; by default what the name of `path` ends with says.
+        to: `"c"`, `"numpy"` or `"onnx"`; by default what the name of `path` ends with says.
         prefix: For C, what the names of its functions begin with; by default the name of the file.
         align: For C, the alignment of tables in bytes: a power of two, or 0 to leave it.
         int8: For C, `"edge"` or `"output"` rounds the model to the int8 profile, in a quarter of
@@ -53,6 +56,7 @@ def export(
 
     Raises:
         CheckpointError: `model` is a file that is damaged or newer than this package.
+        ImportError: onnx is not installed, which that target needs.
         TypeError: `model` cannot be exported.
         ValueError: An argument is out of range, or a parameter is not finite in float32.
 
@@ -70,22 +74,41 @@ def export(
     target = Path(path)
     kinds = {suffix: name for name, suffix in TARGETS.items()}
     kind = validate.choice("export", "to", to or kinds.get(target.suffix), TARGETS)
-    if kind != "c" and (int8, data) != (None, None):
-        remedy = 'Other targets have no int8; use to="c".'
-        raise ValueError(validate.message("export", "int8", "None", repr(int8), remedy))
+    options = (
+        Options(_identifier(prefix or target.stem), _power_of_two(align)) if kind == "c" else None
+    )
+    is_table = is_estimator(model)
+    if int8 is not None and (kind != "c" or is_table):
+        remedy = "The int8 profile is for layers and networks in C."
+        raise ValueError(validate.message("export", "int8", "None here", repr(int8), remedy))
     if int8 is not None:
         validate.choice("export", "int8", int8, SCALES)
+    if is_table:
+        return _written(_of_table(table_of("export", model), target, kind, options))
     program = program_of("export", model, int8, data)
     version = metadata.version("kanditioned")
-    if kind == "numpy":
-        return _written({target: numpy.render(program, version)})
-    options = Options(_identifier(prefix or target.stem), _power_of_two(align))
-    if prefix is None or target.stem == prefix:
-        header = target.with_suffix(".h")
-    else:
-        header = target.with_name(f"{prefix}.h")
-    texts = c.render(program, options, version)
-    return _written(dict(zip((header, target), texts, strict=True)))
+    if options is not None:
+        return _written(_pair(target, options, c.render(program, options, version)))
+    if kind == "onnx":
+        return _written({target: onnx.render(program)})
+    return _written({target: numpy.render(program, version)})
+
+
+def _of_table(
+    table: Table, target: Path, kind: str, options: Options | None
+) -> dict[Path, str | bytes]:
+    if options is not None:
+        version = metadata.version("kanditioned")
+        return _pair(target, options, c_table.render(table, options, version))
+    if kind == "onnx":
+        return {target: onnx.render_table(table)}
+    constraint, remedy = '"c" or "onnx" for an estimator', "Or export its `network_` alone."
+    raise ValueError(validate.message("export", "to", constraint, f'"{kind}"', remedy))
+
+
+def _pair(target: Path, options: Options, texts: tuple[str, str]) -> dict[Path, str | bytes]:
+    """Return header and source by their paths."""
+    return {target.with_name(f"{options.prefix}.h"): texts[0], target: texts[1]}
 
 
 def _identifier(prefix: str) -> str:
@@ -103,12 +126,12 @@ def _power_of_two(align: int) -> int:
     return value
 
 
-def _written(texts: dict[Path, str]) -> list[Path]:
+def _written(texts: dict[Path, str | bytes]) -> list[Path]:
     """Write files, each whole or not at all."""
     for path, text in texts.items():
         temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
         try:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_bytes(text.encode() if isinstance(text, str) else text)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

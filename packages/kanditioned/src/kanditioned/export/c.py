@@ -53,27 +53,41 @@ class Options:
 
 def render(program: Program, options: Options, version: str) -> tuple[str, str]:
     """Return the text of the header and of the source."""
+    name = options.prefix
     layouts = [layer_of(stage) for stage in program.stages]
-    return _header(program, layouts, options, version), _source(program, layouts, options, version)
+    sizes = program.widths[0], program.widths[-1]
+    title = f"{' -> '.join(map(str, program.widths))} from {program.source}"
+    parts = [
+        *prologue(program.source, options, version),
+        *functions(program, f"void {name}_forward(const float *x, float *y)", options),
+        test(program.vectors(), options),
+    ]
+    notes = _notes(program, layouts, name)
+    return header(title, notes, sizes, options, version), "\n".join(parts)
 
 
-def _header(program: Program, layouts: Sequence[Layout], options: Options, version: str) -> str:
-    name, upper = options.prefix, options.prefix.upper()
-    widths = " -> ".join(map(str, program.widths))
-    size = sum(layout.bytes for layout in layouts)
+def _notes(program: Program, layouts: Sequence[Layout], name: str) -> str:
     clipped = ", up to twice the domain" if program.stages[0].integers else ""
+    size, stack = sum(layout.bytes for layout in layouts), _stack(program)
     return f"""\
-/* {widths}: made by kanditioned {version} from {program.source}.
+   {size} bytes of tables. {name}_forward needs {stack} bytes on the stack and no other memory,
+   keeps nothing from call to call, and may be called from several threads at once. NaN in an
+   input gives NaN in every output. Beyond its first and last control point a function goes on in
+   a straight line{clipped}."""
 
-   {size} bytes of tables. {name}_forward needs no other memory than {_stack(program)} bytes on the
-   stack, keeps nothing from call to call, and may be called from several threads at once.
-   NaN in an input gives NaN in every output. Beyond its first and last control point a function
-   goes on in a straight line{clipped}. */
+
+def header(title: str, notes: str, sizes: tuple[int, int], options: Options, version: str) -> str:
+    """Return the text of a header."""
+    name, upper = options.prefix, options.prefix.upper()
+    return f"""\
+/* {title}: made by kanditioned {version}.
+
+{notes} */
 #ifndef {upper}_H
 #define {upper}_H
 
-#define {upper}_INPUTS {program.widths[0]}
-#define {upper}_OUTPUTS {program.widths[-1]}
+#define {upper}_INPUTS {sizes[0]}
+#define {upper}_OUTPUTS {sizes[1]}
 
 #ifdef __cplusplus
 extern "C" {{
@@ -97,17 +111,23 @@ int {name}_self_test(void);
 """
 
 
-def _source(program: Program, layouts: Sequence[Layout], options: Options, version: str) -> str:
+def prologue(source: str, options: Options, version: str) -> list[str]:
+    """Return the beginning of a source."""
     name = options.prefix
     parts = [
-        f"/* Made by kanditioned {version} from {program.source}; see {name}.h.\n"
+        f"/* Made by kanditioned {version} from {source}; see {name}.h.\n"
         f"   cc -std=c99 -O2 -c {name}.c        (-O3 of gcc joins loops, to its own loss)\n"
         f"   With -D{name.upper()}_TEST it is a program: it tests itself, then evaluates every\n"
         f"   row of numbers that it reads. */\n",
         f'#include "{name}.h"\n\n#include <math.h>\n#include <stdint.h>\n',
     ]
-    if options.align:
-        parts.append(_alignment(options.align))
+    return [*parts, _alignment(options.align)] if options.align else parts
+
+
+def functions(program: Program, signature: str, options: Options) -> list[str]:
+    """Return the tables and functions of a network, the last of which evaluates it."""
+    layouts = [layer_of(stage) for stage in program.stages]
+    parts = []
     if any(layout.locates for layout in layouts):
         parts.append(LOCATE)
     if any(stage.integers for stage in program.stages):
@@ -116,8 +136,7 @@ def _source(program: Program, layouts: Sequence[Layout], options: Options, versi
         parts.append(_map(program.input_map))
     for n, (stage, layout) in enumerate(zip(program.stages, layouts, strict=True)):
         parts += _stage(stage, layout, n, "TABLE" if options.align else "static const")
-    parts += [_forward(program, options), _test(program, options)]
-    return "\n".join(parts)
+    return [*parts, _forward(program, signature)]
 
 
 def _alignment(align: int) -> str:
@@ -217,7 +236,7 @@ def _variables(program: Program) -> list[tuple[str, int]]:
     return found
 
 
-def _forward(program: Program, options: Options) -> str:
+def _forward(program: Program, signature: str) -> str:
     lines = [f"float {name}[{size}];" for name, size in _variables(program)]
     given = "x"
     if program.input_map is not None:
@@ -231,13 +250,14 @@ def _forward(program: Program, options: Options) -> str:
         lines.append(f"layer_{n}({given}, {result});")
         given = result
     body = indent("\n".join(lines), "    ")
-    return f"void {options.prefix}_forward(const float *x, float *y)\n{{\n{body}\n}}\n"
+    return f"{signature}\n{{\n{body}\n}}\n"
 
 
-def _test(program: Program, options: Options) -> str:
+def test(vectors: tuple[Single, Single, Single], options: Options) -> str:
+    """Return a test with vectors in it, and a program that makes it."""
     name, upper = options.prefix, options.prefix.upper()
-    x, y, bound = program.vectors()
-    count, inputs, outputs = len(x), *program.widths[:: len(program.widths) - 1]
+    x, y, bound = vectors
+    (count, inputs), outputs = x.shape, y.shape[1]
     return f"""\
 #ifdef {upper}_TEST
 #include <stdio.h>

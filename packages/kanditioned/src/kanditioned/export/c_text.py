@@ -10,8 +10,10 @@ LINE = 96
 
 
 def number(value: float) -> str:
-    """Return a float32 constant with the fewest digits that give it back."""
+    """Return a float32 constant with the fewest digits that give it back, or NAN of <math.h>."""
     single = np.float32(value)
+    if np.isnan(single):
+        return "NAN"
     digits = np.format_float_scientific(single, trim="0", exp_digits=1)
     if 1e-4 <= abs(single) < 1e6 or single == 0:
         digits = np.format_float_positional(single, trim="0")
