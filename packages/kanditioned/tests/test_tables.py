@@ -131,6 +131,31 @@ def test_the_additive_model_is_a_layer_behind_an_input_map(tmp_path: Path) -> No
             )
 
 
+def test_the_layer_of_torch_is_the_model_and_is_drawn() -> None:
+    torch = pytest.importorskip("torch")
+    frame, y = table()
+    model = KANRegressor(interactions=0, backend="torch").fit(frame, y)
+    outputs = model.network_(torch.as_tensor(model.network_inputs(frame)))
+    np.testing.assert_allclose(outputs.detach().numpy()[:, 0], model.predict(frame), atol=1e-9)
+    labels = [text.get_text() for text in model.plot_network(frame).axes[0].texts]
+    assert "kind" in labels
+
+
+def test_a_report_is_one_file_that_names_every_term(tmp_path: Path) -> None:
+    frame, y = table()
+    model = KANRegressor(interactions=[("size", "kind")]).fit(frame, y)
+    model.report(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(f"<td>{name}</td>" in text for name in model.term_names_)
+    assert "http" not in text
+    assert text.count("data:image/png;base64,") == 1
+    odd = frame.rename(columns={"size": "<script>"})
+    KANClassifier(interactions=0).fit(odd, frame["kind"].fillna("?")).report(tmp_path / "b.html")
+    text = (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert "<script>" not in text
+    assert text.count("data:image/png;base64,") == 4  # one for each class
+
+
 @pytest.mark.parametrize("loss", ["poisson", "gamma"])
 def test_counts_and_amounts(loss: str) -> None:
     rng = np.random.RandomState(0)

@@ -194,9 +194,10 @@ class KAN(nn.Module):
             device="meta",
             num_control_points=2,
         )
-        network.input_map = _input_map(stored.input_map, network.widths[0], {"device": device})
-        layers = (KANLayer.from_stored(layer, device, impl) for layer in stored.layers)
+        layers = [KANLayer.from_stored(layer, device, impl) for layer in stored.layers]
         network.layers = nn.ModuleList(layers)
+        made = {"device": device, "dtype": layers[0].theta.dtype}
+        network.input_map = _input_map(stored.input_map, network.widths[0], made)
         for linear, array in zip(network.residuals or (), stored.residuals, strict=True):
             linear.weight = nn.Parameter(to_tensor(array, device))
         for norm, statistics in zip(network.norms, stored.statistics, strict=False):

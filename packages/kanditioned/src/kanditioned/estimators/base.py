@@ -21,7 +21,7 @@ from kanditioned_spec.checkpoint.network import write_network
 from .. import backends
 from ..plot import plot_network
 from ..plot.arguments import names_of
-from . import additive, conversion, networks, pictures, table, weights
+from . import additive, conversion, networks, pictures, report, table, weights
 from .additive import Settings
 from .arrays import Array, Matrix, Objects, Vector
 from .families import Family, Gamma, Logistic, Poisson, Softmax, Squared
@@ -159,6 +159,35 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
             output=number, max_panels=most, unit=unit, path=path,
         )  # fmt: skip
 
+    def report(self, path: str | os.PathLike[str], *, max_panels: int = 30) -> None:
+        """Write what the additive model has learned to one HTML file, which needs no network.
+
+        Args:
+            path: Where to.
+            max_panels: Most terms to draw, those that matter most.
+        """
+        model = self.model_
+        terms = report.rows(
+            self.term_names_, model.terms, self._importance, self._fitted.edf, self.smoothing_
+        )
+        outputs = [str(name) for name in getattr(self, "classes_", range(len(model.intercept)))]
+        outputs = outputs[-1:] if len(model.intercept) == 1 else outputs
+        pictures = [
+            (f"Terms of {name}" if len(outputs) > 1 else "Terms, those that matter most first",
+             self.plot(output=number, max_panels=max_panels))
+            for number, name in enumerate(outputs)
+        ]  # fmt: skip
+        facts = [
+            ("training rows", f"{self._samples}"),
+            ("columns", f"{self.n_features_in_}"),
+            ("pairs", f"{len(model.surfaces)}"),
+            ("degrees of freedom", f"{self._fitted.edf.sum():.1f}"),
+            ("intercept", ", ".join(f"{value:.4g}" for value in model.intercept)),
+        ]
+        title, unit = type(self).__name__, CONTRIBUTIONS[type(self._family)]
+        text = report.page(title, facts, terms, unit, pictures)
+        Path(path).write_text(text, encoding="utf-8")
+
     def plot_network(self, X: Any = None, **options: Any) -> Figure:
         """Draw the network as a diagram, see `plot.plot_network`.
 
@@ -185,10 +214,7 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.safetensors"
             self.save_network(path)
-            network = backends.load(path, backend=self.backend)
-        if getattr(network, "input_map", None) is None:
-            raise NotImplementedError("the backend's networks have no input map yet")
-        return network
+            return backends.load(path, backend=self.backend)
 
     def save_network(self, path: str | os.PathLike[str]) -> None:
         """Write `network_` of a model without hidden layers to a file that every backend reads."""
@@ -257,6 +283,7 @@ class KANEstimator(BaseEstimator):  # type: ignore[misc]
         found = additive.fit(columns, train.columns, y[kept], weight[kept], family, settings)
         self._family, self._fitted, self._network = family, found, None
         self.n_iter_ = found.steps
+        self._samples = len(kept)
         self._histograms = _histograms(found.model, train, weight[kept])
         self._importance = _importance(found.model, train, weight[kept])
         if chosen is not None:
