@@ -5,12 +5,12 @@ They are plain functions, so they work without pytest: `layer.check_forward(back
 
 from __future__ import annotations
 
-from . import construction, contract, files, layer, maps, non_finite
+from . import constraints, construction, contract, files, layer, maps, non_finite
 from .base import NEEDS, Check
 
 CHECKS: dict[str, Check] = {
     name: function
-    for module in (layer, maps, contract, construction, files, non_finite)
+    for module in (layer, maps, contract, construction, constraints, files, non_finite)
     for name, function in vars(module).items()
     if name.startswith("check_")
 }
@@ -20,6 +20,7 @@ __all__ = [
     "CHECKS",
     "NEEDS",
     "Check",
+    "constraints",
     "construction",
     "contract",
     "files",

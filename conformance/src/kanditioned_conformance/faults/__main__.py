@@ -21,6 +21,8 @@ CHAPTERS_OF_MAPS = (
     "refinement",
     "errors",
     "checkpoints",
+    "input_maps",
+    "monotone_and_convex",
 )
 """Chapters that the equivalents, which are about the layer, cannot change."""
 

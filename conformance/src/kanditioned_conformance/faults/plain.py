@@ -15,11 +15,13 @@ from kanditioned_spec import (
     SPEC_VERSION,
     BackendInfo,
     Grid,
+    InputMap,
     Problem,
     refinement,
 )
 from kanditioned_spec.backend import backend as reference
 from kanditioned_spec.backend import new_layer
+from kanditioned_spec.blends import in_exact_order
 from kanditioned_spec.rounding import rounded
 
 from ..cases import map_of
@@ -127,6 +129,45 @@ class Plain:
         inverse = map_of(problem).parameters_from(np.eye(problem.num_control_points))
         return self.stored(problem, inverse.astype(c.dtype) @ c)
 
+    def feasible(
+        self, problem: Problem, control_points: Floats, grad: Floats
+    ) -> tuple[Floats, Floats]:
+        gradient = problem.shapes.vjp(control_points, grad)
+        return self.shaped(problem, control_points), self.stored(problem, gradient)
+
+    def shaped(self, problem: Problem, control_points: Floats) -> Floats:
+        """Return feasible points, rounded no further than increments stay in order."""
+        c = control_points.astype(np.float64)
+        points = self.in_order(problem, self.blended(problem, c))
+        convex = any(problem.convex)
+        return (
+            points.astype(self.compute_dtype(problem)) if convex else self.stored(problem, points)
+        )
+
+    def blended(self, problem: Problem, c: Floats) -> Floats:
+        return problem.shapes.feasible(c)
+
+    def in_order(self, problem: Problem, points: Floats) -> Floats:
+        rounded_points = points.astype(self.compute_dtype(problem))
+        result = np.array(rounded_points, dtype=np.float64)
+        bits = int(np.finfo(self.compute_dtype(problem)).nmant) + 1
+        for i, (monotone, convex) in enumerate(zip(*problem.shapes, strict=True)):
+            if convex:
+                result[i] = in_exact_order(result[i], monotone, convex, bits)
+        return result
+
+    def map_input(
+        self, input_map: InputMap, x: Floats, grad_z: Floats, dtype: str
+    ) -> tuple[Floats, Floats]:
+        slope = self.map_slope(input_map, x)
+        return rounded(self.mapped(input_map, x), dtype), rounded(grad_z * slope, dtype)
+
+    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
+        return input_map(x)
+
+    def map_slope(self, input_map: InputMap, x: Floats) -> Floats:
+        return input_map.slope(x)
+
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> Floats:
         p = problem
         slopes = self.slopes(init, p.in_features, p.out_features, self.generator(seed))
@@ -134,9 +175,12 @@ class Plain:
         return self.stored(p, slopes[:, None, :] * knots[:, None])
 
     def refine(self, problem: Problem, control_points: Floats, num_control_points: int) -> Floats:
-        (c,) = self.taken(problem, control_points)
+        shapes = bool(problem.shapes)
+        points = self.shaped(problem, control_points) if shapes else control_points
+        (c,) = self.taken(problem, points)
         self.warn_of_resampling(problem.num_control_points, num_control_points)
-        return self.stored(problem, self.insertion(problem, num_control_points).astype(c.dtype) @ c)
+        refined = self.insertion(problem, num_control_points).astype(c.dtype) @ c
+        return self.shaped(problem, refined) if shapes else self.stored(problem, refined)
 
     def widen(
         self, problem: Problem, control_points: Floats, intervals: int

@@ -101,7 +101,11 @@ class ReferenceBackend:
     def refine(
         self, problem: Problem, control_points: NumpyArray, num_control_points: int
     ) -> NumpyArray:
-        return rounded(refinement.refine(control_points, num_control_points), problem.dtype)
+        points = problem.shapes.feasible(control_points)
+        refined = refinement.refine(points, num_control_points)
+        if problem.shapes:  # rounded to less than float64, increments would not stay in order
+            return problem.shapes.feasible(refined)
+        return rounded(refined, problem.dtype)
 
     def widen(
         self, problem: Problem, control_points: NumpyArray, intervals: int

@@ -97,11 +97,12 @@ def blended(blend: Blend, c: Array) -> Array:
     return points + (c - points).mean(0) if blend.lifted else points
 
 
-def in_exact_order(c: Array, monotone: int, convex: int) -> Array:
+def in_exact_order(c: Array, monotone: int, convex: int, bits: int = 53) -> Array:
     """Return points whose increments are in order exactly: those given, if theirs are.
 
     Others go onto a grid g, fine against max |c|, on which sums do not round: increments become
-    multiples of g, in order, and are summed up from the middle knot.
+    multiples of g, in order, and are summed up from the middle knot. `bits`
+    are those of the significand.
     """
     increments = convex * np.diff(c, axis=0)
     direction = monotone * convex
@@ -110,7 +111,7 @@ def in_exact_order(c: Array, monotone: int, convex: int) -> Array:
         in_order &= (direction * increments >= 0).all(0)
     largest = np.abs(c).max(0)
     exponent = np.ceil(np.log2(np.where(largest > 0, largest, 1.0)))
-    g = np.exp2(np.maximum(exponent - (53 - SPARE_BITS), -1022))
+    g = np.exp2(np.maximum(exponent - (bits - SPARE_BITS), -1022))
     steps = np.maximum.accumulate(np.round(increments / g), axis=0)
     if direction:
         steps = direction * np.maximum(direction * steps, 0.0)

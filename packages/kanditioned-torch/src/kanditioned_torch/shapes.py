@@ -97,7 +97,7 @@ def hull(c: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
         before = torch.cat([left[:, :1], left[:, :-1]], 1)
         after = torch.cat([right[:, 1:], right[:, -1:]], 1)
         a, b = c.gather(1, before), c.gather(1, after)
-        chord = a + (k - before) / (after - before).clamp(min=1) * (b - a)
+        chord = a + (k - before) / (after - before).clamp(min=1).to(c.dtype) * (b - a)
         above = vertex & inner & (c - chord > allowed * (a.abs() + b.abs() + c.abs()))
         if not above.any():
             break

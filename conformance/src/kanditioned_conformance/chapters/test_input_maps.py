@@ -1,0 +1,40 @@
+"""What may stand before a layer."""
+
+from __future__ import annotations
+
+from ..backend_under_test import BackendUnderTest
+from ..cases import Case
+from ..checks.constraints import (
+    check_map_input,
+    check_map_non_finite,
+    check_map_offset,
+    check_map_slope,
+)
+from ..strategies import drawn, maps
+
+ONE_SHAPE = maps(2)
+"""A map knows nothing of the layer, so one problem is enough."""
+
+
+class TestMap:
+    """A fixed, strictly increasing, piecewise linear map per feature, with linear ends."""
+
+    @drawn(ONE_SHAPE)
+    def test_values(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        """Never flat where data are tied, never falling by a rounding."""
+        backend_under_test.run(check_map_input, case)
+
+    @drawn(ONE_SHAPE)
+    def test_slopes(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        """A breakpoint belongs to the piece on its right."""
+        backend_under_test.run(check_map_slope, case)
+
+    @drawn(ONE_SHAPE)
+    def test_offsets(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        """Offsets are subtracted in float64 before rounding (timestamps)."""
+        backend_under_test.run(check_map_offset, case)
+
+    @drawn(ONE_SHAPE)
+    def test_non_finite(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        """NaN gives NaN, in the slope too; ±inf gives ±inf."""
+        backend_under_test.run(check_map_non_finite, case)
