@@ -265,3 +265,15 @@ def test_finite_differences_stay_within_their_intervals() -> None:
         intervals = [Grid(c.shape[1], width).locate(x + s).interval for s in (-step, 0, step)]
         np.testing.assert_array_equal(intervals[0], intervals[1])
         np.testing.assert_array_equal(intervals[2], intervals[1])
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (5, 2), (2, 0, 2), ()])
+def test_layers_without_outputs(shape: tuple[int, ...]) -> None:
+    x, c = np.zeros((*shape[:-1], 2)), np.zeros((2, 4, 0))
+    grad_y = np.zeros((*shape[:-1], 0))
+    assert reference.forward(x, c, 4.0).shape == grad_y.shape
+    by_x, by_c = reference.vjp(x, c, 4.0, grad_y)
+    assert by_x.shape == x.shape
+    assert not by_x.any()
+    assert by_c.shape == c.shape
+    assert reference.vjp_of_vjp(x, c, 4.0, grad_y, x, c).grad_y.shape == grad_y.shape

@@ -6,10 +6,13 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kanditioned_spec import validate
+
+from .arguments import check_tensor
 
 Data = Tensor | Iterable[Any]
 """Inputs (..., I), or batches of them: tensors, or tuples as of a data loader, inputs first."""
@@ -25,15 +28,31 @@ def batches(where: str, data: Data, in_features: int) -> Iterator[Tensor]:
         TypeError: A batch does not hold floating numbers.
         ValueError: A batch has another number of features.
     """
+    if isinstance(data, np.ndarray):
+        data = torch.as_tensor(data)
     if isinstance(data, Tensor):
         validate.last_dimension(where, "data", tuple(data.shape), in_features)
         rows = data.reshape(-1, in_features)
         data = (rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS))
+    if not isinstance(data, Iterable) or isinstance(data, str):
+        remedy = "Batches are tensors (..., in_features), or tuples with the inputs first."
+        got = f"a {type(data).__name__}"
+        raise TypeError(validate.message(where, "data", "a tensor or batches", got, remedy))
     for batch in data:
-        x = torch.as_tensor(batch[0] if isinstance(batch, (tuple, list)) else batch)
-        validate.floating(where, "data", x.is_floating_point(), x.dtype)
+        x = _inputs(where, batch[0] if isinstance(batch, (tuple, list)) and batch else batch)
         validate.last_dimension(where, "data", tuple(x.shape), in_features)
         yield x.detach().reshape(-1, in_features)
+
+
+def _inputs(where: str, batch: Any) -> Tensor:
+    try:
+        x = torch.as_tensor(batch)
+    except (TypeError, ValueError, RuntimeError):
+        remedy = "Batches are tensors (..., in_features), or tuples with the inputs first."
+        got = f"a batch that is a {type(batch).__name__}"
+        raise TypeError(validate.message(where, "data", "of tensors", got, remedy)) from None
+    check_tensor(where, "data", x)
+    return x
 
 
 class Stack(Protocol):

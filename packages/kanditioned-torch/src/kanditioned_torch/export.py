@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kanditioned_spec import Shapes
+from torch import nn
+
+from kanditioned_spec import Shapes, validate
 
 from . import selection
 from .layer import KANLayer
@@ -37,6 +39,8 @@ def exportable(model: Model, impl: str = "embedding") -> Model:
         >>> program.module()(torch.randn(9, 4)).shape
         torch.Size([9, 2])
     """
+    remedy = "It may hold layers anywhere."
+    validate.instance("exportable", "model", model, nn.Module, "a module", remedy)
     selection.check("exportable", impl)
 
     def deploy(layer: KANLayer) -> KANLayer:

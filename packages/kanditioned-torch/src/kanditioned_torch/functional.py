@@ -8,6 +8,7 @@ from torch import Tensor
 from kanditioned_spec import Grid, validate
 
 from . import derivatives, selection
+from .arguments import check_tensor
 from .arrays import dtype_name
 from .impls import SplineConfig
 from .precision import PRECISIONS, default_precision, output_dtype, without_autocast
@@ -56,8 +57,10 @@ def spline_forward(
         tensor([1.0000, 2.5000, 7.0000])
     """
     where = "spline_forward"
-    floating = control_points.is_floating_point()
-    validate.floating(where, "control_points", floating, control_points.dtype)
+    check_tensor(where, "x", x)
+    check_tensor(where, "control_points", control_points)
+    remedy = "It says which axis of x holds the features."
+    validate.instance(where, "feature_major", feature_major, bool, "True or False", remedy)
     validate.control_points(where, control_points.shape)
     if feature_major and x.ndim != 2:
         constraint = "of shape (in_features, batch) with feature_major=True"
@@ -82,7 +85,7 @@ def evaluate(
     """
     where = "spline_forward"
     in_features, _, out_features = control_points.shape
-    validate.floating(where, "x", x.is_floating_point(), x.dtype)
+    check_tensor(where, "x", x)
     validate.last_dimension(where, "x", x.shape, in_features)
     if x.device != control_points.device:
         constraint = f"on the device of the control points, {control_points.device}"

@@ -16,6 +16,7 @@ from kanditioned_spec.refinement import GridChange
 from kanditioned_spec.shapes import Signs
 
 from . import selection
+from .arguments import check_device, check_tensor
 from .arrays import dtype_name, to_float64, to_tensor
 from .batches import Data, batches
 from .distributed import distribute_like, local_part
@@ -139,6 +140,9 @@ class KANLayer(Splines):
 
         Exact up to rounding where T is square, least squares otherwise.
         """
+        where = f"{cls.__name__}.from_control_points"
+        check_tensor(where, "control_points", control_points)
+        validate.control_points(where, control_points.shape)
         in_features, count, out_features = control_points.shape
         layer = cls(
             in_features,
@@ -309,6 +313,7 @@ class KANLayer(Splines):
         Raises:
             CheckpointError: The file is damaged, newer than this package, or holds more.
         """
+        check_device("KANLayer.load", device)
         selection.check("KANLayer.load", impl)
         stored = checkpoint.read(path, max_build_bytes=max_build_bytes).only_layer()
         with checkpoint.building("KANLayer.load", path):

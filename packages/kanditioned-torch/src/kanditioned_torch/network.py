@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 import kanditioned_spec as spec
 from kanditioned_spec import checkpoint, validate
@@ -17,6 +18,7 @@ from kanditioned_spec.network import NORMS, layer_shapes
 from kanditioned_spec.shapes import Signs
 
 from . import selection
+from .arguments import check_device, check_dtype, check_tensor
 from .arrays import check_names, to_array, to_tensor
 from .batches import Data, record_layer_inputs
 from .domain import Magnitudes, fit_grid
@@ -75,6 +77,10 @@ class KAN(nn.Module):
         **layer_options: Any,
     ) -> None:
         super().__init__()
+        check_device("KAN", device)
+        check_dtype("KAN", dtype)
+        remedy = "It says whether a linear map stands beside each layer."
+        validate.instance("KAN", "residual", residual, bool, "True or False", remedy)
         self.widths = validate.widths("KAN", widths)
         self.norm = validate.norm("KAN", norm, self.widths, NORMS)
         pairs = list(pairwise(self.widths))
@@ -93,8 +99,11 @@ class KAN(nn.Module):
         self.residuals = nn.ModuleList(linear) if residual else None
         self.dropout = nn.Dropout(validate.dropout("KAN", dropout))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """Evaluate the network at `x` of shape (..., widths[0])."""
+        if not isinstance(x, Proxy):  # of `torch.fx`, which knows no shapes
+            check_tensor("KAN.forward", "x", x)
+            validate.last_dimension("KAN.forward", "x", x.shape, self.widths[0])
         if self.input_map is not None:
             x = self.input_map(x)
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
@@ -102,7 +111,8 @@ class KAN(nn.Module):
             x = layer(normalised)
             if self.residuals is not None:
                 x = x + self.residuals[index](normalised)
-        return x
+        y: Tensor = x
+        return y
 
     def kan_layers(self) -> Iterator[KANLayer]:
         """Iterate over the layers."""
@@ -222,6 +232,7 @@ class KAN(nn.Module):
         Raises:
             CheckpointError: The file is damaged, newer than this package, or holds no network.
         """
+        check_device("KAN.load", device)
         selection.check("KAN.load", impl)
         stored = checkpoint.read_network(path, max_build_bytes=max_build_bytes)
         with checkpoint.building("KAN.load", path):

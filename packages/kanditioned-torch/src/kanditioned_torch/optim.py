@@ -74,6 +74,9 @@ def param_groups(
         >>> optimizer = torch.optim.AdamW(param_groups(model, smoothness=1e-2), lr=1e-3)
     """
     where = "param_groups"
+    remedy = "It may hold layers anywhere."
+    validate.instance(where, "model", model, nn.Module, "a module", remedy)
+    validate.choice(where, "scaling", scaling, penalty.SCALINGS)
     remedy = "It is the weight of the smoothness penalty; 0 turns smoothing off."
     value = validate.finite_real(
         where, "smoothness", smoothness, "a finite number >= 0", remedy, zero=True

@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from kanditioned_spec import validate
 from kanditioned_spec.edges import Moments, Spread
 
+from .arguments import check_tensor
 from .arrays import to_float64
 from .batches import Data, batches, record_layer_inputs
 from .layer import KANLayer
@@ -64,6 +65,9 @@ def importance(model: KANLayer | KAN, data: Data | None = None) -> Tensor | list
         Evaluated in float64 from the moments of the inputs, extrapolation included. NaN in a
         feature makes its edges NaN.
     """
+    remedy = "Name a layer of the model."
+    kinds = (KANLayer, KAN)
+    validate.instance("importance", "model", model, kinds, "a KANLayer or a KAN", remedy)
     layers = [model] if isinstance(model, KANLayer) else list(model.kan_layers())
     if data is None:
         moments = [Moments.uniform(layer.in_features, layer.grid) for layer in layers]
@@ -85,6 +89,8 @@ def flatten_edges(layer: KANLayer, tolerance: float) -> KANLayer:
         layer: It stays as it is.
         tolerance: In units of the outputs, >= 0.
     """
+    remedy = "Name a layer of the model."
+    validate.instance("flatten_edges", "layer", layer, KANLayer, "a KANLayer", remedy)
     bound = validate.tolerance("flatten_edges", tolerance)
     c = layer.control_points().detach()
     low, high = c.amin(1).double(), c.amax(1).double()
@@ -118,8 +124,10 @@ def prune(network: KAN, x: Tensor, tolerance: float) -> Pruned:
         ValueError: There are no inputs, or the tolerance is negative.
     """
     bound = validate.tolerance("prune", tolerance)
-    remedy = "It holds the inputs of the network, for example torch.as_tensor(x)."
-    validate.instance("prune", "x", x, Tensor, "a tensor", remedy)
+    remedy = "Layers are flattened by flatten_edges."
+    validate.instance("prune", "network", network, KAN, "a KAN", remedy)
+    check_tensor("prune", "x", x)
+    validate.last_dimension("prune", "x", tuple(x.shape), network.widths[0])
     training, network = network.training, copy.deepcopy(network).eval()
     plan, want = _plan(network, x), network(x)
     best = Pruned(network, [rank >= 0 for rank in plan.ranks], 0.0)

@@ -20,6 +20,7 @@ from kanditioned_spec import penalty as spec_penalty
 from kanditioned_spec.grid import Array
 from kanditioned_spec.shapes import Signs
 
+from .arguments import check_device, check_dtype, check_generator
 from .arrays import dtype_name, to_array, to_float64
 from .distributed import assign, is_distributed, local_part, spread_like, summed_like
 from .parameterizations import Identity, build_spec, map_of
@@ -49,6 +50,8 @@ class Splines(nn.Module):
     ) -> None:
         super().__init__()
         where = type(self).__name__
+        check_device(where, device)
+        check_dtype(where, dtype)
         self.in_features = validate.feature_count(where, "in_features", in_features)
         self.out_features = validate.feature_count(where, "out_features", out_features)
         self.grid = Grid.checked(where, num_control_points, spline_width)
@@ -108,6 +111,7 @@ class Splines(nn.Module):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw new initial functions, in the parameters' device and dtype."""
         shape, device = (self.in_features, self.out_features), self.theta.device
+        check_generator(type(self).__name__, generator, device)
         slopes = torch.zeros(shape, dtype=compute_dtype(self.theta.dtype), device=device)
         if self.init == "random_normal":
             slopes.normal_(generator=generator)

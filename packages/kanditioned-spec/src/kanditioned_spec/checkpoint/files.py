@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .. import validate
 from .encoding import MAX_BUILD_BYTES, decode, encode, library
@@ -48,9 +49,17 @@ def write(path: str | bytes | os.PathLike[str], checkpoint: Checkpoint) -> None:
             os.close(folder)
 
 
+def _decoded(where: str, path: Any) -> str:
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        remedy, got = "Pass a string or a pathlib.Path.", f"a {type(path).__name__}"
+        raise TypeError(validate.message(where, "path", "a path", got, remedy)) from None
+
+
 def _target(path: str | bytes | os.PathLike[str]) -> Path:
     """Return the file that a path names: a link is followed, not replaced."""
-    target = Path(os.path.realpath(os.fsdecode(path)))
+    target = Path(os.path.realpath(_decoded("checkpoint.write", path)))
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
     if target.exists() and not target.is_file() and not target.is_dir():
@@ -97,16 +106,19 @@ def read(
         OSError: The file system's own errors, such as `FileNotFoundError`.
         ImportError: safetensors is not installed.
     """
-    source = Path(os.fsdecode(path))
+    where = "checkpoint.read"
+    source = Path(_decoded(where, path))
+    remedy = "It is the most that building the layers may take, in bytes."
+    limit = validate.integer(where, "max_build_bytes", max_build_bytes, 0, remedy)
     damage = (ValueError, TypeError, RecursionError, library().SafetensorError)
     try:
         if source.exists() and not source.is_file():
             raise ValueError("it is no regular file")
         with source.open("rb") as file:
-            return decode(file, max_build_bytes)
+            return decode(file, limit)
     except damage as error:
         reason = str(error)[:500]  # it may quote what the file says
         constraint, got = "a whole kanditioned checkpoint", f"{os.fsdecode(path)!r}: {reason}"
         raise CheckpointError(
-            validate.message("checkpoint.read", "path", constraint, got, "Nothing was loaded.")
+            validate.message(where, "path", constraint, got, "Nothing was loaded.")
         ) from error
