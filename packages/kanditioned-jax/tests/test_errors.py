@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kanditioned_jax import KAN, KANLayer, add_curvature_decay, importance, spline_forward
+from kanditioned_jax import KAN, KANLayer, add_curvature_decay, importance, prune, spline_forward
 
 X, C = jnp.ones((2, 3)), jnp.ones((3, 4, 2))
 
@@ -72,6 +72,7 @@ PUBLIC = {
     "KAN.layer_inputs": (NETWORK.layer_inputs, {"x": DATA}),
     "KAN.fit_domain": (NETWORK.fit_domain, {"data": DATA}),
     "importance": (importance, {"model": NETWORK, "data": DATA}),
+    "prune": (prune, {"network": NETWORK, "x": DATA, "tolerance": 0.1}),
     "spline_forward": (spline_forward, {"x": X, "control_points": C}),
     "add_curvature_decay": (add_curvature_decay, {"smoothness": 1.0}),
 }

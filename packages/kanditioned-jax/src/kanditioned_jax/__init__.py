@@ -8,12 +8,12 @@ NNX modules and is imported on its own.
 
 from __future__ import annotations
 
-from .edges import importance
 from .functional import spline_forward
 from .input_map import InputMap
 from .layer import KANLayer
 from .network import KAN
 from .optim import add_curvature_decay
+from .pruning import importance, prune
 from .selection import IMPL_NAMES
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "KANLayer",
     "add_curvature_decay",
     "importance",
+    "prune",
     "spline_forward",
 ]
