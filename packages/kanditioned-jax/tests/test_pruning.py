@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kanditioned_jax import KAN, prune
+from kanditioned_spec import InputMap
 
 X = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
 
@@ -75,6 +76,19 @@ def test_constants_of_removed_nodes_stay():
     assert [layer.theta.shape for layer in smaller.layers] == [(1, 5, 1), (1, 5, 1)]
     np.testing.assert_allclose(smaller(x), model(x), atol=1e-5)
     assert error <= 1e-5
+
+
+def test_shapes_and_the_input_map_stay():
+    before = InputMap.standardise(2 * X + 1)
+    model = KAN(
+        [3, 5, 2], norm="none", num_control_points=7, monotone={0: 1}, input_map=before, key=0
+    )
+    model = jax.tree.map(lambda leaf: leaf + 0.3 * jnp.cos(9 * leaf), model)
+    smaller, edges, error = prune(model, X, 0.3)
+    assert error <= 0.3
+    assert sum(kept.sum() for kept in edges) < sum(kept.size for kept in edges)
+    rising = np.stack([np.linspace(-2, 2, 50), np.zeros(50), np.zeros(50)], 1)
+    assert (np.diff(smaller(rising.astype(np.float32)), axis=0) >= -1e-5).all()
 
 
 def test_there_must_be_inputs():

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
-from kanditioned_spec import Grid, Shapes, checkpoint, domain, edges, validate
-from kanditioned_spec.grid import Array
+from kanditioned_spec import Grid, Shapes, checkpoint, domain, validate
 from kanditioned_spec.shapes import Signs
 
 from . import initializers, resampling
@@ -21,13 +19,11 @@ from .batches import Data, batches
 from .config import Config
 from .functional import spline_forward
 from .grid import compute_dtype
-from .parameterizations import control_points, parameters_from
-from .penalty import penalty
-from .shapes import feasible, infeasibility
+from .parameterizations import parameters_from
+from .splines import Splines
 
 
-@dataclass(frozen=True, init=False, repr=False, eq=False)
-class KANLayer:
+class KANLayer(Splines):
     """A Kolmogorov-Arnold layer: y[..., o] = Σ_i s_io(x[..., i]), each s_io a linear spline.
 
     An immutable pytree with one leaf, `theta`: what JAX, optax and Equinox do with arrays they do
@@ -75,9 +71,6 @@ class KANLayer:
         (5, 2)
     """
 
-    theta: jax.Array
-    config: Config
-
     def __init__(
         self,
         in_features: int,
@@ -110,54 +103,6 @@ class KANLayer:
         theta = slopes[:, None] * jnp.asarray(line, slopes.dtype)[None, :, None]
         self._set(theta.astype(dtype), config)
 
-    @classmethod
-    def of(cls, theta: jax.Array, config: Config) -> Self:
-        """Put a layer together from its two parts, unchecked."""
-        layer = object.__new__(cls)
-        layer._set(theta, config)
-        return layer
-
-    @property
-    def in_features(self) -> int:
-        """I."""
-        return self.theta.shape[-3]
-
-    @property
-    def out_features(self) -> int:
-        """O."""
-        return self.theta.shape[-1]
-
-    @property
-    def grid(self) -> Grid:
-        """Where the knots are."""
-        return self.config.grid
-
-    @property
-    def num_control_points(self) -> int:
-        """K."""
-        return self.grid.num_control_points
-
-    @property
-    def spline_width(self) -> float:
-        """The width of the domain in input units."""
-        return self.grid.spline_width
-
-    @property
-    def parameterization(self) -> str:
-        """The name of the parameterization."""
-        return self.config.parameterization
-
-    def control_points(self) -> jax.Array:
-        """Return the control points T θ, made feasible, shape (I, K, O), in the dtype of θ.
-
-        Those of a layer with convex features are float32 at least: rounded to half precision,
-        their increments would not stay in order.
-        """
-        points, shapes = control_points(self.config.spec, self._wide()), self.config.shapes
-        if shapes:
-            points = feasible(points, shapes)
-        return points if shapes and any(shapes.convex) else points.astype(self.theta.dtype)
-
     def __call__(self, x: ArrayLike) -> jax.Array:
         """Evaluate the layer at `x` of shape (..., I), giving (..., O)."""
         points, config = self.control_points(), self.config
@@ -167,27 +112,6 @@ class KANLayer:
         if points.dtype == self.theta.dtype:
             return y
         return y.astype(jnp.result_type(x, self.theta))
-
-    def penalty(self, scaling: str = "knots") -> jax.Array:
-        """Return the smoothness penalty Σ ‖D c‖² over all edges, a scalar to add to the loss.
-
-        It is computed from θ where that is exact: differences of scan-built float32 control
-        points lose digits. Of features with a shape it is that of their feasible points.
-
-        Args:
-            scaling: `"knots"`, or `"continuous"` for an approximation of ∫ s''² over the domain,
-                whose weight keeps its meaning when the layer is refined.
-        """
-        return penalty(self.config.spec, self._wide(), self.grid, scaling, self.config.shapes)
-
-    def infeasibility(self) -> jax.Array:
-        """Return Σ |c - c'|² / 2 over free and feasible control points, to be added to the loss.
-
-        It is 0 where the free points are feasible, so the best function is the same at any weight.
-        Without it training stops early: see `kanditioned_spec.shapes`.
-        """
-        free = control_points(self.config.spec, self._wide())
-        return infeasibility(free, self.config.shapes or Shapes((), ()))
 
     @classmethod
     def from_control_points(
@@ -280,40 +204,6 @@ class KANLayer:
         reach = magnitudes.reach(where, share)
         return self.of(*resampling.fit_domain(where, self.theta, self.config, reach, keep))
 
-    def to_numpy(
-        self, in_feature: int | None = None, out_feature: int | None = None
-    ) -> tuple[Array, Array]:
-        """Return knots and values, with which `numpy.interp` evaluates an edge in the domain.
-
-        Args:
-            in_feature: i. By default all.
-            out_feature: o. By default all.
-
-        Returns:
-            The knots (K,), and the values at them in float64: (I, K, O), without the axes of the
-            features that are given.
-        """
-        where = f"{type(self).__name__}.to_numpy"
-        points = self.control_points()
-        return edges.to_numpy(where, points, self.grid, in_feature, out_feature)
-
-    def to_scipy(self, in_feature: int | None = None, out_feature: int | None = None) -> Any:
-        """Return an edge as a `scipy.interpolate.BSpline` of degree 1.
-
-        It goes on in straight lines beyond the domain, as the layer does, and has SciPy's
-        derivatives, integrals and roots.
-
-        Args:
-            in_feature: i. By default all.
-            out_feature: o. By default all; x of shape (...) then gives (..., I, O).
-
-        Raises:
-            ImportError: SciPy is not installed.
-        """
-        where = f"{type(self).__name__}.to_scipy"
-        points = self.control_points()
-        return edges.to_scipy(where, points, self.grid, in_feature, out_feature)
-
     def plot(self, edges: Any = None, **options: Any) -> Any:
         """Draw the functions of some edges, as `kanditioned.plot.plot_edges` says.
 
@@ -342,44 +232,3 @@ class KANLayer:
         """
         layer = checkpoint.read(path).only_layer()
         return cls.of(*from_file(f"{cls.__name__}.load", layer, impl, precision))
-
-    def _wide(self) -> jax.Array:
-        return self.theta.astype(compute_dtype(self.theta.dtype))
-
-    def _set(self, theta: jax.Array, config: Config) -> None:
-        object.__setattr__(self, "theta", theta)
-        object.__setattr__(self, "config", config)
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        _register(cls)
-
-    def __repr__(self) -> str:
-        options = {key: value for key, value in self.config.options if key != "spline_width"}
-        shapes = (self.config.shapes or Shapes((), ()))._asdict()
-        signs = [(kind, [(i, s) for i, s in enumerate(each) if s]) for kind, each in shapes.items()]
-        shown = {
-            "theta": getattr(self.theta, "shape", self.theta),
-            **self.grid._asdict(),
-            "parameterization": self.parameterization,
-            **options,
-            **{kind: dict(signed) for kind, signed in signs if signed},
-            "impl": self.config.impl,
-        }
-        listed = ", ".join(f"{name}={value!r}" for name, value in shown.items())
-        return f"{type(self).__name__}({listed})"
-
-
-def _register(kind: type[KANLayer]) -> None:
-    """Make a class of layers known to JAX as a pytree of the leaf `theta`."""
-
-    def flatten(layer: KANLayer) -> tuple[Any, Config]:
-        return ((jax.tree_util.GetAttrKey("theta"), layer.theta),), layer.config
-
-    def unflatten(config: Config, children: Any) -> KANLayer:
-        return kind.of(children[0], config)
-
-    jax.tree_util.register_pytree_with_keys(kind, flatten, unflatten)
-
-
-_register(KANLayer)

@@ -26,13 +26,14 @@ from .grid import compute_dtype
 from .initializers import slopes
 from .input_map import InputMap, made_input_map
 from .layer import KANLayer
+from .pytrees import Pytree
 
 NORMS = ("layer", "none")
 """Batch normalisation has a state and is in `nnx`."""
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
-class KAN:
+class KAN(Pytree):
     """A Kolmogorov-Arnold network: normalisation, then a `KANLayer`, for each pair of widths.
 
     An immutable pytree. Normalisation keeps the inputs of every layer on its domain. It has no
@@ -79,6 +80,8 @@ class KAN:
     input_map: InputMap | None
     norm: str
     dropout: float
+
+    _children, _static = ("layers", "residuals", "input_map"), ("norm", "dropout")
 
     def __init__(
         self,
@@ -131,9 +134,7 @@ class KAN:
         input_map: InputMap | None = None,
     ) -> Self:
         """Put a network together from its parts, unchecked."""
-        network = object.__new__(cls)
-        network._set(tuple(layers), tuple(residuals), input_map, norm, dropout)
-        return network
+        return cls._of_fields(tuple(layers), tuple(residuals), input_map, norm, dropout)
 
     def __call__(self, x: ArrayLike, *, key: jax.Array | None = None) -> jax.Array:
         """Evaluate the network at `x` of shape (..., widths[0]).
@@ -252,14 +253,6 @@ class KAN:
         layers = [*map(change, self.layers)]
         return self.of(layers, self.residuals, self.norm, self.dropout, self.input_map)
 
-    def _set(self, *values: Any) -> None:
-        for name, value in zip((*_CHILDREN, *_STATIC), values, strict=True):
-            object.__setattr__(self, name, value)
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        _register(cls)
-
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))
         return (
@@ -290,22 +283,3 @@ def _drop(x: jax.Array, probability: float, key: jax.Array | None) -> jax.Array:
         return x
     kept = jax.random.bernoulli(key, 1 - probability, x.shape)
     return jnp.where(kept, x / (1 - probability), 0)
-
-
-def _register(kind: type[KAN]) -> None:
-    """Make a class of networks known to JAX as a pytree of layers and residuals."""
-
-    def flatten(network: KAN) -> tuple[Any, Any]:
-        children = ((jax.tree_util.GetAttrKey(n), getattr(network, n)) for n in _CHILDREN)
-        return tuple(children), tuple(getattr(network, name) for name in _STATIC)
-
-    def unflatten(static: Any, children: Any) -> KAN:  # which JAX may fill with anything
-        network = object.__new__(kind)
-        network._set(*children, *static)
-        return network
-
-    jax.tree_util.register_pytree_with_keys(kind, flatten, unflatten)
-
-
-_CHILDREN, _STATIC = ("layers", "residuals", "input_map"), ("norm", "dropout")
-_register(KAN)

@@ -7,6 +7,7 @@ than what it varied by.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple, overload
 
@@ -186,7 +187,8 @@ def _remove_idle_nodes(
     ends = list(pairwise(keep))
     cut = [c[i][:, :, o] for c, (i, o) in zip(points, ends, strict=True)]
     matrices = zip(network.residuals, ends, strict=False)
-    return _rebuild(network, cut, [w[i][:, o] for w, (i, o) in matrices]), left
+    smaller = _rebuild(network, cut, [w[i][:, o] for w, (i, o) in matrices], keep)
+    return smaller, left
 
 
 def _used(network: KAN, index: int, left: Kept, outputs: Kept) -> Kept:
@@ -200,13 +202,22 @@ def _used(network: KAN, index: int, left: Kept, outputs: Kept) -> Kept:
     return used
 
 
-def _rebuild(network: KAN, points: Sequence[jax.Array], residuals: Sequence[jax.Array]) -> KAN:
-    """Return the network of other control points and residual matrices."""
+def _rebuild(
+    network: KAN,
+    points: Sequence[jax.Array],
+    residuals: Sequence[jax.Array],
+    keep: Sequence[Kept] | None = None,
+) -> KAN:
+    """Return the network of other control points and residual matrices, for some features."""
     layers = []
-    for layer, c in zip(network.layers, points, strict=True):
-        theta = parameters_from(layer.config.spec, c.astype(compute_dtype(c.dtype)))
-        layers.append(layer.of(theta.astype(layer.theta.dtype), layer.config))
-    return network.of(layers, residuals, network.norm, network.dropout)
+    for index, (layer, c) in enumerate(zip(network.layers, points, strict=True)):
+        config = layer.config
+        if config.shapes and keep is not None:
+            shapes = config.shapes.select(np.flatnonzero(keep[index]).tolist())
+            config = replace(config, shapes=shapes or None)
+        theta = parameters_from(config.spec, c.astype(compute_dtype(c.dtype)))
+        layers.append(layer.of(theta.astype(layer.theta.dtype), config))
+    return network.of(layers, residuals, network.norm, network.dropout, network.input_map)
 
 
 def _like(values: Array, array: jax.Array) -> jax.Array:
