@@ -33,6 +33,8 @@ LARGEST_STEP = 5.0
 """Of log λ."""
 LEAST, MOST = 1e-7, 1e9
 """λ as a multiple of the ratio of data to penalty."""
+CROWDED = 1000.0
+"""Samples per weight below which the search begins with larger ones."""
 LEAST_RESIDUAL = 1e-7
 """Of the sum of squares: below it the difference that gives the residual is rounding."""
 NEGLIGIBLE = 1e3
@@ -197,7 +199,9 @@ class Search:
         self.penalties = penalties
         middle = np.maximum(start(quadratic, penalties), least)
         self._range = np.maximum(LEAST * middle, least), MOST * middle
-        given = middle if weights is None else np.where(np.isnan(weights), middle, weights)
+        # With more terms than samples the search would begin, and end, at interpolation.
+        first = middle * max(1.0, CROWDED * len(middle) / quadratic.samples)
+        given = first if weights is None else np.where(np.isnan(weights), first, weights)
         self.weights = given
         self._free = np.ones(len(middle), bool) if fixed is None else ~fixed
         self._power = np.full(len(middle), FIRST)
@@ -217,7 +221,7 @@ class Search:
         self._edf = edf
         prior = s.summed(1.0 / s.diagonal(self.weights))
         prior = prior - np.mean([s.summed(found.variance) for found in solutions], axis=0)
-        scaled = [(f.coefficients**2 / f.dispersion).mean(1) for f in solutions]
+        scaled = [((f.coefficients / np.sqrt(f.dispersion)) ** 2).mean(1) for f in solutions]
         squares = s.summed(np.mean(scaled, axis=0))
         tiny = np.finfo(np.float64).tiny
         step = np.log(np.maximum(prior, tiny) / np.maximum(squares, tiny))
