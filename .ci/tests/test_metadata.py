@@ -73,12 +73,12 @@ def test_declared_pythons_are_those_of_ci(projects: Projects, root: Path) -> Non
 
 
 MACHINES = {
-    ("linux", "x86_64"): {"cpu", "jax", "plot", "sklearn", "torch", "triton"},
-    ("linux", "aarch64"): {"cpu", "jax", "plot", "sklearn", "torch", "triton"},
+    ("linux", "x86_64"): {"cpu", "jax", "onnx", "plot", "sklearn", "torch", "triton"},
+    ("linux", "aarch64"): {"cpu", "jax", "onnx", "plot", "sklearn", "torch", "triton"},
     ("linux", "riscv64"): {"plot", "sklearn"},
-    ("darwin", "arm64"): {"cpu", "jax", "plot", "sklearn", "torch"},
+    ("darwin", "arm64"): {"cpu", "jax", "onnx", "plot", "sklearn", "torch"},
     ("darwin", "x86_64"): {"plot", "sklearn"},
-    ("win32", "AMD64"): {"jax", "plot", "sklearn", "torch"},
+    ("win32", "AMD64"): {"jax", "onnx", "plot", "sklearn", "torch"},
 }
 """What has wheels where, and so what `kanditioned[all]` is there."""
 
