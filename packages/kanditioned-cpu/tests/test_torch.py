@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import kanditioned_cpu.torch  # noqa: E402, F401 - defines the operators
 from kanditioned_torch import KANLayer, spline_forward  # noqa: E402
 
 OPS = torch.ops.kanditioned_cpu

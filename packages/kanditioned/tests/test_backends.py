@@ -164,7 +164,7 @@ MISSING = {
         "KANRegressor((2,), backend='jax').fit([[0.0], [1.0]], [0.0, 1.0])",
         "kanditioned[jax]",
     ),
-    "demo": ("tqdm", "import kanditioned.demo.__main__", "kanditioned[sklearn]"),
+    "demo": ("tqdm", "import kanditioned.demo.__main__", "kanditioned[demo]"),
     "pictures": (
         "matplotlib",
         "import kanditioned, numpy; kanditioned.plot_edges(numpy.ones((1, 2, 1)), 4.0)",

@@ -8,5 +8,5 @@ from __future__ import annotations
 
 from kanditioned_spec import validate
 
-for _module in ("matplotlib", "pandas", "sklearn", "vega_datasets"):
+for _module in ("matplotlib", "pandas", "sklearn", "tqdm", "vega_datasets"):
     validate.installed("kanditioned.demo", _module, "kanditioned[demo]")
