@@ -152,4 +152,8 @@ def test_loading_builds_no_map(tmp_path, monkeypatch, name):
         raise AssertionError("the map is built before it is used")
 
     monkeypatch.setattr("kanditioned_jax.config.specification", build)
-    assert KANLayer.load(tmp_path / "layer").num_control_points == 2**16
+    if name == "legendre":  # of a low degree, which costs little
+        assert KANLayer.load(tmp_path / "layer").num_control_points == 2**16
+        return
+    with pytest.raises(CheckpointError, match="bytes to build"):
+        KANLayer.load(tmp_path / "layer")
