@@ -169,11 +169,12 @@ def ports(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("version", ["3.6.0", "3.9.0"])
 def triton(session: nox.Session, version: str) -> None:
-    """Compile every tile size of the table by other releases of Triton than the pinned one."""
+    """Compile the table for every GPU by other releases of Triton than the pinned one."""
     install(session, SPEC, TORCH, TRITON, "pytest", "pytest-xdist")
     session.run("pip", "install", "--quiet", f"triton=={version}")
     compiled = "packages/kanditioned-triton/tests/test_ahead_of_time.py"
-    session.run("pytest", "-n", "2", compiled, *session.posargs, env=ONE_THREAD)
+    env = ONE_THREAD | {"KANDITIONED_ALL_GPUS": "1"}
+    session.run("pytest", "-n", "2", compiled, *session.posargs, env=env)
 
 
 @nox.session

@@ -48,8 +48,8 @@ def test_fitted_shrinks_to_the_problem() -> None:
 
 @pytest.mark.parametrize(
     ("capability", "family"),
-    [((8, 0), "sm_80"), ((8, 9), "sm_80"), ((9, 0), "sm_90"), ((10, 3), "sm_100"),
-     ((12, 0), "sm_80"), (None, "gfx942")],
+    [((7, 5), "sm_75"), ((8, 0), "sm_80"), ((8, 9), "sm_80"), ((9, 0), "sm_90"),
+     ((10, 3), "sm_100"), ((12, 0), "sm_80"), (None, "gfx942")],
 )  # fmt: skip
 def test_family(capability: tuple[int, int] | None, family: str) -> None:
     assert configs.family(capability) == family

@@ -16,6 +16,7 @@ GROUPS = (
     ("interpreted.py", "Contractions or Shares"),
     ("interpreted.py", "NonFinite or Precision"),
     ("interpreted.py", "Operators or Layer"),
+    ("interpreted_edges.py", ""),
     ("interpreted_commands.py", ""),
 )
 """Files, and which of their classes: parts of about one length, for several processes."""

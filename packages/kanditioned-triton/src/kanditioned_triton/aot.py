@@ -2,8 +2,8 @@
 
     python -m kanditioned_triton.aot sm_90 dense_interpolate
 
-compiles the configs of the table for a family and a kernel, or all, and prints registers, spills,
-shared memory and matrix instructions. No GPU is needed, nor PyTorch.
+compiles the configs of the table for an architecture and a kernel, or all, and prints registers,
+spills, shared memory and matrix instructions. No GPU is needed, nor PyTorch.
 """
 
 from __future__ import annotations
@@ -31,17 +31,20 @@ from .arithmetic import Arithmetic, of_products, of_weights
 from .configs import Config
 
 TARGETS = {
-    "sm_80": GPUTarget("cuda", 80, 32),
-    "sm_90": GPUTarget("cuda", 90, 32),
-    "sm_100": GPUTarget("cuda", 100, 32),
+    **{f"sm_{number}": GPUTarget("cuda", number, 32) for number in (75, 80, 86, 89, 90, 100, 120)},
     "gfx942": GPUTarget("hip", "gfx942", 64),
 }
-SHARED_MEMORY = {"sm_80": 99 * 1024, "sm_90": 227 * 1024, "sm_100": 227 * 1024, "gfx942": 64 * 1024}
-"""Bytes that a program may use; for sm_80 those of the smallest GPU that shares its configs."""
+"""Architectures by name."""
+SHARED_MEMORY = {
+    name: 1024 * kibibytes
+    for name, kibibytes in zip(TARGETS, (64, 163, 99, 99, 227, 227, 99, 64), strict=True)
+}
+"""Bytes that a program may use."""
 SORT = ("count_keys", "place_samples")
 STORED = {"medium": "bfloat16", "high": "float32", "highest": "float32", "float64": "float64"}
 """What is stored, of the kinds that are computed at a precision: what takes most memory."""
 _POINTERS = {"float64": "*fp64", "float32": "*fp32", "float16": "*fp16", "bfloat16": "*bf16"}
+_TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 _MATRIX = r"\b(HMMA|HGMMA|DMMA|UTC\w*MMA)\b|\b(v_mfma)_"
 
 
@@ -83,8 +86,14 @@ class Report:
     is_serialized: bool
 
 
-def jobs(family: str) -> Iterator[Job]:
-    """Yield what is compiled for a family.
+def family(architecture: str) -> str:
+    """Return the family whose configs an architecture uses."""
+    target = TARGETS[architecture]
+    return configs.family(divmod(target.arch, 10) if target.backend == "cuda" else None)
+
+
+def jobs(architecture: str) -> Iterator[Job]:
+    """Yield what is compiled for an architecture.
 
     Each config at the lowest and the highest precision and, of matrix products, as it is fitted to
     the smallest problem.
@@ -92,7 +101,7 @@ def jobs(family: str) -> Iterator[Job]:
     seen = set()
     for row in configs.rows():
         kernel, entry = row["kernel"], (row["kernel"], *row["precision"])
-        if row["family"] != family or entry in seen:
+        if row["family"] != family(architecture) or entry in seen:
             continue
         seen.add(entry)
         config = Config(**row["config"])
@@ -106,9 +115,14 @@ def jobs(family: str) -> Iterator[Job]:
         yield Job(kernel, configs.SORT, "float32", "highest", 128)
 
 
-def compile(job: Job, family: str) -> Report:
-    """Compile a job for a family and read registers, memory and instructions."""
-    target = TARGETS[family]
+def compile(job: Job, architecture: str) -> Report:
+    """Compile a job for an architecture and read registers, memory and instructions."""
+    return compiled(job, architecture)[1]
+
+
+def compiled(job: Job, architecture: str) -> tuple[Any, Report]:
+    """Compile a job for an architecture; return Triton's result and what was read from it."""
+    target = TARGETS[architecture]
     kernel, types, constants = _arguments(job, is_hip=target.backend == "hip")
     aligned = {name for name in types if name.startswith(_DIVISIBLE) or name.endswith("_ptr")}
     signature = {**types, **dict.fromkeys(constants, "constexpr")}
@@ -116,10 +130,18 @@ def compile(job: Job, family: str) -> Report:
         (kernel.arg_names.index(name),): [["tt.divisibility", 16]] for name in sorted(aligned)
     }
     source = ASTSource(kernel, signature, constants, attributes)
-    compiled = triton.compile(source, target=target, options=job.config.schedule())
-    shared = int(compiled.metadata.shared)
+    result = triton.compile(source, target=target, options=job.config.schedule())
+    shared = int(result.metadata.shared)
     read = _read_amd if target.backend == "hip" else _read_nvidia
-    return read(compiled, shared)
+    return result, read(result, shared)
+
+
+def disassembled(compiled: Any) -> str:
+    """Return the machine code (SASS) of a kernel compiled for an NVIDIA GPU, as text."""
+    with tempfile.TemporaryDirectory() as folder:
+        binary = Path(folder, "kernel.cubin")
+        binary.write_bytes(compiled.asm["cubin"])
+        return _run(_TOOLS / "cuobjdump", "-sass", binary).stdout
 
 
 _DIVISIBLE = ("in_features", "out_features", "feature_share", "batch_share", "stride_")
@@ -185,27 +207,24 @@ def _arithmetic(job: Job, is_hip: bool) -> Arithmetic:
 
 def _read_nvidia(compiled: Any, shared: int) -> Report:
     """Assemble the PTX again for its report, and disassemble the binary."""
-    tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
     ptx = compiled.asm["ptx"]
     architecture = re.search(r"\.target (sm_(\d+)\w*)", ptx)
     if architecture is None:
         raise ValueError("the PTX names no target")
-    newer = tools / "ptxas-blackwell"
-    assembler = newer if int(architecture[2]) >= 90 and newer.exists() else tools / "ptxas"
+    newer = _TOOLS / "ptxas-blackwell"
+    assembler = newer if int(architecture[2]) >= 90 and newer.exists() else _TOOLS / "ptxas"
     with tempfile.TemporaryDirectory() as folder:
-        text, binary = Path(folder, "kernel.ptx"), Path(folder, "kernel.cubin")
+        text = Path(folder, "kernel.ptx")
         text.write_text(ptx, encoding="utf-8")
-        binary.write_bytes(compiled.asm["cubin"])
         # The optimisation level is the one that Triton's compiler passes.
         flags = ["-v", "--regAllocOptLevel=2", f"--gpu-name={architecture[1]}"]
         log = _run(assembler, *flags, text, "-o", Path(folder, "again.cubin")).stderr
-        assembly = _run(tools / "cuobjdump", "-sass", binary).stdout
     spills = re.findall(r"(\d+) bytes spill (?:stores|loads)", log)
     return Report(
         registers=int(_found(r"Used (\d+) registers", log)),
         spilled_bytes=sum(map(int, spills)),
         shared_bytes=shared,
-        matrix_instructions=_matrix_instructions(assembly),
+        matrix_instructions=_matrix_instructions(disassembled(compiled)),
         is_serialized="serialized" in log,
     )
 
@@ -244,10 +263,15 @@ def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Print a line per job: `[--json] [FAMILY [KERNEL ...]]`, all of them by default."""
+    """Print a line per job: `[--json] [ARCHITECTURE [KERNEL ...]]`, or the table of `--sass`."""
+    if arguments == ["--sass"]:
+        from . import sass
+
+        print(sass.text(), end="")
+        return
     as_json = arguments[:1] == ["--json"]
-    family, *chosen = arguments[as_json:] or [""]
-    for name in (family,) if family else TARGETS:
+    architecture, *chosen = arguments[as_json:] or [""]
+    for name in (architecture,) if architecture else TARGETS:
         for job in jobs(name):
             if chosen and job.kernel not in chosen:
                 continue

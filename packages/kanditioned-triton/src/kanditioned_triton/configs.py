@@ -22,9 +22,10 @@ import triton
 from .kernels import GROUP
 
 ENVIRONMENT_VARIABLE = "KANDITIONED_TRITON_CONFIGS"
-FAMILIES = ("sm_80", "sm_90", "sm_100", "gfx942")
+FAMILIES = ("sm_75", "sm_80", "sm_90", "sm_100", "gfx942")
 """GPU families of the table. GPUs of capability 8.x and 12.x share that of sm_80, whose tiles fit
-into the 99 KiB of shared memory that the smallest of them has."""
+into the 99 KiB of shared memory that the smallest of them has. Those of 7.5 multiply no matrices of
+float32 or bfloat16 numbers: theirs takes the lookup, and small tiles where that has no kernel."""
 INTERPRETER = "interpreter"
 """The family that stands for Triton's interpreter."""
 SMALLEST = 16
@@ -78,7 +79,7 @@ def family(capability: tuple[int, int] | None) -> str:
     """Return the family of a CUDA GPU of this compute capability, or of an AMD GPU (None)."""
     if capability is None:
         return "gfx942"
-    return {9: "sm_90", 10: "sm_100"}.get(capability[0], "sm_80")
+    return {7: "sm_75", 9: "sm_90", 10: "sm_100"}.get(capability[0], "sm_80")
 
 
 def config(family: str, kernel: str, precision: str) -> Config:

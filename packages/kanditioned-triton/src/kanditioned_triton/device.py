@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import triton
 from torch import Tensor
+from triton.compiler import CompilationError
+from triton.runtime.errors import OutOfResources, PTXASError
 
 from kanditioned_spec import validate
 
@@ -57,12 +60,35 @@ def of(x: Tensor) -> Device:
     )
 
 
-def guard(x: Tensor) -> contextlib.AbstractContextManager[object]:
+@contextlib.contextmanager
+def guard(x: Tensor) -> Iterator[None]:
     """Return a context in which kernels are launched on the GPU of `x`.
 
     In the interpreter, NumPy computes and would warn of infinities, which are valid here.
+
+    Raises:
+        ValueError: A kernel does not compile for the GPU, or does not fit on it.
     """
-    return np.errstate(all="ignore") if INTERPRETED else torch.cuda.device(x.device)
+    with np.errstate(all="ignore") if INTERPRETED else torch.cuda.device(x.device):
+        try:
+            yield
+        except (CompilationError, OutOfResources, PTXASError, RuntimeError) as error:
+            # Of the passes of Triton's compiler, a failure is a RuntimeError by this name.
+            if isinstance(error, RuntimeError) and "PassManager" not in str(error):
+                raise
+            raise ValueError(_unusable(x, error)) from error
+
+
+def _unusable(x: Tensor, error: Exception) -> str:
+    name = "Triton's interpreter" if INTERPRETED else torch.cuda.get_device_name(x.device)
+    reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+    return validate.message(
+        "spline_forward",
+        "impl",
+        f"one whose kernels Triton {triton.__version__} can run on {name}",
+        f'"triton", with {type(error).__name__}: {reason}',
+        'Choose impl="dense" for few control points, impl="embedding" for many.',
+    )
 
 
 @functools.cache
