@@ -45,13 +45,25 @@ def test_the_same_bytes_are_written(name: str, again: Path) -> None:
 
 
 def test_no_tensor_stands_for_two() -> None:
-    for vector in [*vectors.of_layer(), *vectors.of_maps(), *vectors.of_construction()]:
+    for vector in [
+        *vectors.of_layer(),
+        *vectors.of_maps(),
+        *vectors.of_shapes(),
+        *vectors.of_input_maps(),
+        *vectors.of_construction(),
+    ]:
         names = [name for name, _, _ in vector.tensors()]
         assert len(set(names)) == len(names)
 
 
 def test_they_cover_every_chapter_and_stay_small(again: Path) -> None:
-    files = [*vectors.of_layer(), *vectors.of_maps(), *vectors.of_construction()]
+    files = [
+        *vectors.of_layer(),
+        *vectors.of_maps(),
+        *vectors.of_shapes(),
+        *vectors.of_input_maps(),
+        *vectors.of_construction(),
+    ]
     covered = {vector.chapter for vector in files} | {"checkpoints"}
     assert covered == {name.removeprefix("test_") for name in CHAPTERS}
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 300_000

@@ -56,6 +56,9 @@ def run(implementation, vector, tensors):
     problem = SimpleNamespace(**unsaid | vector["problem"])
     problem.options = tuple(problem.options.items())
     inputs = (tensors[f"{vector['name']}.{name}"].copy() for name in vector["inputs"])
+    if vector["operation"] == "map_input":
+        numbers = SimpleNamespace(breakpoints=next(inputs), images=next(inputs))
+        return list(operation(numbers, *inputs, problem.dtype))
     results = operation(problem, *inputs, **arguments)
     return list(results) if len(vector["results"]) > 1 else [results]
 

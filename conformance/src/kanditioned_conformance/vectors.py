@@ -25,6 +25,7 @@ from kanditioned_spec.grid import Array
 from . import tolerance
 from .cases import Case, Floats, finite, map_of
 from .chapters.test_errors import REFUSED
+from .checks.constraints import DYADIC
 from .strategies import MAPS, map_id
 
 FORMAT = 1
@@ -184,6 +185,45 @@ def of_maps() -> Iterator[Vector]:
             yield Vector(f"penalty-{name}", "penalty", "penalty", p, {"theta": theta}, penalty)
 
 
+def of_shapes() -> Iterator[Vector]:
+    """Yield the vectors of monotone and convex edges.
+
+    Free points are different whole numbers, so that no rounding decides which are vertices.
+    """
+    for monotone, convex in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1)):
+        for dtype in ("float64", "float32"):
+            problem = Problem(0, 1, 4, 7, dtype=dtype, monotone=(monotone,), convex=(convex,))
+            rng, shape = np.random.default_rng(7), (1, 7, 4)
+            c = rng.random(shape).argsort(axis=1).astype(np.float64)
+            grad = rng.integers(-8, 9, shape) / 4.0
+            shapes, total = problem.shapes, 7 * np.abs(grad).sum(1, keepdims=True)
+            results: Pairs = {
+                "points": (shapes.feasible(c), numerics.shape_condition(c, shapes)),
+                "gradient": (shapes.vjp(c, grad), np.broadcast_to(total, shape)),
+            }
+            name = f"monotone_and_convex-{monotone:+}-{convex:+}-{dtype}"
+            inputs = {"control_points": c, "grad": grad}
+            yield Vector(name, "monotone_and_convex", "feasible", problem, inputs, results)
+
+
+def of_input_maps() -> Iterator[Vector]:
+    """Yield the vectors of input maps: breakpoints, between them, far outside, not finite."""
+    breakpoints, images = DYADIC.breakpoints, DYADIC.images
+    x = np.array([[-1024.0, -2.0, -1.5, -1.0, 0.0, 0.5, 3.0, 4.0, 64.0, np.nan, np.inf, -np.inf]]).T
+    grad = np.linspace(-1, 1.75, len(x))[:, None]
+    for dtype in ("float64", "float32"):
+        slope = DYADIC.slope(x)
+        with np.errstate(invalid="ignore"):
+            condition = np.nan_to_num(numerics.input_map_condition(x, DYADIC), posinf=0.0)
+        results: Pairs = {
+            "z": (DYADIC(x), condition),
+            "grad_x": (grad * slope, np.nan_to_num(np.abs(grad * slope))),
+        }
+        inputs = {"breakpoints": breakpoints, "images": images, "x": x, "grad_z": grad}
+        problem = Problem(len(x), 1, 1, 2, dtype=dtype)
+        yield Vector(f"input_maps-{dtype}", "input_maps", "map_input", problem, inputs, results)
+
+
 def of_construction() -> Iterator[Vector]:
     """Yield the vectors of initialisers, refinement and refused arguments."""
     p = Problem(0, 2, 2, 4, 6.5)
@@ -231,7 +271,14 @@ def of_files(folder: Path) -> Iterator[Vector]:
 def write(folder: Path) -> None:
     """Write manifest and tensors."""
     folder.mkdir(parents=True, exist_ok=True)
-    vectors = [*of_layer(), *of_maps(), *of_construction(), *of_files(folder)]
+    vectors = [
+        *of_layer(),
+        *of_maps(),
+        *of_shapes(),
+        *of_input_maps(),
+        *of_construction(),
+        *of_files(folder),
+    ]
     for chapter in dict.fromkeys(vector.chapter for vector in vectors):
         stored = {
             name: (dtype, _stored(values, dtype))

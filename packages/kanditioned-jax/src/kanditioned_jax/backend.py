@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import kanditioned_spec as spec
-from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem
+from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem, Shapes
 from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.protocol import NumpyArray
 
@@ -112,17 +112,18 @@ class JaxBackend:
     def feasible(
         self, problem: Problem, control_points: NumpyArray, grad: NumpyArray
     ) -> tuple[NumpyArray, NumpyArray]:
-        plain = replace(problem, parameterization="bspline", options=())
+        config = replace(self._config(problem), parameterization="bspline", options=())
         with _scope(problem):
-            (g,) = _arrays(problem, grad)
-            points, gradient = _feasible(self._layer(plain, control_points), g)
+            c, g = _arrays(problem, control_points, grad)
+            points, gradient = _feasible(KANLayer.of(c, config), g)
             return _numpy(points), _numpy(gradient)
 
     def map_input(
         self, input_map: spec.InputMap, x: NumpyArray, grad_z: NumpyArray, dtype: str
     ) -> tuple[NumpyArray, NumpyArray]:
         with jax.enable_x64(dtype == "float64"):
-            module = InputMap(input_map, jnp.dtype(dtype))
+            numbers = spec.InputMap(input_map.breakpoints, input_map.images)
+            module = InputMap(numbers, jnp.dtype(dtype))
             z, gradient = _map_input(module, jnp.asarray(x, dtype), jnp.asarray(grad_z, dtype))
             on_host = x.dtype == np.float64 and dtype != "float64"
             return _numpy(module(x) if on_host else z), _numpy(gradient)
@@ -139,7 +140,7 @@ class JaxBackend:
                 problem.parameterization,
                 key=seed,
                 dtype=problem.dtype,
-                **problem.shapes._asdict(),
+                **Shapes.of(problem)._asdict(),
                 **options,
             )
             return _numpy(layer.control_points())

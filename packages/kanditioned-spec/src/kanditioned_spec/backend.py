@@ -81,13 +81,14 @@ class ReferenceBackend:
     def feasible(
         self, problem: Problem, control_points: NumpyArray, grad: NumpyArray
     ) -> tuple[NumpyArray, NumpyArray]:
-        shapes = problem.shapes
+        shapes = Shapes.of(problem)
         return shapes.feasible(control_points), shapes.vjp(control_points, grad)
 
     def map_input(
         self, input_map: InputMap, x: NumpyArray, grad_z: NumpyArray, dtype: str
     ) -> tuple[NumpyArray, NumpyArray]:
-        return input_map(x), grad_z * input_map.slope(x)
+        numbers = InputMap(input_map.breakpoints, input_map.images)
+        return numbers(x), grad_z * numbers.slope(x)
 
     def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
         return rounded(_map_of(problem).parameters_from(control_points), problem.dtype)
@@ -101,10 +102,10 @@ class ReferenceBackend:
     def refine(
         self, problem: Problem, control_points: NumpyArray, num_control_points: int
     ) -> NumpyArray:
-        points = problem.shapes.feasible(control_points)
-        refined = refinement.refine(points, num_control_points)
-        if problem.shapes:  # rounded to less than float64, increments would not stay in order
-            return problem.shapes.feasible(refined)
+        shapes = Shapes.of(problem)
+        refined = refinement.refine(shapes.feasible(control_points), num_control_points)
+        if shapes:  # rounded to less than float64, increments would not stay in order
+            return shapes.feasible(refined)
         return rounded(refined, problem.dtype)
 
     def widen(

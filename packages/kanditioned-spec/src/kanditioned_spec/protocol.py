@@ -74,7 +74,7 @@ class Problem:
     @property
     def shapes(self) -> Shapes:
         """The shapes of the edges."""
-        return Shapes.checked("Problem", self.in_features, self.monotone, self.convex)
+        return Shapes.of(self)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,11 @@ without, 57e-4 with the term). Two cores, 2026-11-28.
 **Floating point.** A hull rounds, and rounded increments may fall. So increments are rounded to
 multiples of a power of two at which sums are exact, and then never fall: 2^-51 of the largest
 |c'| in float64, 2^-22 in float32. That is left out where they do not fall anyway.
+
+The stored function has its shape exactly. What an implementation returns of it is rounded: c + t Δ
+rises with x within a piece in floating point too, while (1 - t) c_l + t c_{l+1} is off by
+eps |t c|, which is much for a flat piece at 1e30. Both are within the bound of `numerics`; of a
+million pairs none fell by more than that, in any dtype.
 """
 
 from __future__ import annotations
@@ -83,6 +88,11 @@ class Shapes(NamedTuple):
             checked_signs(where, "monotone", in_features, monotone),
             checked_signs(where, "convex", in_features, convex),
         )
+
+    @classmethod
+    def of(cls, problem: Any) -> Shapes:
+        """Return the shapes that a problem of the protocol, or something like one, asks for."""
+        return cls.checked("Problem", problem.in_features, problem.monotone, problem.convex)
 
     def __bool__(self) -> bool:
         """Whether any feature has a shape."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 import kanditioned_spec as spec
-from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem
+from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem, Shapes
 from kanditioned_spec.protocol import NumpyArray
 
 from . import selection
@@ -104,10 +103,10 @@ class TorchBackend:
     def feasible(
         self, problem: Problem, control_points: NumpyArray, grad: NumpyArray
     ) -> tuple[NumpyArray, NumpyArray]:
-        plain = dataclasses.replace(problem, parameterization="bspline", options=())
-        layer = self._of_theta(plain, control_points)
+        (free, gy) = _tensors(problem, control_points, grad)
+        layer = KANLayer.from_control_points(free, impl=self.impl, **Shapes.of(problem)._asdict())
+        layer.theta = torch.nn.Parameter(free)
         points = layer.control_points()
-        (gy,) = _tensors(problem, grad)
         (gradient,) = torch.autograd.grad(points, layer.theta, gy.to(points.dtype))
         return _numpy(points), _numpy(gradient)
 
@@ -172,7 +171,7 @@ class TorchBackend:
             impl=self.impl,
             device=problem.device,
             dtype=getattr(torch, problem.dtype),
-            **problem.shapes._asdict(),
+            **Shapes.of(problem)._asdict(),
             **{"init": "zero", **_options(problem), **arguments},
         )
 
@@ -187,7 +186,7 @@ class TorchBackend:
             _tensors(problem, control_points)[0],
             parameterization=problem.parameterization,
             impl=self.impl,
-            **problem.shapes._asdict(),
+            **Shapes.of(problem)._asdict(),
             **_options(problem),
         )
 
