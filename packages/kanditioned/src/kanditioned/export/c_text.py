@@ -10,14 +10,25 @@ LINE = 96
 
 
 def number(value: float) -> str:
-    """Return a float32 constant with the fewest digits that give it back, or NAN of <math.h>."""
+    """Return a float32 constant with the fewest digits that give it back, or a name of <math.h>."""
     single = np.float32(value)
-    if np.isnan(single):
-        return "NAN"
+    if not np.isfinite(single):
+        return _not_finite(single)
     digits = np.format_float_scientific(single, trim="0", exp_digits=1)
     if 1e-4 <= abs(single) < 1e6 or single == 0:
         digits = np.format_float_positional(single, trim="0")
     return f"{digits}f"
+
+
+def double(value: float) -> str:
+    """Return a float64 constant with the fewest digits that give it back, or a name of <math.h>."""
+    return repr(value) if np.isfinite(value) else _not_finite(value)
+
+
+def _not_finite(value: float | np.float32) -> str:
+    if np.isnan(value):
+        return "NAN"
+    return "INFINITY" if value > 0 else "-INFINITY"
 
 
 def array(name: str, values: npt.ArrayLike, storage: str = "static const") -> str:
@@ -44,7 +55,7 @@ def declared(name: str, values: npt.NDArray[np.generic], storage: str, kind: str
 def _braced(values: npt.NDArray[np.generic]) -> str:
     if values.ndim > 1:
         return "{\n" + ",\n".join(map(_braced, values)) + "}"
-    write = {"float32": number, "float64": repr}.get(values.dtype.name, str)
+    write = {"float32": number, "float64": double}.get(values.dtype.name, str)
     words = [write(value) for value in values.tolist()]
     lines, line = [], ""
     for word in words:
