@@ -117,7 +117,13 @@ def uv(session: nox.Session, *arguments: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test: each package's own, its doctests, and the conformance kit per backend."""
     install(session, *EVERYTHING, "pytest", "pytest-xdist", "pandas", "equinox", "statsmodels")
-    session.run("pytest", "-n", "2", *kit(*BACKENDS), env=ONE_THREAD)
+    # XLA compiles every shape that the kit draws: all formats and examples take 25 minutes for each
+    # of JAX's backends, so they are the job of the session `kit_of_jax`, at night.
+    of_jax = [name for name in BACKENDS if name.startswith("kanditioned_jax")]
+    others = [name for name in BACKENDS if name not in of_jax]
+    session.run("pytest", "-n", "2", *kit(*others), env=ONE_THREAD)
+    drawn_less = kit(*of_jax, profile="dev")
+    session.run("pytest", "-n", "2", "--kan-dtype", "float32", *drawn_less, env=ONE_THREAD)
     # The interpreter is chosen when Triton is imported, hence a process of its own.
     interpreted = kit("kanditioned_torch.backend:triton", profile="dev")
     session.run(
@@ -133,6 +139,14 @@ def tests(session: nox.Session) -> None:
             *("pytest", "-n", "2", *paths, *session.posargs),
             env=ONE_THREAD | {"KANDITIONED_1X": os.pathsep.join(releases)},
         )
+
+
+@nox.session
+def kit_of_jax(session: nox.Session) -> None:
+    """Run the conformance kit on JAX's backends, in every format and with CI's examples."""
+    install(session, *EVERYTHING, "pytest", "pytest-xdist")
+    of_jax = [name for name in BACKENDS if name.startswith("kanditioned_jax")]
+    session.run("pytest", "-n", "2", *kit(*of_jax), env=ONE_THREAD)
 
 
 @nox.session

@@ -131,7 +131,9 @@ def _located(numbers: spec.InputMap, x: jax.Array) -> tuple[jax.Array, jax.Array
     low = (points - high).astype(x.dtype)
 
     def distance(piece: jax.Array) -> jax.Array:
-        return (x - _taken(high, piece, x)) - _taken(low, piece, x)
+        # The compiler would subtract the sum of both, in which the small part is lost.
+        from_high = jax.lax.optimization_barrier(x - _taken(high, piece, x))
+        return from_high - _taken(low, piece, x)
 
     piece = jnp.zeros(x.shape, jnp.int32)
     for bit in reversed(range(last.bit_length())):
