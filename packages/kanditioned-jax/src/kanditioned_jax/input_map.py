@@ -132,7 +132,8 @@ def _located(numbers: spec.InputMap, x: jax.Array) -> tuple[jax.Array, jax.Array
 
     def distance(piece: jax.Array) -> jax.Array:
         # The compiler would subtract the sum of both, in which the small part is lost.
-        from_high = jax.lax.optimization_barrier(x - _taken(high, piece, x))
+        barrier = jax.lax.optimization_barrier
+        from_high: jax.Array = barrier(x - _taken(high, piece, x))  # type: ignore[no-untyped-call]
         return from_high - _taken(low, piece, x)
 
     piece = jnp.zeros(x.shape, jnp.int32)
