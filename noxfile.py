@@ -49,6 +49,7 @@ BACKENDS = (
     "kanditioned_torch.backend:sparse_csr",
     "kanditioned_torch.backend:strided",
 )
+OF_JAX = tuple(name for name in BACKENDS if name.startswith("kanditioned_jax"))
 WITH_JAX = ("benchmarks/tests", "packages/kanditioned/tests", "packages/kanditioned-jax/tests")
 WITHOUT_JAX = (
     "conformance/tests",
@@ -119,10 +120,9 @@ def tests(session: nox.Session) -> None:
     install(session, *EVERYTHING, "pytest", "pytest-xdist", "pandas", "equinox", "statsmodels")
     # XLA compiles every shape that the kit draws: all formats and examples take 25 minutes for each
     # of JAX's backends, so they are the job of the session `kit_of_jax`, at night.
-    of_jax = [name for name in BACKENDS if name.startswith("kanditioned_jax")]
-    others = [name for name in BACKENDS if name not in of_jax]
+    others = [name for name in BACKENDS if name not in OF_JAX]
     session.run("pytest", "-n", "2", *kit(*others), env=ONE_THREAD)
-    drawn_less = kit(*of_jax, profile="dev")
+    drawn_less = kit(*OF_JAX, profile="dev")
     session.run("pytest", "-n", "2", "--kan-dtype", "float32", *drawn_less, env=ONE_THREAD)
     # The interpreter is chosen when Triton is imported, hence a process of its own.
     interpreted = kit("kanditioned_torch.backend:triton", profile="dev")
@@ -145,8 +145,7 @@ def tests(session: nox.Session) -> None:
 def kit_of_jax(session: nox.Session) -> None:
     """Run the conformance kit on JAX's backends, in every format and with CI's examples."""
     install(session, *EVERYTHING, "pytest", "pytest-xdist")
-    of_jax = [name for name in BACKENDS if name.startswith("kanditioned_jax")]
-    session.run("pytest", "-n", "2", *kit(*of_jax), env=ONE_THREAD)
+    session.run("pytest", "-n", "2", *kit(*OF_JAX), env=ONE_THREAD)
 
 
 @nox.session

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from .machine import check_device
 from .speed.cases import MODES, PRECISIONS, SWEEPS
 from .speed.environments import DEFAULT_FOLDER, install
 from .speed.timing import CLOCKS
@@ -18,8 +19,7 @@ def main() -> int:
     """Parse the command line, set the number of threads, and run a verb."""
     parser = _parser()
     given = parser.parse_args()
-    if getattr(given, "device", "cpu") == "cuda" and not torch.cuda.is_available():
-        parser.error("--device cuda needs a GPU that PyTorch sees, got none; try --device cpu")
+    check_device(parser, getattr(given, "device", "cpu"))
     if given.verb == "install":
         install(given.competitors)
         return 0

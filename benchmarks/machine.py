@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import importlib.metadata
 import os
@@ -18,6 +19,12 @@ import torch
 RATES = ("matmul_highest", "matmul_high", "matmul_bfloat16", "copy")
 """What `ceilings` measures: flop/s, and bytes/s read and written."""
 PACKAGES = ("torch", "jax", "triton", "numpy", "kanditioned-spec")
+
+
+def check_device(parser: argparse.ArgumentParser, device: str) -> None:
+    """End with a usage error if a GPU is asked for and PyTorch sees none."""
+    if device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda needs a GPU that PyTorch sees, got none; try --device cpu")
 
 
 def description(device: str, threads: int) -> dict[str, Any]:

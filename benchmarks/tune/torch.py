@@ -23,6 +23,7 @@ from kanditioned_spec.costs import Sizes
 from kanditioned_torch.impls import SplineConfig
 from kanditioned_torch.selection import check, named
 
+from ..machine import check_device
 from . import measurement
 
 CANDIDATES = {
@@ -112,8 +113,7 @@ def main() -> None:
         "--output", type=Path, default=Path(str(files("kanditioned_torch") / "selection.json"))
     )
     given = parser.parse_args()
-    if given.device == "cuda" and not torch.cuda.is_available():
-        parser.error("--device cuda needs a GPU that PyTorch sees, got none; try --device cpu")
+    check_device(parser, given.device)
     torch.set_num_threads(given.threads)
     # On one thread processor time is what an idle machine would take.
     alone = given.device == "cpu" and given.threads == 1

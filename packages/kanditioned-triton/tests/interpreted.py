@@ -17,7 +17,7 @@ from torch import Tensor
 
 from kanditioned_spec import numerics, reference
 from kanditioned_torch import KANLayer, spline_forward
-from kanditioned_triton import configs, device, launch
+from kanditioned_triton import configs, device, shares
 from kanditioned_triton.device import Device
 from kanditioned_triton.torch import registered
 
@@ -146,11 +146,11 @@ class TestShares:
 
     def test_count(self) -> None:
         gpu = Device("sm_90", units=132)
-        assert launch._shared(200, 10_000, 64, 4, gpu, 1) == (1, 10_000)
-        assert launch._shared(10, 10_000, 64, 4, gpu, 1) == (14, 715)
-        assert launch._shared(10, 10_000, 64, 4, gpu, 8) == (14, 720)
-        assert launch._shared(10, 100, 64, 4, gpu, 1) == (2, 50)
-        assert launch._shared(1, 10_000, 64, launch.SHARE_BYTES, gpu, 1) == (1, 10_000)
+        assert shares.divide_sum(200, 10_000, 64, 4, gpu, 1) == (1, 10_000)
+        assert shares.divide_sum(10, 10_000, 64, 4, gpu, 1) == (14, 715)
+        assert shares.divide_sum(10, 10_000, 64, 4, gpu, 8) == (14, 720)
+        assert shares.divide_sum(10, 100, 64, 4, gpu, 1) == (2, 50)
+        assert shares.divide_sum(1, 10_000, 64, shares.SHARE_BYTES, gpu, 1) == (1, 10_000)
 
 
 class TestNonFinite:

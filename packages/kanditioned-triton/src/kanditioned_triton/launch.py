@@ -2,13 +2,13 @@
 
 Shapes as in `kanditioned_torch.impls.base`: x and direction (B, I), control points (I, K, O),
 grad_y (B, O), any strides. Besides its result a call allocates at most the partial sums of
-`_Shares`, and for the bucketed gradient one int32 per number in x and a few per tile of knots.
+`shares`, and for the bucketed gradient one int32 per number in x and a few per tile of knots.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import triton.language as tl
@@ -18,20 +18,12 @@ from kanditioned_torch.precision import compute_dtype
 
 from . import arithmetic, configs, device, kernels
 from .arithmetic import Arithmetic
-from .configs import Config
+from .buckets import sort_batch
+from .configs import Config, ceil_div
 from .device import Device
+from .shares import Shares, add_shares, divide_sum
 
-SHARE_BYTES = 8 * 2**20
-"""Partial sums are kept below this size."""
-SUM_BLOCK = 1024
 NARROW = 16
-
-
-class _Shares(NamedTuple):
-    """A sum divided among `number` programs that take `each` terms."""
-
-    number: int
-    each: int
 
 
 def interpolate(
@@ -60,12 +52,12 @@ def interpolate(
     kernel = "dense_interpolate" if is_dense else "lookup_interpolate"
     config = configs.config(gpu.family, kernel, how.precision)
     config = configs.fitted(config, batch, in_features * groups, out_features)
-    tiles = _ceil_div(batch, config.block_b) * _ceil_div(out_features, config.block_o)
+    tiles = ceil_div(batch, config.block_b) * ceil_div(out_features, config.block_o)
     part_bytes = batch * out_features * compute.itemsize
     chunk = _chunk(config, in_features)
     features = config.block_g // chunk
     smallest = max(1, 32 // groups)
-    shares = _shared(tiles, in_features, smallest, part_bytes, gpu, features if is_dense else 1)
+    shares = divide_sum(tiles, in_features, smallest, part_bytes, gpu, features if is_dense else 1)
     is_even = out_features % config.block_o == 0
     target = y if shares.number == 1 else y.new_empty(shares.number, *y.shape, dtype=compute)
     arguments: tuple[Any, ...] = (
@@ -93,6 +85,7 @@ def interpolate(
                 **how.constants("WEIGHT", "VALUE"),
                 IS_EVEN=is_even and count % (chunk * kernels.GROUP) == 0,
                 **_dense(config, groups, chunk),
+                NARROW=min(NARROW, config.block_o),
                 **config.schedule(),
             )
         else:
@@ -105,7 +98,7 @@ def interpolate(
                 config.block_o,
                 **config.schedule(),
             )
-        _sum(target, y, shares)
+        add_shares(target, y, shares)
     return y
 
 
@@ -154,23 +147,18 @@ def contract(
             config = configs.fitted(config, batch, in_features * groups, out_features)
             chunk = _chunk(config, in_features)
             features = config.block_g // chunk
-            grid = (_ceil_div(batch, config.block_b) * _ceil_div(in_features, features),)
+            grid = (ceil_div(batch, config.block_b) * ceil_div(in_features, features),)
             is_even = out_features % config.block_o == 0 and in_features % features == 0
             kernels.dense_contract[grid](
                 *arguments,
                 **how.constants("GY", "C"),
-                INTERPRETED=device.INTERPRETED,
-                CHUNKS=_ceil_div(groups, chunk),
-                CHUNK=chunk,
                 IS_EVEN=is_even and count % (chunk * kernels.GROUP) == 0,
-                BLOCK_B=config.block_b,
-                BLOCK_G=config.block_g,
-                BLOCK_O=config.block_o,
+                **_dense(config, groups, chunk),
                 **config.schedule(),
             )
         else:
             config = configs.fitted(config, batch, in_features, out_features)
-            grid = (_ceil_div(batch, config.block_b) * _ceil_div(in_features, config.block_g),)
+            grid = (ceil_div(batch, config.block_b) * ceil_div(in_features, config.block_g),)
             kernels.lookup_contract[grid](
                 *arguments,
                 _tl(compute),
@@ -213,21 +201,20 @@ def accumulate(
     owned = groups if is_bucketed else in_features * groups
     config = configs.fitted(config, batch, owned, out_features)
     chunk = config.block_g if is_bucketed else _chunk(config, in_features)
-    features, chunks = config.block_g // chunk, _ceil_div(groups, chunk)
-    tiles = _ceil_div(in_features, features) * chunks
-    tiles *= _ceil_div(out_features, config.block_o)
+    features, chunks = config.block_g // chunk, ceil_div(groups, chunk)
+    tiles = ceil_div(in_features, features) * chunks
+    tiles *= ceil_div(out_features, config.block_o)
     gc = x.new_empty(shape, dtype=dtype)
-    shares, order, starts, parts = _Shares(1, batch), None, None, 1
+    shares, order, starts, parts = Shares(1, batch), None, None, 1
     with device.guard(x):
         if is_bucketed:
-            order, starts = _bucketed(
-                x, num_control_points, spline_width, compute, chunk * kernels.GROUP
-            )
+            width, knots = _bits(spline_width), chunk * kernels.GROUP
+            order, starts = sort_batch(x, num_control_points, width, _tl(compute), knots)
             parts = starts.shape[2]
         else:
             part_bytes = gc.numel() * compute.itemsize
             step = config.block_b
-            shares = _shared(tiles, batch, 4 * step, part_bytes, gpu, step)
+            shares = divide_sum(tiles, batch, 4 * step, part_bytes, gpu, step)
         target = gc if shares.number == 1 else gc.new_empty(shares.number, *shape, dtype=compute)
         kernels.accumulate[tiles, shares.number](
             x,
@@ -254,66 +241,17 @@ def accumulate(
             and in_features % features == 0
             and out_features % config.block_o == 0,
             **_dense(config, groups, chunk),
+            NARROW=min(NARROW, config.block_o),
             **config.schedule(),
         )
-        _sum(target, gc, shares)
+        add_shares(target, gc, shares)
     return gc
-
-
-def _bucketed(
-    x: Tensor, num_control_points: int, spline_width: float, compute: torch.dtype, knots: int
-) -> tuple[Tensor, Tensor]:
-    """Return samples by key, (I, B), and where each key starts, (I, keys, parts of the batch).
-
-    Args:
-        knots: Of a tile; `kernels.bucket` says what the keys are.
-    """
-    batch, in_features = x.shape
-    num_keys, parts = 2 * _ceil_div(num_control_points, knots), _ceil_div(batch, configs.PART)
-    counts = x.new_empty(in_features, num_keys, parts, dtype=torch.int32)
-    order = x.new_empty(in_features, batch, dtype=torch.int32)
-    block_k = min(configs.SORT.block_o, configs.power_of_two(num_keys))
-    sizes = (batch, num_control_points, num_keys, parts, *x.stride(), _bits(spline_width))
-    constants = (_tl(compute), knots, configs.PART, configs.SORT.block_b, block_k)
-    kernels.count_keys[(in_features * parts,)](x, counts, *sizes, *constants)
-    flat = counts.view(in_features, num_keys * parts)
-    starts = (flat.cumsum(1, dtype=torch.int32) - flat).view_as(counts)
-    kernels.place_samples[(in_features * parts,)](x, starts, order, *sizes, *constants)
-    return order, starts
 
 
 def _is_dense(gpu: Device, kernel: str, how: Arithmetic, count: int, batch: int) -> bool:
     """Whether the matrix product is taken: not for batches that fill no tile of it."""
     smallest = 1 if device.INTERPRETED else configs.SMALLEST
     return batch >= smallest and count <= configs.dense_up_to(gpu.family, kernel, how.precision)
-
-
-def _shared(tiles: int, length: int, smallest: int, size: int, gpu: Device, step: int) -> _Shares:
-    """Divide a sum so that `tiles` keep every multiprocessor busy.
-
-    Args:
-        tiles: Programs without division.
-        length: Terms of the sum.
-        smallest: Terms that are worth a program.
-        size: Bytes of one partial sum.
-        gpu: The device.
-        step: Terms that a program takes at a time: shares are multiples of it.
-    """
-    number = min(
-        _ceil_div(gpu.units, tiles),
-        _ceil_div(length, smallest),
-        max(1, SHARE_BYTES // size),
-    )
-    each = _ceil_div(_ceil_div(length, number), step) * step
-    return _Shares(_ceil_div(length, each), each)
-
-
-def _sum(parts: Tensor, total: Tensor, shares: _Shares) -> None:
-    """Add partial sums in their order, if there are several."""
-    if shares.number > 1:
-        size = total.numel()
-        grid = (_ceil_div(size, SUM_BLOCK),)
-        kernels.sum_shares[grid](parts, total, size, shares.number, SUM_BLOCK)
 
 
 def _chunk(config: Config, in_features: int) -> int:
@@ -334,24 +272,19 @@ def _bits(spline_width: float) -> int:
 
 
 def _dense(config: Config, groups: int, chunk: int) -> dict[str, int]:
+    """Return what the dense kernels are told of their tiles."""
     return {
         "INTERPRETED": device.INTERPRETED,
-        "CHUNKS": _ceil_div(groups, chunk),
+        "CHUNKS": ceil_div(groups, chunk),
         "CHUNK": chunk,
         "BLOCK_B": config.block_b,
         "BLOCK_G": config.block_g,
         "BLOCK_O": config.block_o,
-        "NARROW": min(NARROW, config.block_o),
     }
 
 
 def _groups(num_control_points: int) -> int:
-    return _ceil_div(num_control_points, kernels.GROUP)
-
-
-def _ceil_div(length: int, step: int) -> int:
-    """As `triton.cdiv`, whose calls from Python cost 5 µs (Triton 3.7.1, Zen 4, 2026-11)."""
-    return -(-length // step)
+    return ceil_div(num_control_points, kernels.GROUP)
 
 
 def _strides(direction: Tensor | None) -> tuple[int, ...]:

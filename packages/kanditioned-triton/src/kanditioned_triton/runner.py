@@ -257,5 +257,5 @@ def recorded(call: Check) -> Row:
     try:
         row = call()
     except Exception:  # a check that breaks is a result, and the others are wanted
-        row = {"error": traceback.format_exc()[-1500:]}
+        row = {"error": traceback.format_exc().replace(f"{Path.cwd()}/", "")[-1500:]}
     return {**row, "s": round(time.time() - began, 2)}
