@@ -1,6 +1,6 @@
 """The main loops of the hot kernels, held to a committed table.
 
-To renew it, for review: `python -m kanditioned_triton.aot --sass > tests/sass.json`.
+To renew it, for review: `python -m kanditioned_triton.sass > tests/sass.json`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TABLE = json.loads(Path(__file__).with_name("sass.json").read_text(encoding="utf
 def test_as_the_table_says() -> None:
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     run = subprocess.run(
-        [sys.executable, "-m", "kanditioned_triton.aot", "--sass"],
+        [sys.executable, "-m", "kanditioned_triton.sass"],
         env=environment,
         capture_output=True,
         text=True,

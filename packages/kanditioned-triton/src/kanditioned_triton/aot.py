@@ -263,12 +263,7 @@ def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Print a line per job: `[--json] [ARCHITECTURE [KERNEL ...]]`, or the table of `--sass`."""
-    if arguments == ["--sass"]:
-        from . import sass
-
-        print(sass.text(), end="")
-        return
+    """Print a line per job: `[--json] [ARCHITECTURE [KERNEL ...]]`."""
     as_json = arguments[:1] == ["--json"]
     architecture, *chosen = arguments[as_json:] or [""]
     for name in (architecture,) if architecture else TARGETS:

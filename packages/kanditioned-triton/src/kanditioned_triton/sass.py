@@ -1,6 +1,6 @@
 """What the assembler makes of the hot kernels: their main loops, counted without a GPU.
 
-`python -m kanditioned_triton.aot --sass` prints the table that the tests compare with, so that an
+`python -m kanditioned_triton.sass` prints the table that the tests compare with, so that an
 edit that makes a kernel slower on paper is seen in review. The instructions depend on the version
 of Triton, which the table names.
 """
@@ -91,3 +91,7 @@ def _products(body: list[str]) -> int:
 def _name(instruction: str) -> str:
     """Return the mnemonic, without the predicate before it."""
     return re.sub(r"^@!?U?P\w+\s+", "", instruction).split()[0]
+
+
+if __name__ == "__main__":
+    print(text(), end="")
