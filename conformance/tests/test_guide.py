@@ -16,7 +16,7 @@ READING, *BLOCKS = re.findall(
     r"```python\n(.*?)```", (ROOT / "docs/pages/porting.md").read_text("utf-8"), re.DOTALL
 )
 """How vectors are read, and the port."""
-OTHER_CHAPTERS = ("shape_constraints", "input_maps", "networks")
+OTHER_CHAPTERS = ("input_maps", "monotone_and_convex")
 """What a layer need not have, and the guide leaves out."""
 
 

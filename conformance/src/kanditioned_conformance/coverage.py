@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from .report import RAN, Result
 
-MIN_RUN = 0.5
+MIN_RUN = 0.6
 """Default share of the problems offered to a backend that it must take."""
 
 

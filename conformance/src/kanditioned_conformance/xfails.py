@@ -39,8 +39,9 @@ class Entry:
     def matches(self, chapter: str, test: str, parameters: str, dtype: str) -> bool:
         """Whether this entry is about a test."""
         named, _, bracket = self.address.partition("[")
-        in_brackets = set(filter(None, bracket.rstrip("]").split(",")))
-        return named == f"{chapter}::{test}" and in_brackets <= {parameters, dtype}
+        all_of_it = (f"{parameters},{dtype}", f"{dtype},{parameters}")  # commas in parameters too
+        in_brackets = bracket.removesuffix("]")
+        return named == f"{chapter}::{test}" and in_brackets in ("", parameters, dtype, *all_of_it)
 
     def stale(self, results: Iterable[Result], *, skipped: bool = False) -> str:
         """Return why this entry is not so, or nothing.

@@ -36,7 +36,8 @@ class TestScripts:
         monkeypatch.setattr(tune, "neighbours", lambda config: [config])
         monkeypatch.setattr(tune, "environment", lambda: {"device": "none"})
         contents = tune.measured(tune.entries(configs.INTERPRETER))
-        assert contents["measured"] == {configs.INTERPRETER: {"device": "none"}}
+        before = configs.table()["measured"]
+        assert contents["measured"] == {**before, configs.INTERPRETER: {"device": "none"}}
         with configs.using(contents):
             for row in configs.table()["configs"]:
                 for precision in row["precision"]:

@@ -65,6 +65,8 @@ def _multiplies(report: dict[str, Any], family: str) -> None:
         return
     # Blocks of 64 rows are the least for the asynchronous instructions of sm_90 and sm_100.
     rows = report["block_b"] if "dense" in report["kernel"] else 8 * report["block_g"]
+    if "accumulate" in report["kernel"] and report["precision"] == "medium":
+        rows = report["block_o"]  # what is stored in 16 bits is multiplied the other way round
     newest = rows >= 64 or family in ("sm_80", "gfx942")
     assert (MATRIX_UNIT[family] if newest else "HMMA") in instructions, report
     assert not report["is_serialized"], report

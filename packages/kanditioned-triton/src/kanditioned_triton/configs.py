@@ -58,7 +58,7 @@ class Config:
         return options | ({"maxnreg": self.max_registers} if self.max_registers else {})
 
 
-SORT = Config(block_b=128, block_g=2, block_o=64, num_warps=4, num_stages=1)
+SORT = Config(block_b=128, block_g=2, block_o=32, num_warps=4, num_stages=1)
 """How a batch is sorted, for tiles of two groups of knots."""
 PART = 2048
 """Samples that one program sorts."""
