@@ -117,6 +117,7 @@ class Run:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         (folder / "adapters.py").write_text(ADAPTERS)
+        (folder / "pytest.ini").write_text("[pytest]\n")  # else that of a folder above is taken
         command = [sys.executable, *MODULE, "--report", "out.json", *arguments]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         self.code, self.output = done.returncode, done.stdout + done.stderr
