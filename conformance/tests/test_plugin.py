@@ -39,6 +39,10 @@ class FewKnots(ReferenceBackend):
     def supports(self, problem):
         return problem.num_control_points <= 5 or "more than 5 control points"
 
+class ThreeKnots(ReferenceBackend):
+    def supports(self, problem):
+        return problem.num_control_points <= 3 or "more than 3 control points"
+
 class Nothing(ReferenceBackend):
     def supports(self, problem):
         return "it is Monday"
@@ -46,7 +50,8 @@ class Nothing(ReferenceBackend):
 class BSplineOnly(ReferenceBackend):
     info = dataclasses.replace(ReferenceBackend.info, parameterizations=("bspline",))
 
-wrong, crashes, minimal, few_knots = Wrong(), Crashes(), Minimal(), FewKnots()
+wrong, crashes, minimal = Wrong(), Crashes(), Minimal()
+few_knots, three_knots = FewKnots(), ThreeKnots()
 nothing, bspline_only = Nothing(), BSplineOnly()
 wrong_in_a_long_batch = WrongInALongBatch()
 """
@@ -148,10 +153,10 @@ def test_a_backend_that_refuses_everything_passes_nothing(tmp_path: Path) -> Non
 
 
 def test_a_backend_that_refuses_most_is_no_success_unless_it_says_so(tmp_path: Path) -> None:
-    few = ("--backend", "adopter:few_knots", "--dtype", "float32")
+    few = ("--backend", "adopter:three_knots", "--dtype", "float32")
     run = Run(tmp_path, *few)
-    assert run.code == 1
-    assert re.search(r"NO SUCCESS: adopter:few_knots at float32 has taken \d+ of", run.output)
+    assert run.code == 1, run.output
+    assert re.search(r"NO SUCCESS: adopter:three_knots at float32 has taken \d+ of", run.output)
     assert Run(tmp_path, *few, "--min-run", "0.2").code == 0
 
 
