@@ -1,7 +1,7 @@
 """Kolmogorov-Arnold networks as scikit-learn estimators.
 
-`regressor` and `classifier` are the estimators, `base` what they share, `training` the training
-loop, and `torch_model` and `jax_model` the network, its loss and its optimizer in each framework.
+`regressor` and `classifier` are the estimators, `base` what they share: `reading` takes tables,
+`additive` fits their terms, `networks` hidden layers, and `inspection` shows what was learned.
 """
 
 from __future__ import annotations

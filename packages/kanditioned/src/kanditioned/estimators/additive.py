@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import interactions, pirls, table
+from . import interactions, pairs, pirls, table
 from .arrays import Flags, Matrix, Objects, Vector
 from .basis import build
 from .design import Design, Tensor
@@ -131,12 +131,12 @@ def _pairs(
     is_judged = wanted is None and weight.sum() >= interactions.LEAST_SAMPLES
     if len(columns) < 2 or not (wanted or is_judged):
         return Chosen([], [])
-    small, kept = interactions.reduced(design, found)
+    small, kept = pairs.reduced(design, found)
     start = replace(found, coefficients=found.coefficients[np.concatenate(kept)])
-    problem = interactions.Problem(columns, data, small, y, weight, family, fixed)
+    problem = pairs.Problem(columns, data, small, y, weight, family, fixed)
     if wanted is None:
         return interactions.choose(problem, start, settings.folds, settings.seed)
-    tensors = [interactions.tensor(problem, pair) for pair in wanted]
+    tensors = [pairs.tensor(problem, pair) for pair in wanted]
     return interactions.given(problem, start, [t for t in tensors if t is not None])
 
 

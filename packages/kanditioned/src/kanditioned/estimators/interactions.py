@@ -1,11 +1,8 @@
 """Pairs of columns that act together: found on residuals, kept only if held-out rows agree.
 
-A pair term is a product of two small linear splines, bilinear between its knots. Its basis holds
-products of the columns' centred bases, so it has next to nothing of their own curves, and three
-learned weights: of the curvature along each column, S₁⊗I and I⊗S₂, and of its size. Every fold
-fits the additive model, then up to eight pairs, then up to eight more, and judges all three on the
-rows that it left out. Pairs that do not pay there are left out altogether; else the folds' models
-are averaged.
+Every fold fits the additive model, then up to eight pairs, then up to eight more, and judges all
+three on the rows that it left out. Pairs that do not pay there are left out altogether; else the
+folds' models are averaged.
 """
 
 from __future__ import annotations
@@ -16,65 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from . import pirls, table
-from .arrays import Flags, Indices, Matrix, Objects, Vector
-from .basis import Basis, Penalty, margins
+from . import pirls, screening
+from .arrays import Indices, Vector
 from .design import Design, Tensor
-from .families import Family, Logistic, Softmax
-from .reml import Penalties
-from .terms import Column, Numeric
-
-Pair = tuple[int, int]
+from .families import Logistic, Softmax
+from .pairs import Pair, Problem, tensor
 
 ROUNDS, MOST_PER_ROUND = 2, 8
-BINS = 6
-"""Of a column, at most, when pairs are looked for."""
-SHRINKAGE = 5.0
-"""Rows that are added to a cell of no effect."""
 NOTABLE = 3.0
 """Standard deviations by which a pair's sum of squares must stand out."""
-KNOTS = ((500, 4), (2000, 5))
-"""Knots of a side of a pair below that many samples; `BINS` above."""
-FEW_VALUES = 3
-"""A column of so few values leaves its partner all its knots."""
-MOST_COEFFICIENTS = 96
-"""Of a pair; one with more is left out, as of two categories with many labels."""
 LEAST_SAMPLES = 100
 """With fewer, no held-out rows could tell."""
 MOST_SAMPLES = 20_000
 """With more, as many decide, and one fit of all follows."""
-NEGLIGIBLE = 1e4
-"""Coefficients whose penalty is so many times their data leave the basis before the folds."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is fitted.
-
-    Attributes:
-        columns: Of the table.
-        data: Their values (N,) each.
-        design: Of the columns, without pairs.
-        y: Targets (N, O).
-        weight: (N,).
-        family: The loss.
-        fixed: Which of the design's λ stay.
-    """
-
-    columns: Sequence[Column]
-    data: Sequence[Objects]
-    design: Design
-    y: Matrix
-    weight: Vector
-    family: Family
-    fixed: Flags | None
-
-    def taken(self, index: Indices) -> Problem:
-        """Return some rows."""
-        return Problem(
-            self.columns, [values[index] for values in self.data], self.design.taken(index),
-            self.y[index], self.weight[index], self.family, self.fixed,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,128 +41,13 @@ class Chosen:
     fits: list[pirls.Fit]
 
 
-def reduced(design: Design, found: pirls.Fit) -> tuple[Design, list[Indices]]:
-    """Leave out the coefficients that a fit says are negligible, in every output."""
-    penalties = Penalties(design.penalties, design.size)
-    matters = np.zeros(design.size, bool)
-    for solution, quadratic in zip(found.solutions, found.quadratics, strict=True):
-        d = penalties.diagonal(solution.weights)
-        matters |= d < NEGLIGIBLE * np.diag(quadratic.a)
-    bases, kept = [], []
-    for number, basis in enumerate(design.bases):
-        first = design.bounds[number]
-        stays = matters[first : first + basis.size]
-        for penalty in basis.penalties:  # each keeps one, so that all fits have the same λ
-            stays[penalty.index[np.argmin(penalty.scale)]] = True
-        new = np.cumsum(stays) - 1
-        bases.append(
-            Basis(
-                basis.matrix[:, stays],
-                tuple(
-                    Penalty(p.kind, new[p.index[stays[p.index]]], p.scale[stays[p.index]])
-                    for p in basis.penalties
-                ),
-            )
-        )
-        kept.append(first + np.flatnonzero(stays))
-    return Design(design.rows, bases), kept
-
-
-def tensor(problem: Problem, pair: Pair) -> Tensor | None:
-    """Return the basis of a pair, or None if it would be too large or empty."""
-    samples = len(problem.weight)
-    count = next((knots for below, knots in KNOTS if samples < below), BINS)
-    sides, scales, columns = [], [], []
-    for number, partner in (pair, pair[::-1]):
-        column, values = problem.columns[number], problem.data[number]
-        if isinstance(column, Numeric) and problem.columns[partner].slots - 1 > FEW_VALUES:
-            column = table.describe(column.name, values, problem.weight, count, False)
-        matrix, scale = margins(column, column.locate(values), problem.weight)
-        columns.append(column)
-        sides.append(matrix)
-        scales.append(scale)
-    sizes = [side.shape[1] for side in sides]
-    if not 0 < sizes[0] * sizes[1] <= MOST_COEFFICIENTS:
-        return None
-    curvatures = (
-        np.repeat(scales[0], sizes[1]),
-        np.tile(scales[1], sizes[0]),
-        np.ones(sizes[0] * sizes[1]),
-    )
-    penalties = tuple(
-        Penalty("pair", np.flatnonzero(scale), scale[scale > 0])
-        for scale in curvatures
-        if scale.any()
-    )
-    return Tensor(pair, (columns[0], columns[1]), (sides[0], sides[1]), penalties)
-
-
-def bins(problem: Problem) -> list[Indices]:
-    """Return the bin of every row in each column, -1 for a missing value: at most `BINS`."""
-    found = []
-    for column, values in zip(problem.columns, problem.data, strict=True):
-        if isinstance(column, Numeric):
-            x = np.asarray(values, np.float64)
-            there = np.isfinite(x)
-            known = x[there] if there.any() else np.zeros(1)
-            cuts = np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
-            code = np.where(there, np.searchsorted(cuts, x, "left"), -1)
-        else:
-            rows = column.locate(values)
-            counts = np.bincount(rows.slot, minlength=len(column.labels))
-            place = np.empty(len(counts), np.intp)
-            place[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-            code = place[rows.slot].clip(max=BINS - 1)
-        found.append(code.astype(np.intp))
-    return found
-
-
-def screen(
-    codes: Sequence[Indices], residual: Matrix, information: Matrix, dispersion: Vector
-) -> list[tuple[float, Pair]]:
-    """Rank all pairs by how much the cells of their bins stand out, best first.
-
-    With S the sum of residuals in a cell and N its information, Σ (S² - φ N)/(N + κ) over the cells
-    has mean zero without an effect, and variance 2 Σ (φ N/(N + κ))².
-
-    Args:
-        codes: Bins of each column (N,), -1 for none.
-        residual: Derivative of the log-likelihood by η, (N, O).
-        information: Its variance in units of φ, (N, O).
-        dispersion: φ, (O,).
-    """
-    sizes = [int(code.max(initial=0)) + 1 for code in codes]
-    bounds = np.cumsum([0, *sizes])
-    hot = np.zeros((len(residual), bounds[-1]))
-    for code, start in zip(codes, bounds, strict=False):
-        rows = np.flatnonzero(code >= 0)
-        hot[rows, start + code[rows]] = 1.0
-    gain = np.zeros((len(codes), len(codes)))
-    for r, n, phi in zip(residual.T, information.T, dispersion, strict=True):
-        sums, counts = hot.T @ (r[:, None] * hot), hot.T @ (n[:, None] * hot)
-        shrunk = counts + SHRINKAGE * n.mean() + np.finfo(np.float64).tiny
-        excess = _blocks((sums**2 - phi * counts) / shrunk, bounds)
-        spread = _blocks(2 * (phi * counts / shrunk) ** 2, bounds)
-        gain += excess / np.sqrt(np.maximum(spread, np.finfo(np.float64).tiny))
-    gain /= np.sqrt(len(dispersion))
-    first, second = np.triu_indices(len(codes), 1)
-    order = np.argsort(-gain[first, second], kind="stable")
-    return [(float(gain[first[k], second[k]]), (int(first[k]), int(second[k]))) for k in order]
-
-
-def _blocks(values: Matrix, bounds: Indices) -> Matrix:
-    rows = np.add.reduceat(values, bounds[:-1], axis=0)
-    total: Matrix = np.add.reduceat(rows, bounds[:-1], axis=1)
-    return total
-
-
 class _Fold:
     """The fits of one fold: additive, and after every round of pairs."""
 
     def __init__(self, whole: Problem, train: Indices, held: Indices, start: pirls.Fit) -> None:
         self.whole, self.held = whole, whole.taken(held)
         self.train = whole.taken(train)
-        self.codes = bins(self.train)
+        self.codes = screening.bins(self.train.columns, self.train.data)
         self.pairs: list[Pair] = []
         self.designs = [self.train.design]
         self.fits = [self._fit(self.train.design, start.weights, start)]
@@ -242,7 +78,7 @@ class _Fold:
         information = weight * np.stack([w for w, _ in steps], 1)
         residual = information * (np.stack([z for _, z in steps], 1) - fit.eta)
         dispersion = np.concatenate([s.dispersion for s in fit.solutions])
-        ranked = screen(self.codes, residual, information, dispersion)
+        ranked = screening.screen(self.codes, residual, information, dispersion)
         new: list[Tensor] = []
         for gain, pair in ranked:
             if gain < NOTABLE or len(new) == MOST_PER_ROUND:

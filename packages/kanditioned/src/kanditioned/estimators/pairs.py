@@ -1,0 +1,119 @@
+"""The terms of two columns: what they are fitted to, and their bases.
+
+A pair term is a product of two small linear splines, bilinear between its knots. Its basis holds
+products of the columns' centred bases, so it has next to nothing of their own curves, and three
+learned weights: of the curvature along each column, S₁⊗I and I⊗S₂, and of its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import pirls, table
+from .arrays import Flags, Indices, Matrix, Objects, Vector
+from .basis import Basis, Penalty, margins
+from .design import Design, Tensor
+from .families import Family
+from .reml import Penalties
+from .screening import BINS
+from .terms import Column, Numeric
+
+Pair = tuple[int, int]
+
+KNOTS = ((500, 4), (2000, 5))
+"""Knots of a side of a pair below that many samples; `BINS` above."""
+FEW_VALUES = 3
+"""A column of so few values leaves its partner all its knots."""
+MOST_COEFFICIENTS = 96
+"""Of a pair; one with more is left out, as of two categories with many labels."""
+NEGLIGIBLE = 1e4
+"""Coefficients whose penalty is so many times their data leave the basis before the folds."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is fitted.
+
+    Attributes:
+        columns: Of the table.
+        data: Their values (N,) each.
+        design: Of the columns, without pairs.
+        y: Targets (N, O).
+        weight: (N,).
+        family: The loss.
+        fixed: Which of the design's λ stay.
+    """
+
+    columns: Sequence[Column]
+    data: Sequence[Objects]
+    design: Design
+    y: Matrix
+    weight: Vector
+    family: Family
+    fixed: Flags | None
+
+    def taken(self, index: Indices) -> Problem:
+        """Return some rows."""
+        return Problem(
+            self.columns, [values[index] for values in self.data], self.design.taken(index),
+            self.y[index], self.weight[index], self.family, self.fixed,
+        )  # fmt: skip
+
+
+def reduced(design: Design, found: pirls.Fit) -> tuple[Design, list[Indices]]:
+    """Leave out the coefficients that a fit says are negligible, in every output."""
+    penalties = Penalties(design.penalties, design.size)
+    matters = np.zeros(design.size, bool)
+    for solution, quadratic in zip(found.solutions, found.quadratics, strict=True):
+        d = penalties.diagonal(solution.weights)
+        matters |= d < NEGLIGIBLE * np.diag(quadratic.a)
+    bases, kept = [], []
+    for number, basis in enumerate(design.bases):
+        first = design.bounds[number]
+        stays = matters[first : first + basis.size]
+        for penalty in basis.penalties:  # each keeps one, so that all fits have the same λ
+            stays[penalty.index[np.argmin(penalty.scale)]] = True
+        new = np.cumsum(stays) - 1
+        bases.append(
+            Basis(
+                basis.matrix[:, stays],
+                tuple(
+                    Penalty(p.kind, new[p.index[stays[p.index]]], p.scale[stays[p.index]])
+                    for p in basis.penalties
+                ),
+            )
+        )
+        kept.append(first + np.flatnonzero(stays))
+    return Design(design.rows, bases), kept
+
+
+def tensor(problem: Problem, pair: Pair) -> Tensor | None:
+    """Return the basis of a pair, or None if it would be too large or empty."""
+    samples = len(problem.weight)
+    count = next((knots for below, knots in KNOTS if samples < below), BINS)
+    sides, scales, columns = [], [], []
+    for number, partner in (pair, pair[::-1]):
+        column, values = problem.columns[number], problem.data[number]
+        if isinstance(column, Numeric) and problem.columns[partner].slots - 1 > FEW_VALUES:
+            column = table.describe(column.name, values, problem.weight, count, False)
+        matrix, scale = margins(column, column.locate(values), problem.weight)
+        columns.append(column)
+        sides.append(matrix)
+        scales.append(scale)
+    sizes = [side.shape[1] for side in sides]
+    if not 0 < sizes[0] * sizes[1] <= MOST_COEFFICIENTS:
+        return None
+    curvatures = (
+        np.repeat(scales[0], sizes[1]),
+        np.tile(scales[1], sizes[0]),
+        np.ones(sizes[0] * sizes[1]),
+    )
+    penalties = tuple(
+        Penalty("pair", np.flatnonzero(scale), scale[scale > 0])
+        for scale in curvatures
+        if scale.any()
+    )
+    return Tensor(pair, (columns[0], columns[1]), (sides[0], sides[1]), penalties)
