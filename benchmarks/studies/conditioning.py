@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from kanditioned_spec import parameterization
 from kanditioned_spec.conditioning import joint_condition, penalty_condition
-from kanditioned_spec.grid import Array, Grid, locate
+from kanditioned_spec.grid import Array, Grid
 from kanditioned_spec.parameterizations import Parameterization
 from kanditioned_spec.parameterizations.demmler_reinsch import mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
@@ -112,7 +112,7 @@ class Objective:
         if density == "normal":
             x = rng.normal(size=SAMPLES)
         y = target(x) + 0.3 * rng.normal(size=SAMPLES)
-        interval, fraction = locate(x, count, WIDTH)
+        interval, fraction = Grid(count, WIDTH).locate(x)
         basis = np.zeros((SAMPLES, count))
         rows = np.arange(SAMPLES)
         basis[rows, interval], basis[rows, interval + 1] = 1 - fraction, fraction

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 from tqdm import tqdm
 
-from kanditioned_spec.grid import Array, knots
+from kanditioned_spec.grid import Array, Grid
 
 from .. import machine
 from ..results import FOLDER, Table
@@ -80,7 +80,7 @@ def best_rate(gaps: Array) -> int:
 
 def distance(control_points: Array) -> float:
     """Return the relative L2 distance from the function behind the noise, at the knots."""
-    want = target(knots(len(control_points), WIDTH))
+    want = target(Grid(len(control_points), WIDTH).knots())
     return float(np.linalg.norm(control_points - want) / np.linalg.norm(want))
 
 
@@ -89,7 +89,7 @@ def animate(objective: Objective, paths: dict[str, Path]) -> None:
     figure, grid = plt.subplots(
         2, 3, figsize=(9, 5), layout="constrained", sharex=True, sharey=True
     )
-    x = knots(COUNT, WIDTH)
+    x = Grid(COUNT, WIDTH).knots()
     curves = []
     for axes, (name, way) in zip(grid.flat, paths.items(), strict=True):
         axes.plot(objective.x[:300], objective.y[:300], ".", c="0.8", markersize=3)

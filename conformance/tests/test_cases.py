@@ -12,7 +12,7 @@ from kanditioned_conformance.cases import finite, is_dyadic, near_knot
 from kanditioned_conformance.faults.plain import DTYPES
 from kanditioned_conformance.strategies import layers
 from kanditioned_spec import Problem
-from kanditioned_spec.grid import locate, position
+from kanditioned_spec.grid import Grid
 from kanditioned_spec.rounding import rounded
 
 dtypes = st.sampled_from(DTYPES)
@@ -51,7 +51,7 @@ def test_outside_is_outside(case: Case, dtype: str) -> None:
 @given(case=layers("on_knots").random, dtype=dtypes)
 def test_on_knots_is_on_knots(case: Case, dtype: str) -> None:
     p = case.on(dtype, "cpu").problem
-    u = position(case.on(dtype, "cpu").arrays().x, p.num_control_points, p.spline_width)
+    u = p.grid.position(case.on(dtype, "cpu").arrays().x)
     assert is_dyadic(p)
     assert (u == np.rint(u)).all()
 
@@ -59,7 +59,7 @@ def test_on_knots_is_on_knots(case: Case, dtype: str) -> None:
 @given(case=layers("one_interval", min_batch=2).random)
 def test_one_interval_is_one_interval(case: Case) -> None:
     p, x = case.problem, case.arrays().x
-    interval, _ = locate(x, p.num_control_points, p.spline_width)
+    interval, _ = p.grid.locate(x)
     assert (interval == interval[0]).all()
 
 
@@ -72,7 +72,7 @@ def test_infinities_are_bounded_as_the_outer_intervals() -> None:
     problem = Problem(4, 1, 1, 39, 20.0)
     bounded = finite([-np.inf, np.inf, np.nan, 3.0], problem)
     assert bounded.tolist() == [-10.0, 10.0, 0.0, 3.0]
-    assert locate(bounded[:2], 39, 20.0)[0].tolist() == [0, 37]
+    assert Grid(39, 20.0).locate(bounded[:2])[0].tolist() == [0, 37]
 
 
 def test_special_inputs_keep_their_sign() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from style import COLOURS, MUTED, figure, save
 
 from kanditioned_spec import reference
-from kanditioned_spec.grid import knots
+from kanditioned_spec.grid import Grid
 
 COUNT, WIDTH = 6, 4.0
 POINTS = np.array([0.2, 1.1, -0.4, 0.5, 1.6, 0.9])
@@ -36,14 +36,14 @@ def spline() -> None:
     drawing = figure(6.4, 3.4)
     value_axes, slope_axes = drawing.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     value_axes.plot(x, reference.forward(x, c, WIDTH), color=COLOURS[0])
-    value_axes.plot(knots(COUNT, WIDTH), POINTS, "o", color=COLOURS[1], markersize=5)
-    names = zip(knots(COUNT, WIDTH), POINTS, "₀₁₂₃₄₅", strict=True)
+    value_axes.plot(Grid(COUNT, WIDTH).knots(), POINTS, "o", color=COLOURS[1], markersize=5)
+    names = zip(Grid(COUNT, WIDTH).knots(), POINTS, "₀₁₂₃₄₅", strict=True)
     for knot, point, index in names:
         value_axes.annotate(f"c{index}", (knot, point), (6, 5), textcoords="offset points")
     value_axes.set(ylabel="s(x)")
     gaps = np.where(np.diff(slope[:, 0], append=0) != 0, np.nan, slope[:, 0])
     slope_axes.plot(x, gaps, color=COLOURS[0])
-    starts = knots(COUNT, WIDTH)[1:-1]
+    starts = Grid(COUNT, WIDTH).knots()[1:-1]
     right = reference.jvp(starts[:, None], c, WIDTH, np.ones((len(starts), 1)))
     slope_axes.plot(starts, right, "o", color=COLOURS[0], markersize=4)
     slope_axes.set(ylabel="s′(x)", xlabel="x")

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from kanditioned_spec import Parameterization, Problem, parameterization
-from kanditioned_spec.grid import knots, position, spacing
 from kanditioned_spec.protocol import Extrapolation
 from kanditioned_spec.rounding import rounded
 
@@ -150,11 +149,11 @@ class Case:
         if self.inputs == "on_knots":
             if not is_dyadic(p):
                 raise ValueError(f"knots are exact on dyadic grids only, got {p}.")
-            return rounded(rng.choice(knots(p.num_control_points, p.spline_width), shape), p.dtype)
+            return rounded(rng.choice(p.grid.knots(), shape), p.dtype)
         if self.inputs == "one_interval":
             interval = rng.integers(p.num_control_points - 1, size=p.in_features)
             u = interval + rng.uniform(0.1, 0.9, shape)
-            x = u * spacing(p.num_control_points, p.spline_width) - p.spline_width / 2
+            x = u * p.grid.spacing - p.spline_width / 2
             return rounded(x, p.dtype)
         if self.inputs == "outside":
             beyond = rng.uniform(0.5, 3.5, shape) * rng.choice([-1.0, 1.0], shape)
@@ -175,7 +174,7 @@ class Case:
     def _off_ends(self, x: Floats) -> Floats:
         """Keep inputs inside, if there is no extrapolation; else away from the domain's ends."""
         p = self.problem
-        end, h = p.spline_width / 2, spacing(p.num_control_points, p.spline_width)
+        end, h = p.spline_width / 2, p.grid.spacing
         if self.extrapolation is None:
             return np.where(np.isnan(x), x, rounded(x.clip(-end, end), p.dtype))
         near = np.abs(np.abs(x.astype(np.float64)) - end) <= position_error(end, p) * h
@@ -204,7 +203,7 @@ def is_dyadic(problem: Problem) -> bool:
 
 def reach(problem: Problem) -> float:
     """Return the largest |x| to be used: results must not overflow the storage dtype."""
-    h = spacing(problem.num_control_points, problem.spline_width)
+    h = problem.grid.spacing
     if problem.dtype == "float16":
         return problem.spline_width / 2 + 100 * h
     return 1e3 if problem.dtype == "bfloat16" else 1e30
@@ -212,7 +211,7 @@ def reach(problem: Problem) -> float:
 
 def off_knots(x: Floats, problem: Problem, spare: float) -> Floats:
     """Move inputs away from inner knots: into their interval, or to `spare` if need be."""
-    h = spacing(problem.num_control_points, problem.spline_width)
+    h = problem.grid.spacing
     for step in (h / 2, h / 4, -h / 4):
         x = np.where(near_knot(x, problem), rounded(x + step, problem.dtype), x)
     return np.where(near_knot(x, problem), rounded(spare, problem.dtype), x)
@@ -221,7 +220,7 @@ def off_knots(x: Floats, problem: Problem, spare: float) -> Floats:
 def _middle(problem: Problem, *, on_knot: bool) -> float:
     """Return the knot, or the middle of an interval, that is nearest to 0 on the right."""
     at_zero = problem.num_control_points % 2 == 1
-    half = spacing(problem.num_control_points, problem.spline_width) / 2
+    half = problem.grid.spacing / 2
     return 0.0 if at_zero == on_knot else half
 
 
@@ -243,7 +242,7 @@ def near_knot(x: npt.ArrayLike, problem: Problem) -> npt.NDArray[np.bool_]:
     x = np.asarray(x, dtype=np.float64)
     if problem.num_control_points == 2:
         return np.zeros(x.shape, dtype=bool)
-    u = position(x, problem.num_control_points, problem.spline_width)
+    u = problem.grid.position(x)
     with np.errstate(invalid="ignore"):
         distance = np.abs(u - np.rint(u).clip(1, problem.num_control_points - 2))
         return np.asarray(np.isfinite(x) & (distance <= position_error(x, problem)))
@@ -258,7 +257,7 @@ def map_of(problem: Problem) -> Parameterization:
 
 
 def _on_dyadic_knot(x: Floats, problem: Problem) -> npt.NDArray[np.bool_]:
-    u = position(x, problem.num_control_points, problem.spline_width)
+    u = problem.grid.position(x)
     return np.asarray(is_dyadic(problem) & (u == np.rint(u)))
 
 

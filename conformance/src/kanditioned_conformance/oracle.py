@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanditioned_spec import BackendInfo, Problem, numerics, reference
-from kanditioned_spec.grid import Array, locate
+from kanditioned_spec.grid import Array, Grid
 
 from .cases import finite
 
@@ -132,7 +132,7 @@ class Oracle:
         """Return Σ_i |t| |c_{l+1} - c_l|."""
         total = np.zeros((*x.shape[:-1], c.shape[2]))
         for i in range(c.shape[0]):
-            interval, fraction = locate(x[..., i], c.shape[1], self._width)
+            interval, fraction = Grid(c.shape[1], self._width).locate(x[..., i])
             total += np.abs(fraction)[..., None] * np.abs(c[i, interval + 1] - c[i, interval])
         return total
 
@@ -140,7 +140,7 @@ class Oracle:
         """Return |t| |grad_y| added to both knots of every sample."""
         total = np.zeros(shape)
         for i in range(shape[0]):
-            interval, fraction = locate(x[..., i].reshape(-1), shape[1], self._width)
+            interval, fraction = Grid(shape[1], self._width).locate(x[..., i].reshape(-1))
             term = np.abs(fraction)[:, None] * np.abs(grad_y).reshape(-1, shape[2])
             np.add.at(total[i], interval, term)
             np.add.at(total[i], interval + 1, term)

@@ -14,7 +14,6 @@ from hypothesis import example, given, seed
 from hypothesis import strategies as st
 
 from kanditioned_spec import Problem
-from kanditioned_spec.grid import knots
 
 from . import shapes
 from .cases import Case, Inputs, Layout, is_dyadic
@@ -150,7 +149,7 @@ def special_inputs(problem: Problem, inputs: Inputs) -> list[float]:
     end = problem.spline_width / 2
     chosen = [-end, end, 0.0, -0.0, 1e3, -1e3, 1e30, -1e30]
     if is_dyadic(problem):
-        chosen += knots(problem.num_control_points, problem.spline_width).tolist()
+        chosen += problem.grid.knots().tolist()
     return [x for x in chosen if abs(x) >= end] if inputs == "outside" else chosen
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanditioned_spec import Parameterization, Problem, numerics
-from kanditioned_spec.grid import Array, spacing
+from kanditioned_spec.grid import Array
 from kanditioned_spec.penalty import second_difference_matrix
 
 Ratios = dict[str, float]
@@ -123,7 +123,7 @@ def error_ratio(got: Array, want: Array, bound: Array) -> Array:
 
 def position_error(x: npt.ArrayLike, problem: Problem) -> Array:
     """Return how far, in knot units, rounding may move the position of `x`."""
-    h = spacing(problem.num_control_points, problem.spline_width)
+    h = problem.grid.spacing
     moved = np.abs(np.asarray(x, dtype=np.float64)) / h + (problem.num_control_points - 1) / 2
     return numerics.CONSTANT * numerics.compute_eps(problem.dtype) * moved
 

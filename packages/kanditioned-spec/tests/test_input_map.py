@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from kanditioned_spec import numerics
-from kanditioned_spec.grid import knots
+from kanditioned_spec.grid import Grid
 from kanditioned_spec.input_map import InputMap
 from kanditioned_spec.knot_placement import capped, is_constant, placed
 
@@ -90,7 +90,7 @@ def test_quantile_maps_keep_their_bounds(name: str, share: float, steepness: flo
 @pytest.mark.parametrize("name", ["normal", "log-normal", "Cauchy", "timestamps"])
 def test_breakpoints_are_the_preimages_of_the_knots(name: str) -> None:
     m = InputMap.quantiles(finite(name)[:, None], 17, spline_width=6.0)
-    np.testing.assert_allclose(m.images[0], knots(17, 6.0), atol=1e-12)
+    np.testing.assert_allclose(m.images[0], Grid(17, 6.0).knots(), atol=1e-12)
 
 
 def test_ranks_alone_make_the_data_uniform() -> None:

@@ -12,7 +12,7 @@ import pytest
 import kanditioned
 from kanditioned.plot import importance, plot_edges, plot_layer, plot_network
 from kanditioned_spec import reference
-from kanditioned_spec.grid import knots
+from kanditioned_spec.grid import Grid
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def titles(figure: Any) -> list[str]:
 def test_curves_pass_through_the_control_points_in_input_units(points: Any) -> None:
     (axes,) = plot_edges(points, 3.0, [(1, 0)]).axes
     curve = max((line.get_xydata() for line in axes.lines), key=len)
-    np.testing.assert_allclose(curve, np.stack([knots(8, 3.0), points[1, :, 0]], 1))
+    np.testing.assert_allclose(curve, np.stack([Grid(8, 3.0).knots(), points[1, :, 0]], 1))
 
 
 def test_the_axis_can_be_that_of_unscaled_inputs(points: Any) -> None:
     scale = np.array([2.0, 3.0, 4.0])
     (axes,) = plot_edges(points, 3.0, [(1, 0)], input_scale=scale, input_offset=5.0).axes
     curve = max((line.get_xydata() for line in axes.lines), key=len)
-    np.testing.assert_allclose(curve[:, 0], 5 + 3 * knots(8, 3.0))
+    np.testing.assert_allclose(curve[:, 0], 5 + 3 * Grid(8, 3.0).knots())
 
 
 def test_the_edges_that_matter_most_come_first(points: Any) -> None:
@@ -114,7 +114,7 @@ class TestNetworks:
         for curve, (i, o) in zip(drawn, np.ndindex(2, 3), strict=False):
             assert 0.1 <= curve[0, 0] < 0.11
             assert 0.19 < curve[-1, 0] <= 0.2
-            want = np.interp(curve[:, 0], knots(8, 4.0), points[i, :, o])
+            want = np.interp(curve[:, 0], Grid(8, 4.0).knots(), points[i, :, o])
             np.testing.assert_allclose(curve[:, 1], want, atol=1e-6)
         hidden = reference.forward(x, points, 4.0)
         ends = np.quantile(hidden, [0.005, 0.995], axis=0).T
@@ -122,7 +122,7 @@ class TestNetworks:
 
     def test_without_data_the_domain_is_drawn(self) -> None:
         for curve in curves(network("torch", [3, 2], spline_width=3.0).plot()):
-            np.testing.assert_allclose(curve[:, 0], knots(8, 3.0))
+            np.testing.assert_allclose(curve[:, 0], Grid(8, 3.0).knots())
 
     def test_edges_fade_by_importance_and_idle_ones_go(self) -> None:
         import torch

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kanditioned_spec import Problem, initializers, numerics, refinement
-from kanditioned_spec.grid import Array, knots
+from kanditioned_spec.grid import Array
 from kanditioned_spec.protocol import CompleteBackend
 
 from ..cases import Case, Floats
@@ -155,7 +155,7 @@ def _random_slopes(backend: CompleteBackend, case: Case) -> tuple[Floats, Array]
     shape = (p.in_features, p.num_control_points, p.out_features)
     if c.shape != shape:
         raise ConformanceError("initial", np.inf, f"got shape {c.shape}, want {shape}")
-    return c, (c[:, -1] - c[:, 0]) / np.ptp(knots(p.num_control_points, p.spline_width))
+    return c, (c[:, -1] - c[:, 0]) / np.ptp(p.grid.knots())
 
 
 def _global_random_state() -> tuple[object, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kanditioned_spec import Backend, Problem
-from kanditioned_spec.grid import Array, locate
+from kanditioned_spec.grid import Array
 from kanditioned_spec.protocol import GRADIENTS, CompleteBackend
 
 from ..cases import Arrays, Case
@@ -150,7 +150,7 @@ def _slopes(p: Problem, a: Arrays) -> Explain:
 def _input(p: Problem, a: Arrays, b: int, i: int, o: int) -> str:
     """Say where an input falls and between which control points."""
     x = float(a.x[b, i])
-    interval, fraction = locate(x, p.num_control_points, p.spline_width)
+    interval, fraction = p.grid.locate(x)
     left, right = a.control_points[i, interval : interval + 2, o]
     return (
         f"  x[{b}, {i}] = {x!r}: interval {interval}, fraction {fraction:.9g}, "
@@ -163,7 +163,7 @@ def _contributions(p: Problem, a: Arrays) -> Explain:
 
     def explain(at: tuple[int, ...]) -> str:
         i, knot, o = at
-        interval, _ = locate(a.x[:, i], p.num_control_points, p.spline_width)
+        interval, _ = p.grid.locate(a.x[:, i])
         rows = np.flatnonzero((interval == knot) | (interval == knot - 1))
         lines = [f"{_input(p, a, b, i, o)}, grad_y = {a.grad_y[b, o]!s}" for b in rows[:6]]
         return "\n".join([f"  {len(rows)} rows reach knot {knot} of feature {i}", *lines])

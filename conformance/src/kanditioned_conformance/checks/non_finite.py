@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanditioned_spec import Problem
-from kanditioned_spec.grid import Array, locate
+from kanditioned_spec.grid import Array
 from kanditioned_spec.protocol import CompleteBackend
 
 from ..cases import Case
@@ -30,7 +30,7 @@ def check_control_point(backend: CompleteBackend, case: Case, value: float) -> R
     p, a = case.problem, case.arrays()
     oracle = Oracle(backend.info, p)
     row, i, o = _chosen(case)
-    knot, _ = locate(a.x[row, i], p.num_control_points, p.spline_width)
+    knot, _ = p.grid.locate(a.x[row, i])
     poisoned = a.control_points.copy()
     poisoned[i, knot, o] = value
     spreads = backend.info.spreads_non_finite

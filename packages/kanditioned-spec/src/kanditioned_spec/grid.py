@@ -151,23 +151,3 @@ class Grid(NamedTuple):
         if keep == "num_control_points":
             return self._replace(spline_width=2 * reach)
         return self.widened(max(0, math.ceil((reach - self.spline_width / 2) / self.spacing)))
-
-
-def knots(num_control_points: int, spline_width: float) -> Array:
-    """Return `Grid.knots`."""
-    return Grid(num_control_points, spline_width).knots()
-
-
-def locate(x: npt.ArrayLike, num_control_points: int, spline_width: float) -> Location:
-    """Return `Grid.locate`."""
-    return Grid(num_control_points, spline_width).locate(x)
-
-
-def position(x: npt.ArrayLike, num_control_points: int, spline_width: float) -> Array:
-    """Return `Grid.position`."""
-    return Grid(num_control_points, spline_width).position(x)
-
-
-def spacing(num_control_points: int, spline_width: float) -> float:
-    """Return `Grid.spacing`."""
-    return Grid(num_control_points, spline_width).spacing

@@ -15,8 +15,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from kanditioned_spec import initializers, parameterization, validate
-from kanditioned_spec.grid import knots
+from kanditioned_spec import Grid, initializers, parameterization, validate
 
 from .backends import package
 from .plot import plot_edges
@@ -120,7 +119,8 @@ class KANLayer(nn.Module):
             slopes = nn.functional.normalize(torch.randn(shape), dim=0)
         else:
             slopes = torch.eye(*shape) * (self.init == "identity")
-        line = self.map.spec.parameters_from(knots(self.num_control_points, self.spline_width))
+        grid = Grid(self.num_control_points, self.spline_width)
+        line = self.map.spec.parameters_from(grid.knots())
         theta = slopes[:, None] * torch.as_tensor(line).to(slopes)[:, None]
         names = _WEIGHTS[self.variant]
         for name, weight in zip(names, theta.chunk(len(names), 1), strict=True):

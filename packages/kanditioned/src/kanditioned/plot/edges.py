@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kanditioned_spec import validate
-from kanditioned_spec.grid import knots
+from kanditioned_spec.grid import Grid
 
 from . import curves
 from .arguments import (
@@ -152,7 +152,7 @@ def _draw(
     for ends in (np.array([low, -half]), np.array([half, high])):
         beyond = values(points, ends, width) - base
         panel.plot(offset + scale * ends, beyond, "--", color=CURVE, linewidth=0.8)
-    at = offset + scale * knots(len(points), width)
+    at = offset + scale * Grid(len(points), width).knots()
     panel.plot(at, points - base, color=CURVE, solid_joinstyle="round")
     if len(points) <= 40:
         panel.plot(at, points - base, ".", color=CURVE, markersize=2.5)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanditioned_spec import validate
-from kanditioned_spec.grid import knots
+from kanditioned_spec.grid import Grid
 
 from ..backends import packages
 from .arguments import check_file, check_has, names_of, points_of, samples
@@ -238,7 +238,7 @@ def _draw_curve(
             alpha=alpha,
             transform=panel.get_xaxis_transform(),
         )
-    at = knots(len(points), spline_width)
+    at = Grid(len(points), spline_width).knots()
     x = np.unique([low, *at[(low < at) & (at < high)], high])
     panel.plot(x, values(points, x, spline_width), color=CURVE, alpha=alpha, linewidth=1.2)
     panel.set(xticks=[], yticks=[])
