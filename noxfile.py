@@ -133,10 +133,11 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "--doctest-modules", "--pyargs", *IMPORT_NAMES)
     folder = Path(session.create_tmp())
     releases = [released(session, version, folder) for version in ("1.0.3", "1.0.4")]
-    # Tests that fork stay out of the processes that JAX has filled with threads.
-    for paths in (WITHOUT_JAX, WITH_JAX):
+    # Tests that fork stay out of the processes that JAX has filled with threads. A file of tests of
+    # JAX has one process, in which they share what XLA has compiled.
+    for paths, distribution in ((WITHOUT_JAX, "load"), (WITH_JAX, "loadfile")):
         session.run(
-            *("pytest", "-n", "2", *paths, *session.posargs),
+            *("pytest", "-n", "2", "--dist", distribution, *paths, *session.posargs),
             env=ONE_THREAD | {"KANDITIONED_1X": os.pathsep.join(releases)},
         )
 

@@ -23,7 +23,7 @@ def free_points(*shape: int) -> jax.Array:
 def test_values_and_gradients_are_those_of_the_spec(monotone: int, convex: int) -> None:
     spec = Shapes((monotone, 0, 1), (convex, 0, 0))
     c = free_points(3, 17, 20)
-    points, pull = jax.vjp(lambda c: shapes.feasible(c, spec), c)
+    points, pull = jax.vjp(jax.jit(lambda c: shapes.feasible(c, spec)), c)
     numbers = np.asarray(c, np.float64)
     want, condition = spec.feasible(numbers), numerics.shape_condition(numbers, spec)
     allowed = numerics.tolerance(condition, want, "float32")
@@ -49,7 +49,7 @@ def test_every_mode_differentiates() -> None:
     spec = Shapes((1, 0, -1), (0, 1, 1))
     with jax.enable_x64(True):
         c = jnp.asarray(np.random.default_rng(0).normal(size=(3, 6, 2)))
-        check_grads(lambda c: jnp.sin(shapes.feasible(jnp.asarray(c), spec)), (c,), order=2)
+        check_grads(jax.jit(lambda c: jnp.sin(shapes.feasible(c, spec))), (c,), order=2)
 
 
 def test_it_is_mapped_and_compiled() -> None:
@@ -63,9 +63,10 @@ def test_it_is_mapped_and_compiled() -> None:
 def test_what_is_not_finite_stays() -> None:
     spec = Shapes((1, 0), (0, 1))
     c = free_points(2, 7, 2)
-    clean = shapes.feasible(c, spec)
+    feasible = jax.jit(lambda c: shapes.feasible(c, spec))
+    clean = feasible(c)
     c = c.at[0, 3, 0].set(jnp.nan).at[1, 2, 1].set(jnp.inf)
-    points = shapes.feasible(c, spec)
+    points = feasible(c)
     np.testing.assert_array_equal(points[0, :, 0], c[0, :, 0])
     np.testing.assert_array_equal(points[1, :, 1], c[1, :, 1])
     np.testing.assert_array_equal(points[0, :, 1], clean[0, :, 1])

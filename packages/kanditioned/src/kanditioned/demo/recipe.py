@@ -62,12 +62,11 @@ def network() -> tuple[Figure, str]:
     for count in COUNTS:
         model = framework.train(model.refine(count), x, y)
         lines.append(f"  {count:2} control points: {error(model)}")
-    prune = getattr(backends.package(name), "prune", None)
-    if prune:
-        model, edges, moved = prune(model, x, TOLERANCE)
-        left, total = sum(int(e.sum()) for e in edges), sum(e.numel() for e in edges)
-        pruned = f"pruned to {left} of {total} edges, moved by {deviation * moved:.2f} °F at most"
-        lines.append(f"  {pruned}: {error(model)}")
+    model, edges, moved = backends.package(name).prune(model, x, TOLERANCE)
+    kept = [to_numpy(layer) for layer in edges]
+    left, total = sum(int(each.sum()) for each in kept), sum(each.size for each in kept)
+    pruned = f"pruned to {left} of {total} edges, moved by {deviation * moved:.2f} °F at most"
+    lines.append(f"  {pruned}: {error(model)}")
     names: Any = {"input_names": ["hour", "day"], "output_names": ["temperature"]}
     return plot_network(model, x, **names), "\n".join(lines)
 
