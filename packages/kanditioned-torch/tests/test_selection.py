@@ -61,7 +61,13 @@ def install(monkeypatch: pytest.MonkeyPatch, **registered: Any) -> None:
 
 
 def forget() -> None:
-    for cached in (selection.native, selection.named, selection._fastest, selection._usable):
+    for cached in (
+        selection.native,
+        selection.named,
+        selection.untraced,
+        selection._fastest,
+        selection._usable,
+    ):
         cached.cache_clear()
 
 

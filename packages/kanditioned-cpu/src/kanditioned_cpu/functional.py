@@ -185,12 +185,11 @@ class _Call:
         y = np.empty((x.shape[0], c.shape[2]), dtype=self.compute)
         native.interpolate(
             self.compute.name,
-            self._size(x),
-            _matrix(x),
-            None if v is None else _matrix(v),
+            self._layout(x, v),
+            x.ctypes.data,
+            None if v is None else v.ctypes.data,
             c.ctypes.data,
             y.ctypes.data,
-            self.threads,
         )
         return y.reshape(self.y_shape)
 
@@ -211,20 +210,20 @@ class _Call:
         grad_c = np.empty(c.shape, dtype=self.compute)
         native.gradients(
             self.compute.name,
-            self._size(x),
-            _matrix(x),
-            None if v is None else _matrix(v),
+            self._layout(x, v),
+            x.ctypes.data,
+            None if v is None else v.ctypes.data,
             c.ctypes.data,
             gy.ctypes.data,
             grad_x.ctypes.data if of_x else None,
             grad_c.ctypes.data if of_c else None,
-            self.threads,
         )
         return grad_x.reshape(self.x.shape), grad_c
 
-    def _size(self, x: NumpyArray) -> native.Size:
-        in_features, count, out_features = self.control_points.shape
-        return native.Size(x.shape[0], in_features, count, out_features, self.width)
+    def _layout(self, x: NumpyArray, direction: NumpyArray | None) -> native.Layout:
+        along = None if direction is None else _strides(direction)
+        shape = self.control_points.shape
+        return native.layout(x.shape[0], shape, self.width, _strides(x), along, self.threads)
 
     def _flat(self, x: NumpyArray) -> NumpyArray:
         in_features = self.control_points.shape[0]
@@ -240,7 +239,7 @@ def _packed(array: NumpyArray) -> NumpyArray:
     return np.require(array, requirements=("C", "A"))
 
 
-def _matrix(x: NumpyArray) -> native.Matrix:
-    """Describe an array (B, I), which must outlive the call."""
-    size = x.itemsize
-    return native.Matrix(x.ctypes.data, x.strides[0] // size, x.strides[1] // size)
+def _strides(x: NumpyArray) -> tuple[int, int]:
+    """Return the strides of an array (B, I) in elements."""
+    row, column = x.strides
+    return row // x.itemsize, column // x.itemsize

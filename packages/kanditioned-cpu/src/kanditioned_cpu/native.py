@@ -8,10 +8,10 @@ several threads may call it at once.
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from kanditioned_spec import validate
 
@@ -23,27 +23,14 @@ MOST_THREADS = 1024
 _NAMES = ("avx512", "avx2", "baseline")
 
 
-class Size(NamedTuple):
-    """The sizes of one call, in the order of the library's structure."""
+class Layout(ctypes.Structure):
+    """Sizes, strides and number of threads of a call, as `layout` makes them."""
 
-    batch: int
-    in_features: int
-    num_control_points: int
-    out_features: int
-    spline_width: float
-
-
-class Matrix(NamedTuple):
-    """Inputs (B, I): their address, and strides in elements."""
-
-    address: int
-    row: int
-    column: int
-
-
-class _Arguments(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_int64) for name in Size._fields[:-1]),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("batch", "in_features", "num_control_points", "out_features")
+        ),
         ("spline_width", ctypes.c_double),
         *(
             (name, ctypes.c_int64)
@@ -52,46 +39,66 @@ class _Arguments(ctypes.Structure):
     )
 
 
-def interpolate(
-    dtype: str,
-    size: Size,
-    x: Matrix,
-    direction: Matrix | None,
-    control_points: int,
-    y: int,
+@functools.lru_cache(maxsize=1024)
+def layout(
+    batch: int,
+    shape: tuple[int, int, int],
+    spline_width: float,
+    x_strides: tuple[int, int],
+    direction_strides: tuple[int, int] | None,
     threads: int,
+) -> Layout:
+    """Return what calls of the same sizes share; it is made once, and only read.
+
+    Args:
+        batch: B.
+        shape: (I, K, O) of the control points.
+        spline_width: Width of the domain.
+        x_strides: Those of the inputs (B, I), in elements.
+        direction_strides: Those of the direction (B, I), or None without one.
+        threads: How many threads may work on a call, the caller included, 1 ... `MOST_THREADS`.
+
+    Raises:
+        ValueError: There are more than `MOST_CONTROL_POINTS`.
+    """
+    count = shape[1]
+    if count > MOST_CONTROL_POINTS:
+        constraint, remedy = f"<= {MOST_CONTROL_POINTS}", "Use fewer control points."
+        raise ValueError(
+            validate.message("kanditioned_cpu", "num_control_points", constraint, count, remedy)
+        )
+    return Layout(batch, *shape, spline_width, *x_strides, *direction_strides or (0, 0), threads)
+
+
+def interpolate(
+    dtype: str, layout: Layout, x: int, direction: int | None, control_points: int, y: int
 ) -> None:
     """Write Σ_i s(x), or along a direction v the derivative Σ_i v s'(x), to `y` (B, O).
 
     Args:
         dtype: `"float32"` or `"float64"`, of every array.
-        size: The sizes.
-        x: The inputs.
-        direction: v, or None.
+        layout: Of this call.
+        x: The address of the inputs.
+        direction: That of v, or None.
         control_points: The address of (I, K, O).
         y: The address of the result.
-        threads: How many threads may work on it, the caller included, 1 ... `MOST_THREADS`.
 
     Raises:
         MemoryError: There is no room for the scratch memory: for each thread less than 1 MiB and
             4 bytes per control point of an edge.
-        ValueError: There are more than `MOST_CONTROL_POINTS`.
     """
-    arguments = _arguments("interpolate", size, x, direction, threads)
-    along = direction.address if direction else None
-    check(_INTERPOLATE[dtype](arguments, x.address, along, control_points, y))
+    check(_INTERPOLATE[dtype](layout, x, direction, control_points, y))
 
 
 def gradients(
     dtype: str,
-    size: Size,
-    x: Matrix,
-    direction: Matrix | None,
+    layout: Layout,
+    x: int,
+    direction: int | None,
     control_points: int | None,
     grad_y: int,
     grad_x: int | None,
     grad_control_points: int | None,
-    threads: int,
 ) -> None:
     """Write the gradients by x (B, I) and by the control points (I, K, O), or one of them.
 
@@ -100,26 +107,20 @@ def gradients(
 
     Args:
         dtype: `"float32"` or `"float64"`, of every array.
-        size: The sizes.
-        x: The inputs.
-        direction: v, or None; None where `grad_x` is wanted.
+        layout: Of this call.
+        x: The address of the inputs.
+        direction: That of v, or None; None where `grad_x` is wanted.
         control_points: The address of (I, K, O); read for `grad_x` alone.
         grad_y: The address of (B, O).
         grad_x: The address of the gradient by x, or None.
         grad_control_points: The address of the gradient by the control points, or None.
-        threads: How many threads may work on it, the caller included, 1 ... `MOST_THREADS`.
 
     Raises:
         MemoryError: There is no room for the scratch memory: for each thread less than 1 MiB and
             4 bytes per control point of an edge.
-        ValueError: There are more than `MOST_CONTROL_POINTS`.
     """
-    arguments = _arguments("gradients", size, x, direction, threads)
-    along = direction.address if direction else None
-    function = _GRADIENTS[dtype]
-    check(
-        function(arguments, x.address, along, control_points, grad_y, grad_x, grad_control_points)
-    )
+    entry = _GRADIENTS[dtype]
+    check(entry(layout, x, direction, control_points, grad_y, grad_x, grad_control_points))
 
 
 class NetworkShape(ctypes.Structure):
@@ -189,23 +190,6 @@ def share_threads_of_openmp() -> bool:
     return True
 
 
-def _arguments(
-    where: str, size: Size, x: Matrix, direction: Matrix | None, threads: int
-) -> _Arguments:
-    if size.num_control_points > MOST_CONTROL_POINTS:
-        raise ValueError(
-            validate.message(
-                where,
-                "num_control_points",
-                f"<= {MOST_CONTROL_POINTS}",
-                size.num_control_points,
-                "Use fewer control points.",
-            )
-        )
-    strides = (direction.row, direction.column) if direction else (0, 0)
-    return _Arguments(*size, x.row, x.column, *strides, threads)
-
-
 def check(status: int) -> None:
     """Raise `MemoryError` unless a function of the library has returned 0."""
     if status:
@@ -228,7 +212,7 @@ def _load() -> ctypes.CDLL:
 
 def _function(name: str, addresses: int) -> ctypes._NamedFuncPointer:
     function = getattr(_LIBRARY, name)
-    function.argtypes = (ctypes.POINTER(_Arguments), *[ctypes.c_void_p] * addresses)
+    function.argtypes = (ctypes.POINTER(Layout), *[ctypes.c_void_p] * addresses)
     function.restype = ctypes.c_int
     return function  # type: ignore[no-any-return]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kanditioned_spec import Grid
 from kanditioned_torch.impls.native import define
 
 from . import native
@@ -24,17 +25,19 @@ def _interpolate(
     compute = _compute_dtype(x, direction, control_points)
     x, c = _as(x, compute), _contiguous(control_points, compute)
     v = None if direction is None else _as(direction, compute)
-    y = x.new_empty(x.shape[0], c.shape[2])
-    native.interpolate(
-        _NAMES[compute],
-        _size(x, c, spline_width),
-        _matrix(x),
-        None if v is None else _matrix(v),
-        c.data_ptr(),
-        y.data_ptr(),
-        torch.get_num_threads(),
-    )
+    layout = _layout(x, v, c.shape, spline_width)
+    y = x.new_empty(layout.batch, layout.out_features)
+    along = None if v is None else v.data_ptr()
+    native.interpolate(_NAMES[compute], layout, x.data_ptr(), along, c.data_ptr(), y.data_ptr())
     return _as(y, dtype)
+
+
+def _direct(x: Tensor, control_points: Tensor, grid: Grid) -> Tensor:
+    c = control_points.contiguous()
+    layout = _layout(x, None, c.shape, grid.spline_width)
+    y = x.new_empty(layout.batch, layout.out_features)
+    native.interpolate(_NAMES[x.dtype], layout, x.data_ptr(), None, c.data_ptr(), y.data_ptr())
+    return y
 
 
 def _contract(
@@ -50,14 +53,13 @@ def _contract(
     grad_x = x.new_empty(x.shape)
     native.gradients(
         _NAMES[compute],
-        _size(x, c, spline_width),
-        _matrix(x),
+        _layout(x, None, c.shape, spline_width),
+        x.data_ptr(),
         None,
         c.data_ptr(),
         gy.data_ptr(),
         grad_x.data_ptr(),
         None,
-        torch.get_num_threads(),
     )
     return _as(grad_x, dtype)
 
@@ -77,14 +79,13 @@ def _accumulate(
     grad_c = x.new_empty(x.shape[1], num_control_points, gy.shape[1])
     native.gradients(
         _NAMES[compute],
-        _size(x, grad_c, spline_width),
-        _matrix(x),
-        None if v is None else _matrix(v),
+        _layout(x, v, grad_c.shape, spline_width),
+        x.data_ptr(),
+        None if v is None else v.data_ptr(),
         None,
         gy.data_ptr(),
         None,
         grad_c.data_ptr(),
-        torch.get_num_threads(),
     )
     return _as(grad_c, dtype)
 
@@ -98,14 +99,13 @@ def _vjp(
     grad_x, grad_c = wide_x.new_empty(x.shape), c.new_empty(c.shape)
     native.gradients(
         _NAMES[compute],
-        _size(x, c, spline_width),
-        _matrix(wide_x),
+        _layout(wide_x, None, c.shape, spline_width),
+        wide_x.data_ptr(),
         None,
         c.data_ptr(),
         gy.data_ptr(),
         grad_x.data_ptr(),
         grad_c.data_ptr(),
-        torch.get_num_threads(),
     )
     return _as(grad_x, x.dtype), _as(grad_c, control_points.dtype)
 
@@ -126,15 +126,12 @@ def _contiguous(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return _as(tensor, dtype).contiguous()
 
 
-def _matrix(x: Tensor) -> native.Matrix:
-    """Describe inputs (B, I), which must outlive the call."""
-    row, column = x.stride()
-    return native.Matrix(x.data_ptr(), row, column)
-
-
-def _size(x: Tensor, control_points: Tensor, spline_width: float) -> native.Size:
-    in_features, count, out_features = control_points.shape
-    return native.Size(x.shape[0], in_features, count, out_features, spline_width)
+def _layout(
+    x: Tensor, direction: Tensor | None, shape: torch.Size, spline_width: float
+) -> native.Layout:
+    along = None if direction is None else direction.stride()
+    threads = torch.get_num_threads()
+    return native.layout(x.shape[0], shape, spline_width, x.stride(), along, threads)
 
 
 _NAMES = {torch.float32: "float32", torch.float64: "float64"}
@@ -144,4 +141,5 @@ registered = define(
     "CPU",
     "cpu",
     {"interpolate": _interpolate, "contract": _contract, "accumulate": _accumulate, "vjp": _vjp},
+    _direct,
 )

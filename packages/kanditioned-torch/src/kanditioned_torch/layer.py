@@ -120,7 +120,7 @@ class KANLayer(Splines):
             return call_symbolically(self, self.impl, self.precision, x)
         points = local_part(self.control_points())
         y = evaluate(x, points, self.grid, self.impl, self.precision)
-        return y if points.dtype == self.theta.dtype else y.to(output_dtype(x, self.theta))
+        return y.to(output_dtype(x, self.theta)) if self.is_shaped else y
 
     @classmethod
     @torch.no_grad()

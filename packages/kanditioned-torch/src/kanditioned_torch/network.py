@@ -106,11 +106,12 @@ class KAN(nn.Module):
             validate.last_dimension("KAN.forward", "x", x.shape, self.widths[0])
         if self.input_map is not None:
             x = self.input_map(x)
+        residuals, drops = self.residuals, self.dropout.p > 0
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
-            normalised = normalise(norm, x if index == 0 else self.dropout(x))
+            normalised = normalise(norm, self.dropout(x) if drops and index > 0 else x)
             x = layer(normalised)
-            if self.residuals is not None:
-                x = x + self.residuals[index](normalised)
+            if residuals is not None:
+                x = x + residuals[index](normalised)
         y: Tensor = x
         return y
 

@@ -80,12 +80,18 @@ def check(where: str, impl: str) -> None:
 
 def implementation(impl: str, device_type: str, sizes: Sizes) -> Impl:
     """Return the implementation of a name, of which `"auto"` depends on the sizes."""
+    if not is_traced():
+        return untraced(impl, device_type, *sizes)
     if impl != "auto":
         return named(impl)
-    traced = is_traced()
-    if traced:
-        sizes = Sizes(*(size if isinstance(size, int) else SYMBOLIC for size in sizes))
-    return _fastest(device_type, traced, sizes)
+    known = (size if isinstance(size, int) else SYMBOLIC for size in sizes)
+    return _fastest(device_type, True, Sizes(*known))
+
+
+@functools.lru_cache(maxsize=4096)
+def untraced(impl: str, device_type: str, *sizes: int) -> Impl:
+    """As `implementation`, where nothing is recorded by a compiler."""
+    return named(impl) if impl != "auto" else _fastest(device_type, False, Sizes(*sizes))
 
 
 @functools.cache
@@ -107,7 +113,8 @@ def named(impl: str) -> Impl:
 @functools.lru_cache(maxsize=4096)
 def _fastest(device_type: str, traced: bool, sizes: Sizes) -> Impl:
     names = choose(device_type, traced, sizes)
-    return Impl(**{contraction: getattr(named(n), contraction) for contraction, n in names.items()})
+    chosen = {contraction: getattr(named(n), contraction) for contraction, n in names.items()}
+    return Impl(**chosen, direct=named(names["interpolate"]).direct)
 
 
 def choose(device_type: str, traced: bool, sizes: Sizes) -> dict[str, str]:

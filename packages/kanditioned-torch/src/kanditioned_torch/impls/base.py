@@ -95,6 +95,13 @@ class Vjp(Protocol):
         """Return both gradients, in the dtypes of x and of the control points."""
 
 
+class Direct(Protocol):
+    """The layer alone, where the quickest call counts."""
+
+    def __call__(self, x: Tensor, control_points: Tensor, grid: Grid, /) -> Tensor:
+        """Return Σ_i s(x): (B, O), for tensors of one dtype, float32 or float64."""
+
+
 @dataclass(frozen=True)
 class Impl:
     """One way to evaluate the layer and its derivatives.
@@ -109,9 +116,11 @@ class Impl:
         contract: The gradient by x.
         accumulate: The gradient by the control points, or its derivative along a direction.
         vjp: Both gradients in one pass, if that is faster.
+        direct: The layer for what `plain` calls plain, past PyTorch's dispatcher.
     """
 
     interpolate: Interpolate
     contract: Contract
     accumulate: Accumulate
     vjp: Vjp | None = None
+    direct: Direct | None = None

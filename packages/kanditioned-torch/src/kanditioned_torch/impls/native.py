@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .base import Accumulate, Contract, Impl, Interpolate, SplineConfig, Vjp
+from ..plain import dispatches, is_plain
+from .base import Accumulate, Contract, Direct, Impl, Interpolate, SplineConfig, Vjp
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,11 @@ _LIBRARIES: list[torch.library.Library] = []
 
 
 def define(
-    namespace: str, key: str, device_type: str, kernels: Mapping[str, Callable[..., Any]]
+    namespace: str,
+    key: str,
+    device_type: str,
+    kernels: Mapping[str, Callable[..., Any]],
+    direct: Direct | None = None,
 ) -> Native:
     """Define an operator for each kernel, and make an implementation of them.
 
@@ -132,6 +137,7 @@ def define(
         device_type: See `Native`.
         kernels: By the names of the contractions of `Impl`, `"vjp"` or not; each takes what its
             schema lists.
+        direct: See `Impl`.
     """
     library = torch.library.Library(namespace, "DEF")  # type: ignore[no-untyped-call]
     _LIBRARIES.append(library)
@@ -141,5 +147,20 @@ def define(
         library.impl(name, kernel, key)  # type: ignore[no-untyped-call]
         torch.library.register_fake(f"{namespace}::{name}", fake, lib=library)
     defined = getattr(torch.ops, namespace)
-    impl = Impl(**{n: _OPERATORS[n].calling(getattr(defined, n).default) for n in kernels})
-    return Native(impl, device_type)
+    impl: dict[str, Any] = {}
+    for name, kernel in kernels.items():
+        operator = getattr(defined, name).default
+        call = _straight_to(kernel, operator) if key == "CPU" else operator
+        impl[name] = _OPERATORS[name].calling(call)
+    return Native(Impl(**impl, direct=direct), device_type)
+
+
+def _straight_to(kernel: Callable[..., Any], operator: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the operator, which goes straight to its kernel where that is all it would do."""
+
+    def call(x: Tensor, other: Tensor | None, third: Tensor, *rest: Any) -> Any:
+        plain = is_plain(x) and (other is None or is_plain(other)) and is_plain(third)
+        function = kernel if plain and not dispatches() else operator
+        return function(x, other, third, *rest)
+
+    return call
