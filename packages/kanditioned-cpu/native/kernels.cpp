@@ -1,6 +1,7 @@
 // The kernels for one instruction set: compiled once for each, with KAN_ISA as its name.
 
 #include "gradients.hpp"
+#include "gram.hpp"
 #include "interpolate.hpp"
 
 #define KAN_QUOTED(name) #name
@@ -17,6 +18,7 @@ constexpr Kernels<T> kernels() {
 }  // namespace
 
 extern const InstructionSet instruction_set;
-const InstructionSet instruction_set{KAN_NAME(KAN_ISA), kernels<float>(), kernels<double>()};
+const InstructionSet instruction_set{KAN_NAME(KAN_ISA), kernels<float>(), kernels<double>(),
+                                     {products, with_targets}};
 
 }  // namespace kan::KAN_ISA

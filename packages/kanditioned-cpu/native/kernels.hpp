@@ -79,10 +79,43 @@ struct Kernels {
     void (*gradients)(const Layer<T>&, const Gradients<T>&, const Part&, void* scratch);
 };
 
+// Where one hat function or two neighbouring levels have their entries in every row, see gram.hpp;
+// as Python passes it.
+struct Hat {
+    int64_t start;         // first column of its block
+    const int64_t* index;  // [rows], in the block
+    const double* fraction;
+    const double* scale;  // or null for 1
+};
+
+// As Python passes it.
+struct Gram {
+    int64_t rows, blocks, outputs, stride;
+    const Hat* hats;
+    const int64_t* first;   // of every block in `hats`, and the end
+    const double* weight;   // [rows]
+    const double* targets;  // [rows, outputs]
+    double* products;       // [columns, stride]
+    double* with_targets;   // [columns, outputs]
+};
+
+struct PlacedHat {
+    int64_t column;
+    double entries[2];
+};
+
+constexpr ptrdiff_t GRAM_ROWS = 1024;  // that are placed at once
+
+struct GramKernels {
+    void (*products)(const Gram&, Range lefts, Range rights, void* scratch);
+    void (*with_targets)(const Gram&, ptrdiff_t block);
+};
+
 struct InstructionSet {
     const char* name;
     Kernels<float> single;
     Kernels<double> wide;
+    GramKernels gram;
 };
 
 }  // namespace kan

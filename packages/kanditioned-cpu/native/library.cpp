@@ -75,6 +75,7 @@ template <>
 const Kernels<double>& kernels() {
     return chosen.load()->wide;
 }
+const GramKernels& gram_kernels() { return chosen.load()->gram; }
 
 namespace {
 

@@ -20,5 +20,6 @@ template <>
 const Kernels<float>& kernels();
 template <>
 const Kernels<double>& kernels();
+const GramKernels& gram_kernels();
 
 }  // namespace kan

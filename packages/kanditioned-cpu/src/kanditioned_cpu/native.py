@@ -151,6 +151,38 @@ def network(dtype: str) -> Callable[[NetworkShape, ctypes.Array[Stage], int, int
     return _NETWORK[dtype]
 
 
+class Hat(ctypes.Structure):
+    """Where one hat of a block has its entries in every row, see `gram`."""
+
+    _fields_ = (
+        ("start", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("index", "fraction", "scale")),
+    )
+
+
+class Gram(ctypes.Structure):
+    """The sizes and addresses of a call of `gram`; `stride` is that of the products."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("rows", "blocks", "outputs", "stride")),
+        ("hats", ctypes.POINTER(Hat)),
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("first", "weight", "targets", "products", "with_targets")
+        ),
+    )
+
+
+def gram(call: Gram, threads: int) -> None:
+    """Add to the upper blocks of the products, and to the products with the targets.
+
+    Raises:
+        MemoryError: There is no room for the scratch memory: for each thread 24 KiB a hat of six
+            blocks.
+    """
+    check(_LIBRARY.kan_gram(call, threads))
+
+
 def instruction_sets() -> tuple[str, ...]:
     """Return the names of the instruction sets that this machine has, the widest first."""
     return tuple(name for name in _NAMES if _LIBRARY.kan_has_instruction_set(name.encode()))
@@ -223,6 +255,7 @@ _LIBRARY.kan_has_instruction_set.argtypes = (ctypes.c_char_p,)
 _LIBRARY.kan_use_instruction_set.argtypes = (ctypes.c_char_p,)
 _LIBRARY.kan_share_threads_of.argtypes = (ctypes.c_void_p,)
 _LIBRARY.kan_share_threads_of.restype = None
+_LIBRARY.kan_gram.argtypes = (ctypes.POINTER(Gram), ctypes.c_int64)
 _NETWORK: dict[str, Callable[[NetworkShape, ctypes.Array[Stage], int, int], int]] = {}
 for _dtype in ("float32", "float64"):
     _entry = getattr(_LIBRARY, f"kan_network_{_dtype}")

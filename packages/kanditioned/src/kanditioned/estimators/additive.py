@@ -17,7 +17,7 @@ from .interactions import Chosen
 from .knots import default_count
 from .posterior import Posterior
 from .reml import LEAST, Penalties
-from .terms import Additive, Column, Surface, Term
+from .terms import Additive, Column, Rows, Surface, Term, interpolate
 
 NO_EFFECT = 0.05
 """Effective degrees of freedom below which a pair is left out: it is shrunk to nothing."""
@@ -56,6 +56,8 @@ class Fitted:
         edf: Effective degrees of freedom of each term and surface, summed over outputs.
         smoothing: λ of each curve, in the objective mean loss + λ ‖D c‖²; NaN without one.
         steps: Of the search.
+        importance: Standard deviation of each term and surface over the rows, the root of the mean
+            square over outputs.
     """
 
     model: Additive
@@ -63,6 +65,7 @@ class Fitted:
     edf: Vector
     smoothing: Vector
     steps: int
+    importance: Vector
 
 
 def describe(
@@ -112,7 +115,8 @@ def fit(
     found = pirls.fit(design, y, weight, family, weights, fixed)
     chosen = _pairs(columns, data, design, y, weight, family, settings, fixed, found)
     designs, fits = (chosen.designs, chosen.fits) if chosen.fits else ([design], [found])
-    return _finished(columns, designs, fits, float(weight.sum()), family)
+    fitted = _finished(columns, designs, fits, float(weight.sum()), family)
+    return replace(fitted, importance=_importance(fitted.model, design.rows, data, weight))
 
 
 def _pairs(
@@ -180,7 +184,23 @@ def _finished(
         np.array([*edf, *(edf_of_pairs[pair] for pair in order)]),
         _smoothing(designs, fits, single) / factor,
         max(found.steps for found in fits),
+        np.zeros(0),
     )
+
+
+def _importance(
+    model: Additive, rows: Sequence[Rows], data: Sequence[Objects], weight: Vector
+) -> Vector:
+    share = weight / weight.sum()
+    found = []
+    for number in range(len(rows) + len(model.surfaces)):
+        if number < len(rows):
+            part = interpolate(model.terms[number].effects, rows[number])
+        else:
+            surface = model.surfaces[number - len(rows)]
+            part = surface(*(data[side] for side in surface.pair))
+        found.append(np.sqrt((share @ (part - share @ part) ** 2).mean()))
+    return np.array(found)
 
 
 def _surface(tensor: Tensor, beta: Matrix) -> Matrix:

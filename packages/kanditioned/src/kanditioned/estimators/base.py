@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import additive, arguments, networks, reading, weights
 from .arrays import Array, Matrix, Vector
 from .families import Family
-from .inspection import Inspection, histograms, importance
+from .inspection import Inspection, histograms
 from .posterior import Posterior
 from .reading import Table
 
@@ -52,7 +52,6 @@ class KANEstimator(Inspection):
         self.n_iter_ = found.steps
         self._samples = len(kept)
         self._histograms = histograms(found.model, train, weight[kept])
-        self._importance = importance(found.model, train, weight[kept])
         if chosen is not None:
             self._network = networks.fit(
                 chosen, found.model, given.columns, y, weight, family, (kept, held), rng

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
+from . import gram
 from .arrays import Indices, Matrix, Objects, Vector
 from .basis import Basis, Penalty, shifted
 from .terms import Column, Rows, clamped, interpolate
@@ -141,28 +143,45 @@ class Design:
 
     def moments(self, weight: Vector, y: Matrix) -> Moments:
         """Return the weighted sums for targets (N, O)."""
-        total = None
+        hats = len(self.bases) + 2 * len(self.tensors)
+        target = weight[:, None] * y
+        if gram.pays(len(self), hats, self.size):
+            ones = np.ones((len(self), 1))
+            xx, sums = gram.products(self._hats(), weight, np.hstack([ones, y]))
+        else:
+            xx, sums = self._products(weight, target)
+        yy = np.einsum("no,no->o", target, y)
+        return Moments(float(weight.sum()), sums[:, 0], target.sum(0), xx, sums[:, 1:], yy)
+
+    def _products(self, weight: Vector, target: Matrix) -> tuple[Matrix, Matrix]:
+        """Return XᵀWX, and XᵀW with ones and with the targets, block by block."""
+        xx = np.zeros((self.size, self.size))
+        sums = np.zeros((self.size, 1 + target.shape[1]))
         for index, x in self.blocks():
-            w = weight[index]
-            root = np.sqrt(w)[:, None]
-            scaled, target = root * x, w[:, None] * y[index]
-            part = Moments(
-                float(w.sum()),
-                w @ x,
-                target.sum(0),
-                scaled.T @ scaled,
-                x.T @ target,
-                np.einsum("no,no->o", target, y[index]),
-            )
-            total = part if total is None else total.plus(part)
-        assert total is not None
-        return total
+            scaled = np.sqrt(weight[index])[:, None] * x
+            xx += scaled.T @ scaled
+            sums[:, 0] += weight[index] @ x
+            sums[:, 1:] += x.T @ target[index]
+        return xx, sums
+
+    def _hats(self) -> list[gram.Block]:
+        columns = [
+            gram.Block.of_column(rows, basis.matrix)
+            for rows, basis in zip(self.rows, self.bases, strict=True)
+        ]
+        pairs = [
+            gram.Block.of_pair(rows, tensor.sides)
+            for rows, tensor in zip(self.tensor_rows, self.tensors, strict=True)
+        ]
+        return columns + pairs
 
     def times(self, coefficients: Matrix) -> Matrix:
         """Return X β for coefficients (P, O)."""
-        result = np.empty((len(self), coefficients.shape[1]))
-        for index, x in self.blocks():
-            result[index] = x @ coefficients
+        if self._kept is not None:
+            return self._kept @ coefficients
+        result = np.zeros((len(self), coefficients.shape[1]))
+        for block, (first, last) in zip(self._hats(), pairwise(self.bounds), strict=True):
+            result += block.times(coefficients[first:last])
         return result
 
     def taken(self, index: Indices) -> Design:

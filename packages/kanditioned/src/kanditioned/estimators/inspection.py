@@ -74,8 +74,8 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
         Terms are the columns and then the pairs, as `term_names_` says.
         """
         check_is_fitted(self)
-        deviations: Vector = self._importance
-        return deviations
+        importance: Vector = self._fitted.importance
+        return importance
 
     @property
     def term_names_(self) -> list[str]:
@@ -152,7 +152,7 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
         unit = CONTRIBUTIONS[type(self._family)]
         names = names_of(where, "input_names", input_names or self._names, self.n_features_in_)
         return pictures.draw(
-            self.model_, self._deviations(), shown, self._importance, names=names,
+            self.model_, self._deviations(), shown, self._fitted.importance, names=names,
             output=number, max_panels=most, unit=unit, path=path,
         )  # fmt: skip
 
@@ -165,7 +165,11 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
         """
         model = self.model_
         terms = report.rows(
-            self.term_names_, model.terms, self._importance, self._fitted.edf, self.smoothing_
+            self.term_names_,
+            model.terms,
+            self._fitted.importance,
+            self._fitted.edf,
+            self.smoothing_,
         )
         outputs = [str(name) for name in getattr(self, "classes_", range(len(model.intercept)))]
         outputs = outputs[-1:] if len(model.intercept) == 1 else outputs
@@ -254,13 +258,3 @@ def histograms(model: Additive, given: Table, weight: Vector) -> list[Histogram]
         Histogram.of(term.column, values, weight)
         for term, values in zip(model.terms, given.columns, strict=True)
     ]
-
-
-def importance(model: Additive, given: Table, weight: Vector) -> Vector:
-    """Return the standard deviation of each term's contribution."""
-    share = weight / weight.sum()
-    found = []
-    for part in model.contributions(given.columns):
-        variance = share @ (part - share @ part) ** 2
-        found.append(np.sqrt(variance.mean()))
-    return np.array(found)

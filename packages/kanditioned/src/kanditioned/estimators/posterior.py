@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from .arrays import Indices, Matrix, Objects, Vector
 from .basis import Basis
 from .design import Design, Tensor
-from .reml import Quadratic, Solution
+from .reml import Quadratic, Solution, inverse_root
 from .terms import Column
 
 ACTIVE = 1e3
@@ -61,7 +60,7 @@ class Posterior:
         for quadratic, d in zip(quadratics, diagonals, strict=True):
             kept = np.flatnonzero(d < ACTIVE * np.diag(quadratic.a))
             active.append(kept)
-            roots.append(_root(quadratic.a[np.ix_(kept, kept)] + np.diag(d[kept])))
+            roots.append(inverse_root(quadratic.a, d, kept))
         dispersion = np.concatenate([s.dispersion for s in solutions])
         weights = np.concatenate(
             [
@@ -129,10 +128,3 @@ class Posterior:
             result[:, index] = np.stack(parts, 2).transpose(1, 0, 2) * np.sqrt(self.dispersion)
         result += shift * np.sqrt(self.intercept_variance)
         return result
-
-
-def _root(matrix: Matrix) -> Matrix:
-    """Return R with R Rᵀ the inverse."""
-    lower = np.linalg.cholesky(matrix)
-    inverse: Matrix = solve_triangular(lower, np.eye(len(matrix)), lower=True)
-    return np.ascontiguousarray(inverse.T)

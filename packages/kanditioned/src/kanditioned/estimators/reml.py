@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.linalg.lapack import dtrtri
+from scipy.linalg import LinAlgError
+from scipy.linalg.lapack import dpotrf, dtrtri
 
-from .arrays import Flags, Matrix, Vector
+from .arrays import Flags, Indices, Matrix, Vector
 from .basis import Penalty
 from .design import Moments
 
@@ -158,12 +158,9 @@ def solve(
     variance = 1.0 / (diagonal + d)
     coefficients = np.zeros_like(b)
     if len(active):
-        part = a[np.ix_(active, active)]
-        part[np.diag_indices_from(part)] += d[active]
-        factor = cho_factor(part, lower=True, overwrite_a=True, check_finite=False)
-        coefficients[active] = cho_solve(factor, b[active], check_finite=False)
-        inverse, _ = dtrtri(np.tril(factor[0]), lower=1)
-        variance[active] = np.einsum("pq,pq->q", inverse, inverse)
+        root = inverse_root(a, d, active)
+        coefficients[active] = root @ (root.T @ b[active])
+        variance[active] = np.einsum("pq,pq->p", root, root)
     rest = np.setdiff1d(np.arange(len(d)), active, assume_unique=True)
     if len(rest):
         left = b[rest] - a[np.ix_(rest, active)] @ coefficients[active]
@@ -175,6 +172,18 @@ def solve(
         rss = np.maximum(rss, LEAST_RESIDUAL * quadratic.yy + np.finfo(np.float64).tiny)
         phi = rss / max(quadratic.samples - 1.0 - edf.sum(), 1.0)
     return Solution(coefficients, weights, variance, phi, edf)
+
+
+def inverse_root(a: Matrix, d: Vector, active: Indices) -> Matrix:
+    """Return R, upper triangular, with R Rᵀ the inverse of some rows and columns of A + diag d."""
+    part = a.copy() if len(active) == len(a) else a[np.ix_(active, active)]
+    part[np.diag_indices_from(part)] += d[active]
+    factor, status = dpotrf(part.T, lower=1, clean=1, overwrite_a=1)  # no copy: A is symmetric
+    if status:
+        raise LinAlgError("the penalised normal equations are not positive definite")
+    inverse, _ = dtrtri(factor, lower=1, overwrite_c=1)
+    root: Matrix = inverse.T
+    return root
 
 
 class Search:

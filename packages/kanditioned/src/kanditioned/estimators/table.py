@@ -115,6 +115,8 @@ def numbers(where: str, name: str, values: Objects) -> Vector:
     Raises:
         ValueError: A value is no number.
     """
+    if values.dtype.kind in "biuf":
+        return np.ascontiguousarray(values, np.float64)
     try:
         return np.array([np.nan if x is None else x for x in plain(values)], np.float64)
     except (TypeError, ValueError) as error:
