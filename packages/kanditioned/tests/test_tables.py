@@ -194,3 +194,27 @@ def test_wide_tables_get_fewer_knots() -> None:
     assert default_count(1000, 10) == 24
     assert default_count(20_000, 10) == 32
     assert default_count(1000, 400) == 10
+
+
+def test_an_outlier_at_the_end_does_not_rule_what_lies_beyond() -> None:
+    """The last piece falls steeply to one row; before it the curve has risen."""
+    rng = np.random.RandomState(0)
+    x = np.r_[np.sort(rng.uniform(0, 10, 300)), 11.0]
+    y = 3 * x + np.sin(2 * x) + 0.1 * rng.standard_normal(301)
+    y[-1] -= 60
+    model = KANRegressor().fit(x[:, None], y)
+    at_end, beyond = model.predict(np.array([[11.0], [20.0]]))
+    assert at_end < 20
+    assert beyond == pytest.approx(at_end)
+
+
+def test_a_straight_line_goes_on_for_three_ranges_and_then_no_further() -> None:
+    x = np.linspace(-1, 3, 200)[:, None]
+    model = KANRegressor().fit(x, 2 * x[:, 0])
+    far = np.array([[10.0], [14.9], [15.1], [1e6], [-12.9], [-1e6]])
+    expected = 2 * far[:, 0].clip(-13, 15)
+    np.testing.assert_allclose(model.predict(far), expected, atol=0.05)
+    assert model.model_.terms[0].column.outer == 2
+    assert len(model._deviations()[0]) == model.model_.terms[0].column.slots
+    huge = np.linspace(-8e307, 8e307, 100)[:, None]
+    assert np.isfinite(KANRegressor().fit(huge, x[:100, 0]).predict(huge)).all()

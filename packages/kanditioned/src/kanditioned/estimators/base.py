@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from . import additive, arguments, networks, reading, weights
+from . import additive, arguments, ends, networks, reading, weights
 from .arrays import Array, Matrix, Vector
 from .families import Family
 from .inspection import Inspection, histograms
@@ -48,6 +49,9 @@ class KANEstimator(Inspection):
         train = given.taken(kept)
         columns = additive.describe(self._names, train.columns, weight[kept], settings)
         found = additive.fit(columns, train.columns, y[kept], weight[kept], family, settings)
+        if chosen is None:
+            model = ends.limited(found.model, train.columns, weight[kept])
+            found = replace(found, model=model)
         self._family, self._fitted, self._network = family, found, None
         self.n_iter_ = found.steps
         self._samples = len(kept)

@@ -18,7 +18,7 @@ from kanditioned_spec.checkpoint.network import write_network
 from .. import backends
 from ..plot import plot_network
 from ..plot.arguments import names_of
-from . import conversion, networks, pictures, reading, report
+from . import conversion, ends, networks, pictures, reading, report
 from .arrays import Array, Matrix, Vector
 from .families import Gamma, Logistic, Poisson, Softmax, Squared
 from .pictures import Histogram
@@ -237,8 +237,8 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
         """Return the standard deviation of every column's effects in its slots."""
         found = self._fitted.posteriors
         return [
-            np.sqrt(np.mean([p.term_variance(number) for p in found], axis=0))
-            for number in range(self.n_features_in_)
+            ends.padded(np.sqrt(np.mean([p.term_variance(i) for p in found], axis=0)), term.column)
+            for i, term in enumerate(self.model_.terms)
         ]
 
     def _read(self, X: Any) -> Table:

@@ -29,7 +29,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
     smoothness is learned: the objective is solved, and the weight of each curve's curvature
     penalty maximises the restricted likelihood (`estimators.reml`). Knots follow the data, straight
     lines are free of the penalty, and a second learned weight shrinks columns that do not matter.
-    Columns may hold labels and missing values.
+    Columns may hold labels and missing values. Beyond its data a curve goes on with a limited slope
+    and is constant after three times their range (`estimators.ends`).
 
     Args:
         hidden_layer_sizes: Number of features between the layers; none for an additive model. With

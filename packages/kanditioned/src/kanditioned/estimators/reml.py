@@ -154,7 +154,7 @@ def solve(
     """
     a, b = quadratic.a, quadratic.b
     diagonal, d = np.diag(a), penalties.diagonal(weights)
-    active = np.flatnonzero(d < negligible * diagonal)
+    active = np.flatnonzero(d / negligible < diagonal)
     variance = 1.0 / (diagonal + d)
     coefficients = np.zeros_like(b)
     if len(active):

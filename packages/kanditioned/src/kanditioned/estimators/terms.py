@@ -34,10 +34,12 @@ class Numeric:
     Attributes:
         name: Of the column.
         knots: Increasing, in units of the column, shape (K,).
+        outer: Number of knots at each end that lie beyond the training data.
     """
 
     name: str
     knots: Vector
+    outer: int = 0
 
     @property
     def slots(self) -> int:

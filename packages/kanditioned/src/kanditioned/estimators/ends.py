@@ -1,0 +1,73 @@
+"""How curves go on beyond the data.
+
+The last piece of a curve often rests on one or two rows, and its slope would rule everything beyond
+it. So a curve leaves its data with the slope of its last piece or with that of the straight line
+through the whole curve, whichever is flatter, or with none if they disagree in sign (the limiter
+"minmod" of finite volume methods). A straight line goes on as it is. After `REACH` times the range
+of the data it is constant: a value out there says little about the curve, and may be a code.
+
+Both ends are knots of their own, so that every backend, file and export has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .arrays import Matrix, Objects, Vector
+from .basis import slot_weights
+from .terms import Additive, Column, Numeric, Term
+
+REACH = 3.0
+KNOTS = 2
+"""At each end: where the curve gets flat, and one that says so."""
+
+
+def limited(model: Additive, data: Sequence[Objects], weight: Vector) -> Additive:
+    """Return the model with limited ends of all curves, for its training rows and their weights."""
+    terms = [_limited(t, values, weight) for t, values in zip(model.terms, data, strict=True)]
+    return replace(model, terms=tuple(terms))
+
+
+def padded(values: Matrix, column: Column) -> Matrix:
+    """Return values (slots, ...) of the knots within the data for all knots: the last at an end."""
+    if not isinstance(column, Numeric) or not column.outer:
+        return values
+    ends = [(column.outer, column.outer)] + [(0, 0)] * (values.ndim - 1)
+    return np.concatenate([np.pad(values[:-1], ends, mode="edge"), values[-1:]])
+
+
+def _limited(term: Term, values: Objects, weight: Vector) -> Term:
+    column = term.column
+    if not isinstance(column, Numeric) or len(column.knots) < 2 or not term.effects[:-1].any():
+        return term
+    knots, curve = column.knots, term.effects[:-1]
+    with np.errstate(over="ignore"):
+        reach = REACH * (knots[-1] - knots[0])
+        outer = np.array([2 * reach, reach])
+        wide = np.concatenate([knots[0] - outer, knots, knots[-1] + outer[::-1]])
+    if not np.isfinite(wide).all():
+        return term
+    share = slot_weights(column, column.locate(values), weight)[:-1]
+    whole = _slope(knots, curve, share)
+    first = _minmod((curve[1] - curve[0]) / (knots[1] - knots[0]), whole)
+    last = _minmod((curve[-1] - curve[-2]) / (knots[-1] - knots[-2]), whole)
+    below, above = curve[0] - reach * first, curve[-1] + reach * last
+    effects = np.concatenate([[below, below], curve, [above, above], term.effects[-1:]])
+    return Term(replace(column, knots=wide, outer=KNOTS), effects)
+
+
+def _slope(knots: Vector, curve: Matrix, share: Vector) -> Vector:
+    """Return the slope of the weighted least-squares line through a curve, (O,)."""
+    scale = np.abs(knots).max()
+    z = knots / scale
+    z = z - share @ z / share.sum()
+    slope: Vector = (share * z) @ curve / (share @ z**2) / scale
+    return slope
+
+
+def _minmod(a: Vector, b: Vector) -> Vector:
+    flatter: Vector = np.where(np.abs(a) < np.abs(b), a, b)
+    return np.where(np.sign(a) == np.sign(b), flatter, 0.0)
