@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kanditioned.estimators import KANClassifier, KANRegressor, gram
+from kanditioned.estimators import table as tables
 
 pytest.importorskip("kanditioned_cpu")
 
@@ -36,8 +37,8 @@ def test_both_ways_give_the_same_model(monkeypatch, kind, options):
     elif "loss" in options:
         y = np.random.default_rng(1).poisson(np.exp(y))
     weight = np.random.default_rng(2).uniform(0.5, 1.5, len(y))
-    calls, products = [], gram.products
-    monkeypatch.setattr(gram, "products", lambda *a: calls.append(1) or products(*a))
+    calls, native = [], gram._native
+    monkeypatch.setattr(gram, "_native", lambda *a: calls.append(1) or native(*a))
     both = []
     for is_native in (True, False):
         monkeypatch.setattr(gram, "pays", lambda *_, chosen=is_native: chosen)
@@ -46,14 +47,84 @@ def test_both_ways_give_the_same_model(monkeypatch, kind, options):
         assert bool(calls) == is_native
         predict = model.predict_proba if kind is KANClassifier else model.predict
         both.append((predict(x), model.edf_, model.importance_))
-    for native, dense in zip(*both, strict=True):
-        np.testing.assert_allclose(native, dense, rtol=1e-6, atol=1e-8)
+    for native_result, dense in zip(*both, strict=True):
+        np.testing.assert_allclose(native_result, dense, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (KANRegressor, {"interactions": 0}),
+        (KANRegressor, {"interactions": [(1, 2), (3, 4)], "categorical_features": [4]}),
+        (KANRegressor, {"interactions": "auto"}),
+        (KANClassifier, {"interactions": 0}),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_table_read_in_parts_gives_the_same_model(monkeypatch, kind, options, dtype):
+    x, y = table(500)
+    x = x.astype(dtype)
+    if kind is KANClassifier:
+        y = y > 0
+    whole = kind(**options).fit(x, y)
+    monkeypatch.setattr(tables, "LARGE", 100)
+    monkeypatch.setattr(tables, "PART", 64)
+    parts = kind(**options).fit(x, y)
+    predict = "predict_proba" if kind is KANClassifier else "predict"
+    for a, b in [
+        (getattr(parts, predict)(x), getattr(whole, predict)(x)),
+        (parts.edf_, whole.edf_),
+        (parts.importance_, whole.importance_),
+    ]:
+        np.testing.assert_allclose(a, b, rtol=1e-4 if dtype == np.float32 else 1e-6, atol=1e-6)
+
+
+def test_a_file_larger_than_what_is_kept_is_read_in_parts(tmp_path, monkeypatch):
+    x, y = table(3000)
+    path = tmp_path / "table.dat"
+    x.tofile(path)
+    mapped = np.memmap(path, np.float64, "r", shape=x.shape)
+    monkeypatch.setattr(tables, "LARGE", 1000)
+    monkeypatch.setattr(tables, "PART", 512)
+    monkeypatch.setattr(gram, "pays", lambda *_: True)  # as it does at that size
+    read = []
+    locate = tables.LazyRows.taken
+    monkeypatch.setattr(
+        tables.LazyRows,
+        "taken",
+        lambda rows, i: read.append(len(rows.values[i])) or locate(rows, i),
+    )
+    model = KANRegressor(interactions=0).fit(mapped, y)
+    assert max(read) == 512
+    assert model.score(x, y) > 0.6
 
 
 def test_the_native_sums_are_used_where_they_pay():
     assert gram.pays(100_000, 50, 1550)
     assert not gram.pays(100, 5, 100)
     assert not gram.pays(100_000, 50, 200)
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_sums_over_parts(monkeypatch, is_installed):
+    rng = np.random.default_rng(5)
+    a, b = (
+        tables.LazyRows(tables.Numeric("x", np.linspace(0, 1, knots)), rng.random(300))
+        for knots in (5, 7)
+    )
+    monkeypatch.setattr(gram, "IS_INSTALLED", is_installed)
+    monkeypatch.setattr(gram, "DENSE", 4000)
+    weight, targets = rng.random(300), rng.standard_normal((300, 2))
+    sums = gram.Sums([6, 48], 2)
+    phi = []
+    for index in (slice(0, 200), slice(200, 300)):
+        rows = a.taken(index), b.taken(index)
+        blocks = [gram.Block.of_column(rows[0], 6), gram.Block.of_pair(rows, (6, 8))]
+        sums.add(blocks, weight[index], targets[index])
+        phi.append(np.hstack([block.dense() for block in blocks]))
+    dense = np.vstack(phi)
+    np.testing.assert_allclose(sums.products, dense.T @ (weight[:, None] * dense), atol=1e-12)
+    np.testing.assert_allclose(sums.with_targets, dense.T @ (weight[:, None] * targets), atol=1e-12)
 
 
 def test_sums_are_those_of_the_design_matrix(monkeypatch):

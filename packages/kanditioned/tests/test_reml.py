@@ -61,7 +61,9 @@ def test_it_is_the_smoother_of_statsmodels_at_the_same_weights(family: Family) -
     smoother = UnivariateGenericSmoother(eta, x, x, x, np.diag(d))
     whole = GLMGam(y[:, 0], np.ones((len(y), 1)), GenericSmoothers(eta, [smoother]), 0.5, known)
     theirs = whole.fit(tol=1e-12, maxiter=200)
-    np.testing.assert_allclose(ours.eta[:, 0], theirs.predict(which="linear"), atol=2e-6)
+    np.testing.assert_allclose(
+        ours.predictor(design)[:, 0], theirs.predict(which="linear"), atol=2e-6
+    )
 
 
 def restricted(quadratic: reml.Quadratic, penalties: reml.Penalties, logarithm: Any) -> float:
@@ -134,8 +136,8 @@ def test_separable_classes_get_finite_odds() -> None:
     columns = describe(["x"], [x], np.ones(60), Settings())
     design = prepare(columns, [x], np.ones(60))
     found = pirls.fit(design, (x > 0).astype(float)[:, None], np.ones(60), Logistic())
-    assert 3 < np.abs(found.eta).max() < 100
+    assert 3 < np.abs(found.predictor(design)).max() < 100
     third = np.digitize(x, [-0.3, 0.3])
     several = pirls.fit(design, np.eye(3)[third], np.ones(60), Softmax())
-    assert (several.eta.argmax(1) == third).all()
-    assert np.abs(several.eta).max() < 100
+    assert (several.predictor(design).argmax(1) == third).all()
+    assert np.abs(several.predictor(design)).max() < 100

@@ -17,7 +17,7 @@ from .interactions import Chosen
 from .knots import default_count
 from .posterior import Posterior
 from .reml import LEAST, Penalties
-from .terms import Additive, Column, Rows, Surface, Term, interpolate
+from .terms import Additive, Column, Place, Surface, Term, interpolate
 
 NO_EFFECT = 0.05
 """Effective degrees of freedom below which a pair is left out: it is shrunk to nothing."""
@@ -73,6 +73,8 @@ def describe(
 ) -> list[Column]:
     """Return the knots or labels of every column."""
     count = settings.num_control_points or default_count(len(weight), len(columns))
+    if table.is_large(columns):
+        return table.sketched(names, columns, weight, count, settings.categorical)
     return [
         table.describe(name, values, weight, count, number in settings.categorical)
         for number, (name, values) in enumerate(zip(names, columns, strict=True))
@@ -81,7 +83,7 @@ def describe(
 
 def prepare(columns: Sequence[Column], data: Sequence[Objects], weight: Vector) -> Design:
     """Return the design of training rows."""
-    rows = [column.locate(values) for column, values in zip(columns, data, strict=True)]
+    rows = [table.located(data, n, column, clamped=False) for n, column in enumerate(columns)]
     bases = [build(c, each, weight) for c, each in zip(columns, rows, strict=True)]
     return Design(rows, bases)
 
@@ -189,18 +191,23 @@ def _finished(
 
 
 def _importance(
-    model: Additive, rows: Sequence[Rows], data: Sequence[Objects], weight: Vector
+    model: Additive, rows: Sequence[Place], data: Sequence[Objects], weight: Vector
 ) -> Vector:
-    share = weight / weight.sum()
-    found = []
-    for number in range(len(rows) + len(model.surfaces)):
-        if number < len(rows):
-            part = interpolate(model.terms[number].effects, rows[number])
-        else:
-            surface = model.surfaces[number - len(rows)]
-            part = surface(*(data[side] for side in surface.pair))
-        found.append(np.sqrt((share @ (part - share @ part) ** 2).mean()))
-    return np.array(found)
+    """Add up squares: terms have the mean zero, or nearly so."""
+    total = weight.sum()
+    means = np.zeros((len(rows) + len(model.surfaces), len(model.intercept)))
+    squares = np.zeros_like(means)
+    for index in table.parts(len(weight)):
+        parts = [
+            interpolate(term.effects, place.taken(index))
+            for term, place in zip(model.terms, rows, strict=True)
+        ]
+        parts += [s(*(data[number][index] for number in s.pair)) for s in model.surfaces]
+        for number, part in enumerate(parts):
+            means[number] += weight[index] @ part / total
+            squares[number] += weight[index] @ part**2 / total
+    variance: Vector = np.maximum(squares - means**2, 0.0).mean(1)
+    return np.sqrt(variance)
 
 
 def _surface(tensor: Tensor, beta: Matrix) -> Matrix:

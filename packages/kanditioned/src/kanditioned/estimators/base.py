@@ -46,7 +46,7 @@ class KANEstimator(Inspection):
         if chosen is not None and self.early_stopping:
             where = type(self).__name__
             kept, held = networks.split(where, y, family, self.validation_fraction, rng)
-        train = given.taken(kept)
+        train = given.taken(kept) if len(held) else given
         columns = additive.describe(self._names, train.columns, weight[kept], settings)
         found = additive.fit(columns, train.columns, y[kept], weight[kept], family, settings)
         if chosen is None:
@@ -54,7 +54,7 @@ class KANEstimator(Inspection):
             found = replace(found, model=model)
         self._family, self._fitted, self._network = family, found, None
         self.n_iter_ = found.steps
-        self._samples = len(kept)
+        self._samples = len(train)
         self._histograms = histograms(found.model, train, weight[kept])
         if chosen is not None:
             self._network = networks.fit(

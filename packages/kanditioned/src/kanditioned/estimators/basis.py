@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import Indices, Matrix, Vector
-from .terms import Category, Column, Numeric, Rows
+from .table import parts
+from .terms import Category, Column, Numeric, Place
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,23 @@ def second_differences(knots: Vector) -> Matrix:
     return matrix
 
 
-def slot_weights(column: Column, rows: Rows, weight: Vector) -> Vector:
+def slot_weights(column: Column, place: Place, weight: Vector) -> Vector:
     """Return the total weight in every slot, shape (slots,)."""
-    below = np.bincount(rows.slot, weight * (1 - rows.fraction), column.slots)
-    above = np.bincount(rows.slot + 1, weight * rows.fraction, column.slots)
-    total: Vector = (below + above).astype(np.float64)
+    total = np.zeros(column.slots)
+    for index in parts(len(weight)):
+        rows, w = place.taken(index), weight[index]
+        total += np.bincount(rows.slot, w * (1 - rows.fraction), column.slots)
+        total += np.bincount(rows.slot + 1, w * rows.fraction, column.slots)
     return total
 
 
-def build(column: Column, rows: Rows, weight: Vector) -> Basis:
+def build(column: Column, place: Place, weight: Vector) -> Basis:
     """Return the basis of a column for training rows and their weights."""
-    share = slot_weights(column, rows, weight)
+    return of_slots(column, slot_weights(column, place, weight))
+
+
+def of_slots(column: Column, share: Vector) -> Basis:
+    """Return the basis of a column for the weights in its slots."""
     if isinstance(column, Category):
         return _of_levels(share)
     return _of_knots(column, share)
@@ -126,12 +133,12 @@ def _line(knots: Vector, share: Vector) -> Vector:
     return line
 
 
-def margins(column: Column, rows: Rows, weight: Vector) -> tuple[Matrix, Vector]:
+def margins(column: Column, place: Place, weight: Vector) -> tuple[Matrix, Vector]:
     """Return the basis of one side of a surface, (slots, P), and its curvature scales (P,).
 
     The mean over the training rows is zero; missing and unseen values are zero.
     """
-    basis = build(column, rows, weight)
+    basis = build(column, place, weight)
     kinds = [p for p in basis.penalties if p.kind != "missing"]
     kept = np.concatenate([p.index for p in kinds]) if kinds else np.zeros(0, np.intp)
     scale = [p.scale if p.kind == "curvature" else np.zeros(len(p.index)) for p in kinds]

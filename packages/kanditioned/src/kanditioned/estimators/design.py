@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from . import gram
 from .arrays import Indices, Matrix, Objects, Vector
 from .basis import Basis, Penalty, shifted
-from .terms import Column, Rows, clamped, interpolate
+from .table import located, parts
+from .terms import Column, Place, interpolate
 
 BLOCK = 1 << 21
 """Numbers of the design matrix that are built at a time, 16 MiB."""
@@ -40,10 +42,15 @@ class Tensor:
         """Number of coefficients."""
         return int(self.sides[0].shape[1] * self.sides[1].shape[1])
 
-    def locate(self, table: Sequence[Objects]) -> tuple[Rows, Rows]:
+    @property
+    def slots(self) -> tuple[int, int]:
+        """Of both columns."""
+        return len(self.sides[0]), len(self.sides[1])
+
+    def locate(self, data: Sequence[Objects]) -> tuple[Place, Place]:
         """Return where the rows of a table fall in both columns."""
         a, b = (
-            clamped(column.locate(table[number]))
+            located(data, number, column, clamped=True)
             for column, number in zip(self.columns, self.pair, strict=True)
         )
         return a, b
@@ -93,10 +100,10 @@ class Design:
 
     def __init__(
         self,
-        rows: Sequence[Rows],
+        rows: Sequence[Place],
         bases: Sequence[Basis],
         tensors: Sequence[Tensor] = (),
-        tensor_rows: Sequence[tuple[Rows, Rows]] = (),
+        tensor_rows: Sequence[tuple[Place, Place]] = (),
     ) -> None:
         self.rows, self.bases = list(rows), list(bases)
         self.tensors, self.tensor_rows = list(tensors), list(tensor_rows)
@@ -107,7 +114,7 @@ class Design:
         self._kept: Matrix | None = None
 
     def __len__(self) -> int:
-        return len(self.rows[0].slot)
+        return self.rows[0].samples
 
     @property
     def size(self) -> int:
@@ -117,12 +124,12 @@ class Design:
     def matrix(self, index: slice | Indices) -> Matrix:
         """Return some rows of X."""
         parts = [
-            interpolate(basis.matrix, _taken(rows, index))
+            interpolate(basis.matrix, rows.taken(index))
             for basis, rows in zip(self.bases, self.rows, strict=True)
         ]
         for tensor, pair in zip(self.tensors, self.tensor_rows, strict=True):
             a, b = (
-                interpolate(side, _taken(rows, index))
+                interpolate(side, rows.taken(index))
                 for side, rows in zip(tensor.sides, pair, strict=True)
             )
             parts.append((a[:, :, None] * b[:, None, :]).reshape(len(a), -1))
@@ -146,60 +153,74 @@ class Design:
         hats = len(self.bases) + 2 * len(self.tensors)
         target = weight[:, None] * y
         if gram.pays(len(self), hats, self.size):
-            ones = np.ones((len(self), 1))
-            xx, sums = gram.products(self._hats(), weight, np.hstack([ones, y]))
+            sums = gram.Sums([len(matrix) for matrix in self._matrices], 1 + y.shape[1])
+            for index in self._parts():
+                ones = np.ones((len(y[index]), 1))
+                sums.add(self._hats(index), weight[index], np.hstack([ones, y[index]]))
+            xx, xy = sums.projected(self._matrices)
         else:
-            xx, sums = self._products(weight, target)
+            xx, xy = self._products(weight, target)
         yy = np.einsum("no,no->o", target, y)
-        return Moments(float(weight.sum()), sums[:, 0], target.sum(0), xx, sums[:, 1:], yy)
+        return Moments(float(weight.sum()), xy[:, 0], target.sum(0), xx, xy[:, 1:], yy)
 
     def _products(self, weight: Vector, target: Matrix) -> tuple[Matrix, Matrix]:
         """Return XᵀWX, and XᵀW with ones and with the targets, block by block."""
         xx = np.zeros((self.size, self.size))
-        sums = np.zeros((self.size, 1 + target.shape[1]))
+        xy = np.zeros((self.size, 1 + target.shape[1]))
         for index, x in self.blocks():
             scaled = np.sqrt(weight[index])[:, None] * x
             xx += scaled.T @ scaled
-            sums[:, 0] += weight[index] @ x
-            sums[:, 1:] += x.T @ target[index]
-        return xx, sums
-
-    def _hats(self) -> list[gram.Block]:
-        columns = [
-            gram.Block.of_column(rows, basis.matrix)
-            for rows, basis in zip(self.rows, self.bases, strict=True)
-        ]
-        pairs = [
-            gram.Block.of_pair(rows, tensor.sides)
-            for rows, tensor in zip(self.tensor_rows, self.tensors, strict=True)
-        ]
-        return columns + pairs
+            xy[:, 0] += weight[index] @ x
+            xy[:, 1:] += x.T @ target[index]
+        return xx, xy
 
     def times(self, coefficients: Matrix) -> Matrix:
         """Return X β for coefficients (P, O)."""
         if self._kept is not None:
             return self._kept @ coefficients
         result = np.zeros((len(self), coefficients.shape[1]))
-        for block, (first, last) in zip(self._hats(), pairwise(self.bounds), strict=True):
-            result += block.times(coefficients[first:last])
+        slices = list(pairwise(self.bounds))
+        effects = [
+            matrix @ coefficients[first:last]
+            for matrix, (first, last) in zip(self._matrices, slices, strict=True)
+        ]
+        for index in self._parts():
+            for block, each in zip(self._hats(index), effects, strict=True):
+                result[index] += block.times(each)
         return result
+
+    @cached_property
+    def _matrices(self) -> list[Matrix]:
+        """Bases over the slots of columns and of pairs."""
+        pairs = [np.kron(*tensor.sides).astype(np.float64, copy=False) for tensor in self.tensors]
+        return [*(basis.matrix for basis in self.bases), *pairs]
+
+    def _parts(self) -> Iterator[slice]:
+        return parts(len(self))
+
+    def _hats(self, index: slice) -> list[gram.Block]:
+        columns = [
+            gram.Block.of_column(rows.taken(index), len(basis.matrix))
+            for rows, basis in zip(self.rows, self.bases, strict=True)
+        ]
+        pairs = [
+            gram.Block.of_pair((a.taken(index), b.taken(index)), tensor.slots)
+            for (a, b), tensor in zip(self.tensor_rows, self.tensors, strict=True)
+        ]
+        return columns + pairs
 
     def taken(self, index: Indices) -> Design:
         """Return the design of some rows, in the same coordinates."""
-        pairs = [(_taken(a, index), _taken(b, index)) for a, b in self.tensor_rows]
-        rows = [_taken(each, index) for each in self.rows]
+        pairs = [(a.taken(index), b.taken(index)) for a, b in self.tensor_rows]
+        rows = [each.taken(index) for each in self.rows]
         part = Design(rows, self.bases, self.tensors, pairs)
         if self._kept is not None:
             part._kept = self._kept[index]
         return part
 
     def extended(
-        self, tensors: Sequence[Tensor], tensor_rows: Sequence[tuple[Rows, Rows]]
+        self, tensors: Sequence[Tensor], tensor_rows: Sequence[tuple[Place, Place]]
     ) -> Design:
         """Return the design with more surfaces."""
         pairs = [*self.tensor_rows, *tensor_rows]
         return Design(self.rows, self.bases, [*self.tensors, *tensors], pairs)
-
-
-def _taken(rows: Rows, index: slice | Indices) -> Rows:
-    return Rows(rows.slot[index], rows.fraction[index])

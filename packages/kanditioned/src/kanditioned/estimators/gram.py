@@ -24,6 +24,8 @@ MULTIPLICATIONS = 64
 with AVX-512, 2026-11)."""
 FEWEST_MULTIPLICATIONS = 1e8
 """With fewer, what comes before and after the native kernel takes longer: some 2 ms."""
+DENSE = 1 << 21
+"""Numbers of Φ that are built at a time without the kernel, 16 MiB."""
 
 
 @dataclass(frozen=True)
@@ -34,37 +36,44 @@ class Hats:
     fraction: Vector
     scale: Vector | None = None
 
+    def taken(self, index: slice) -> Hats:
+        """Return those of some rows."""
+        scale = None if self.scale is None else self.scale[index]
+        return Hats(self.index[index], self.fraction[index], scale)
+
 
 @dataclass(frozen=True)
 class Block:
-    """A column or a pair of columns: hat functions Φ at the rows, and the basis B over them.
+    """The hat functions Φ of a column, or their products for a pair of columns, at the rows.
 
     Attributes:
+        size: Number of slots.
         hats: One for a column, two for a pair.
-        matrix: B, shape (slots, P).
     """
 
+    size: int
     hats: tuple[Hats, ...]
-    matrix: Matrix
 
     @classmethod
-    def of_column(cls, rows: Rows, matrix: Matrix) -> Block:
-        """Take the basis of a column."""
-        return cls((Hats(rows.slot, rows.fraction),), matrix)
+    def of_column(cls, rows: Rows, slots: int) -> Block:
+        """Take the rows of a column."""
+        return cls(slots, (Hats(rows.slot, rows.fraction),))
 
     @classmethod
-    def of_pair(cls, rows: tuple[Rows, Rows], sides: tuple[Matrix, Matrix]) -> Block:
-        """Take the products of two bases; slots of the second column are neighbours."""
+    def of_pair(cls, rows: tuple[Rows, Rows], slots: tuple[int, int]) -> Block:
+        """Take the rows of two columns; slots of the second are neighbours."""
         a, b = rows
-        index = a.slot * len(sides[1]) + b.slot
+        index = a.slot * slots[1] + b.slot
         below = Hats(index, b.fraction, 1.0 - a.fraction)
-        above = Hats(index + len(sides[1]), b.fraction, a.fraction)
-        products = np.kron(*sides).astype(np.float64, copy=False)
-        return cls((below, above), products)
+        above = Hats(index + slots[1], b.fraction, a.fraction)
+        return cls(slots[0] * slots[1], (below, above))
 
-    def times(self, coefficients: Matrix) -> Matrix:
-        """Return Φ B β for coefficients β (P, O), shape (N, O)."""
-        effects = self.matrix @ coefficients
+    def taken(self, index: slice) -> Block:
+        """Return some rows."""
+        return Block(self.size, tuple(each.taken(index) for each in self.hats))
+
+    def times(self, effects: Matrix) -> Matrix:
+        """Return Φ times effects (slots, O), shape (N, O)."""
         parts = []
         for hats in self.hats:
             below = effects[hats.index]
@@ -73,6 +82,48 @@ class Block:
         total: Matrix = parts[0] if len(parts) == 1 else parts[0] + parts[1]
         return total
 
+    def dense(self) -> Matrix:
+        """Return Φ, shape (N, slots)."""
+        phi: Matrix = self.times(np.eye(self.size))
+        return phi
+
+
+class Sums:
+    """ΦᵀWΦ and ΦᵀWY, added up over parts of the rows.
+
+    Args:
+        slots: Of every block.
+        outputs: Columns of Y.
+    """
+
+    def __init__(self, slots: Sequence[int], outputs: int) -> None:
+        self.bounds = np.cumsum([0, *slots])
+        self.products = np.zeros((self.bounds[-1], self.bounds[-1]))
+        self.with_targets = np.zeros((self.bounds[-1], outputs))
+
+    def add(self, blocks: Sequence[Block], weight: Vector, targets: Matrix) -> None:
+        """Add rows, by the native kernel where it is installed."""
+        if IS_INSTALLED:
+            products, with_targets = _native(blocks, weight, targets)
+            self.products += products
+            self.with_targets += with_targets
+            return
+        step = max(1, DENSE // max(len(self.products), 1))
+        for start in range(0, len(weight), step):
+            index = slice(start, start + step)
+            phi = np.hstack([block.taken(index).dense() for block in blocks])
+            weighted = weight[index, None] * phi
+            self.products += phi.T @ weighted
+            self.with_targets += weighted.T @ targets[index]
+
+    def projected(self, matrices: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
+        """Return XᵀWX (P, P) and XᵀWY (P, O) for X = Φ B, B of each block (slots, P)."""
+        each = list(zip(matrices, pairwise(self.bounds), strict=True))
+        half = np.vstack([b.T @ self.products[start:end] for b, (start, end) in each])
+        whole = np.hstack([half[:, start:end] @ b for b, (start, end) in each])
+        sums = np.vstack([b.T @ self.with_targets[start:end] for b, (start, end) in each])
+        return (whole + whole.T) / 2, sums
+
 
 def pays(rows: int, hats: int, size: int) -> bool:
     """Say whether the native kernel is there and faster than products of X (rows, size)."""
@@ -80,21 +131,14 @@ def pays(rows: int, hats: int, size: int) -> bool:
     return IS_INSTALLED and dense > FEWEST_MULTIPLICATIONS and size**2 > MULTIPLICATIONS * hats**2
 
 
-def products(blocks: Sequence[Block], weight: Vector, targets: Matrix) -> tuple[Matrix, Matrix]:
-    """Return XᵀWX (P, P) and XᵀWY (P, O), by the native kernel."""
+def _native(blocks: Sequence[Block], weight: Vector, targets: Matrix) -> tuple[Matrix, Matrix]:
     import kanditioned_cpu
 
     given = [
         kanditioned_cpu.Block(
-            len(block.matrix),
+            block.size,
             tuple(kanditioned_cpu.Hats(h.index, h.fraction, h.scale) for h in block.hats),
         )
         for block in blocks
     ]
-    found, with_targets = kanditioned_cpu.gram(given, weight, targets)
-    slots = np.cumsum([0, *(len(block.matrix) for block in blocks)])
-    parts = list(zip(blocks, pairwise(slots), strict=True))
-    half = np.vstack([b.matrix.T @ found[start:end] for b, (start, end) in parts])
-    whole = np.hstack([half[:, start:end] @ b.matrix for b, (start, end) in parts])
-    sums = np.vstack([b.matrix.T @ with_targets[start:end] for b, (start, end) in parts])
-    return (whole + whole.T) / 2, sums
+    return kanditioned_cpu.gram(given, weight, targets)

@@ -73,10 +73,11 @@ class _Fold:
 
     def _found(self, tensors: dict[Pair, Tensor | None]) -> list[Tensor]:
         fit, problem = self.fits[-1], self.train
-        steps = [problem.family.step(fit.eta, problem.y, o) for o in range(problem.y.shape[1])]
+        eta = fit.predictor(self.designs[-1])
+        steps = [problem.family.step(eta, problem.y, o) for o in range(problem.y.shape[1])]
         weight = problem.weight[:, None]
         information = weight * np.stack([w for w, _ in steps], 1)
-        residual = information * (np.stack([z for _, z in steps], 1) - fit.eta)
+        residual = information * (np.stack([z for _, z in steps], 1) - eta)
         dispersion = np.concatenate([s.dispersion for s in fit.solutions])
         ranked = screening.screen(self.codes, residual, information, dispersion)
         new: list[Tensor] = []
@@ -100,8 +101,7 @@ class _Fold:
         return pirls.fit(design, p.y, p.weight, p.family, weights, fixed, start)
 
     def _loss(self, design: Design, fit: pirls.Fit) -> Vector:
-        eta = fit.intercept + design.times(fit.coefficients)
-        return self.held.weight * self.held.family.deviance(eta, self.held.y)
+        return self.held.weight * self.held.family.deviance(fit.predictor(design), self.held.y)
 
 
 def choose(problem: Problem, found: pirls.Fit, folds: int, seed: int) -> Chosen:

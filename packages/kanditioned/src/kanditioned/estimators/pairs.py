@@ -19,7 +19,7 @@ from .design import Design, Tensor
 from .families import Family
 from .reml import Penalties
 from .screening import BINS
-from .terms import Column, Numeric
+from .terms import Column, LazyRows, Numeric
 
 Pair = tuple[int, int]
 
@@ -99,7 +99,8 @@ def tensor(problem: Problem, pair: Pair) -> Tensor | None:
         column, values = problem.columns[number], problem.data[number]
         if isinstance(column, Numeric) and problem.columns[partner].slots - 1 > FEW_VALUES:
             column = table.describe(column.name, values, problem.weight, count, False)
-        matrix, scale = margins(column, column.locate(values), problem.weight)
+        place = LazyRows(column, values)
+        matrix, scale = margins(column, place, problem.weight)
         columns.append(column)
         sides.append(matrix)
         scales.append(scale)

@@ -39,7 +39,6 @@ class Fit:
         coefficients: Shape (P, O).
         solutions: Of each output, or one for all where they share it.
         quadratics: The equations which these solve.
-        eta: Linear predictor of the training rows, (N, O).
         steps: Number of steps, one of each output.
     """
 
@@ -47,13 +46,16 @@ class Fit:
     coefficients: Matrix
     solutions: tuple[Solution, ...]
     quadratics: tuple[Quadratic, ...]
-    eta: Matrix
     steps: int
 
     @property
     def weights(self) -> Vector:
         """λ, which all outputs share."""
         return self.solutions[0].weights
+
+    def predictor(self, design: Design) -> Matrix:
+        """Return the linear predictor η of a design's rows, (N, O)."""
+        return self.intercept + design.times(self.coefficients)
 
 
 def fit(
@@ -95,8 +97,7 @@ def _least_squares(
     found = choose(quadratic, penalties, weights, fixed)
     beta = found.coefficients
     intercept = middle + (moments.y - moments.x @ beta) / moments.weight
-    eta = intercept + design.times(beta)
-    return Fit(intercept, beta, (found,), (quadratic,), eta, found.steps)
+    return Fit(intercept, beta, (found,), (quadratic,), found.steps)
 
 
 class _Scoring:
@@ -134,7 +135,7 @@ class _Scoring:
         steps += self._repeat(self.null * EXACT, MOST_LAST_STEPS, final=True)
         found = [self.found[output] for output in range(self.y.shape[1])]
         solutions, quadratics = zip(*found, strict=True)
-        return Fit(self.intercept, self.coefficients, solutions, quadratics, self.eta, steps)
+        return Fit(self.intercept, self.coefficients, solutions, quadratics, steps)
 
     def _repeat(self, tolerance: float, most: int, *, final: bool) -> int:
         """Take steps of every output until the deviance moves less; return their number."""

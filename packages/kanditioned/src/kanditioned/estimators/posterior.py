@@ -15,6 +15,7 @@ from .arrays import Indices, Matrix, Objects, Vector
 from .basis import Basis
 from .design import Design, Tensor
 from .reml import Quadratic, Solution, inverse_root
+from .table import located
 from .terms import Column
 
 ACTIVE = 1e3
@@ -82,10 +83,10 @@ class Posterior:
             intercept_variance=factor * self.intercept_variance,
         )
 
-    def design(self, table: Sequence[Objects]) -> Design:
+    def design(self, data: Sequence[Objects]) -> Design:
         """Return the design of other rows."""
-        rows = [c.locate(values) for c, values in zip(self.columns, table, strict=True)]
-        pairs = [tensor.locate(table) for tensor in self.tensors]
+        rows = [located(data, n, column, clamped=False) for n, column in enumerate(self.columns)]
+        pairs = [tensor.locate(data) for tensor in self.tensors]
         return Design(rows, self.bases, self.tensors, pairs)
 
     def variance(self, table: Sequence[Objects]) -> Matrix:

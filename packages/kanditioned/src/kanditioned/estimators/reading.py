@@ -26,7 +26,9 @@ class Table:
         return len(self.columns[0])
 
     def taken(self, index: Any) -> Table:
-        """Return some rows."""
+        """Return some rows; all of them stay where they are."""
+        if isinstance(index, np.ndarray) and index.dtype == bool and index.all():
+            return self
         return Table([column[index] for column in self.columns], self.dtype)
 
 
@@ -78,7 +80,8 @@ def _chosen_categories(estimator: Any, columns: list[Objects]) -> frozenset[int]
 
 
 def _typed(estimator: Any, where: str, columns: list[Objects]) -> list[Objects]:
+    stays = table.is_large(columns)
     return [
-        values if number in estimator._categorical else table.numbers(where, name, values)
+        values if number in estimator._categorical else table.numbers(where, name, values, stays)
         for number, (name, values) in enumerate(zip(estimator._names, columns, strict=True))
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Real
 from typing import Any
 
@@ -10,13 +10,37 @@ import numpy as np
 from sklearn.utils.validation import check_X_y
 
 from kanditioned_spec import validate
+from kanditioned_spec.sketch import Sketch
 
 from .arrays import Objects, Vector
 from .knots import place
-from .terms import Category, Column, Numeric, plain
+from .terms import Category, Column, LazyRows, Numeric, Place, plain
 
 MOST_LEVELS = 254
 """Levels of a category, the most frequent ones; all others have no effect of their own."""
+
+
+LARGE = 1 << 24
+"""Numbers of a table that is read in parts, where it is, perhaps in a file: 128 MiB."""
+PART = 1 << 17
+"""Rows of a part."""
+
+
+def is_large(columns: Sequence[Objects]) -> bool:
+    """Say whether a table is read in parts."""
+    return sum(map(len, columns)) > LARGE
+
+
+def parts(rows: int) -> Iterator[slice]:
+    """Yield all rows in parts."""
+    for start in range(0, rows, PART):
+        yield slice(start, min(start + PART, rows))
+
+
+def located(table: Sequence[Objects], number: int, column: Column, *, clamped: bool) -> Place:
+    """Return where the values of one column of a table fall, at once or when it is asked for."""
+    rows = LazyRows(column, table[number], clamped)
+    return rows if is_large(table) else rows.taken(slice(None))
 
 
 def is_frame(X: Any) -> bool:
@@ -109,14 +133,14 @@ def _position(where: str, argument: str, item: Any, names: Sequence[str]) -> int
     raise kind(validate.message(where, argument, constraint, repr(item), remedy))
 
 
-def numbers(where: str, name: str, values: Objects) -> Vector:
-    """Return a column as float64.
+def numbers(where: str, name: str, values: Objects, stays: bool) -> Vector:
+    """Return a column as float64, or if it stays where it is, floating as it is.
 
     Raises:
         ValueError: A value is no number.
     """
-    if values.dtype.kind in "biuf":
-        return np.ascontiguousarray(values, np.float64)
+    if values.dtype.kind == "f":
+        return values if stays else np.ascontiguousarray(values, np.float64)
     try:
         return np.array([np.nan if x is None else x for x in plain(values)], np.float64)
     except (TypeError, ValueError) as error:
@@ -146,6 +170,34 @@ def describe(name: str, values: Objects, weight: Vector, count: int, categorical
         total[label] = total.get(label, 0.0) + each
     kept = sorted(total, key=lambda label: (-total[label], *_order(label)))[:MOST_LEVELS]
     return Category(name, tuple(sorted(kept, key=_order)))
+
+
+def sketched(
+    names: Sequence[str],
+    columns: Sequence[Objects],
+    weight: Vector,
+    count: int,
+    categorical: frozenset[int],
+) -> list[Column]:
+    """Return the knots or labels of the columns of a large table, read once, in parts.
+
+    Knots follow sketches of the columns (`kanditioned_spec.sketch`), in which every row counts
+    once: their ranks are off by some .02 %, their ends are exact.
+    """
+    sketches = {n: Sketch() for n in range(len(columns)) if n not in categorical}
+    for index in parts(len(weight)):
+        for number, sketch in sketches.items():
+            sketch.add(columns[number][index])
+    found: list[Column] = []
+    for number, (name, values) in enumerate(zip(names, columns, strict=True)):
+        if number in categorical:
+            found.append(describe(name, values, weight, count, True))
+        elif sketches[number].count:
+            known = sketches[number].distribution()
+            found.append(Numeric(name, place(known.values, known.weights, count)))
+        else:
+            found.append(Numeric(name, np.zeros(1)))
+    return found
 
 
 def _order(label: object) -> tuple[int, float, str]:

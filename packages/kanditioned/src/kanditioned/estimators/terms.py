@@ -8,7 +8,7 @@ prediction needs, so it is what plots, exports and files are made of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,6 +25,15 @@ class Rows(NamedTuple):
 
     slot: Indices
     fraction: Vector
+
+    @property
+    def samples(self) -> int:
+        """N."""
+        return len(self.slot)
+
+    def taken(self, index: slice | Indices) -> Rows:
+        """Return some of them."""
+        return Rows(self.slot[index], self.fraction[index])
 
 
 @dataclass(frozen=True)
@@ -53,11 +62,9 @@ class Numeric:
         last = len(self.knots) - 1
         if last == 0:
             return Rows(np.zeros(len(x), np.intp), is_missing.astype(np.float64))
-        x = np.where(is_missing, self.knots[0], x)
-        slot = (np.searchsorted(self.knots, x, "right") - 1).clip(0, last - 1)
-        below = self.knots[slot]
+        slot = np.searchsorted(self.knots[1:-1], x, "right")
         with np.errstate(over="ignore"):
-            fraction = (x - below) / (self.knots[slot + 1] - below)
+            fraction = (x - self.knots[slot]) / np.diff(self.knots)[slot]
         slot[is_missing], fraction[is_missing] = last, 1.0
         return Rows(slot, fraction)
 
@@ -104,6 +111,34 @@ def _is_missing(value: object) -> bool:
         return bool(value != value)
     except TypeError:  # the truth of pandas.NA
         return True
+
+
+@dataclass(frozen=True)
+class LazyRows:
+    """Where the values of one column of a large table fall, looked up when it is asked for.
+
+    Attributes:
+        column: Of the table.
+        values: Shape (N,).
+        is_clamped: Whether values beyond an end count as that end.
+    """
+
+    column: Column
+    values: Objects
+    is_clamped: bool = False
+
+    @property
+    def samples(self) -> int:
+        """N."""
+        return len(self.values)
+
+    def taken(self, index: slice | Indices) -> Rows:
+        """Return some of the rows."""
+        rows = self.column.locate(self.values[index])
+        return clamped(rows) if self.is_clamped else rows
+
+
+Place = Rows | LazyRows
 
 
 def interpolate(effects: Matrix, rows: Rows) -> Matrix:
@@ -185,10 +220,12 @@ class Additive:
     terms: tuple[Term, ...]
     surfaces: tuple[Surface, ...] = ()
 
-    def contributions(self, table: Sequence[Objects]) -> list[Matrix]:
-        """Return what each term adds to the prediction, (N, O) each, surfaces last."""
-        single = [term(values) for term, values in zip(self.terms, table, strict=True)]
-        return single + [s(table[s.pair[0]], table[s.pair[1]]) for s in self.surfaces]
+    def contributions(self, table: Sequence[Objects]) -> Iterator[Matrix]:
+        """Yield what each term adds to the prediction, (N, O) each, surfaces last."""
+        for term, values in zip(self.terms, table, strict=True):
+            yield term(values)
+        for surface in self.surfaces:
+            yield surface(*(table[number] for number in surface.pair))
 
     def __call__(self, table: Sequence[Objects]) -> Matrix:
         """Evaluate at rows given by columns (N,), giving (N, O)."""
