@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from style import save
 
 from kanditioned.demo.pictures import curves
@@ -11,8 +12,14 @@ from kanditioned.plot import save as write
 
 FILE = Path(__file__).parents[1] / "images" / "overview.svg"
 
-if __name__ == "__main__":
+
+def overview(path: Path) -> Figure:
+    """Draw the picture into a file."""
     picture = curves(3)
     picture.suptitle("What changes how far a car of the 1970s goes on a gallon")
-    write(picture, FILE)
-    save(picture, "cars")
+    write(picture, path)
+    return picture
+
+
+if __name__ == "__main__":
+    save(overview(FILE), "cars")
