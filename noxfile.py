@@ -270,9 +270,10 @@ def newest(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Look up known vulnerabilities of what CI installs."""
-    session.install("pip-audit")
-    session.run("pip-audit", "--disable-pip", "--no-deps", "-r", ".ci/constraints.txt")
+    """Look up known vulnerabilities of what CI installs, and look for weak spots in workflows."""
+    install(session, "pip-audit", "zizmor")
+    session.run("zizmor", "--offline", ".github")
+    session.run("pip-audit", "--strict", "--disable-pip", "--no-deps", "-r", ".ci/constraints.txt")
 
 
 @nox.session
