@@ -31,7 +31,7 @@ def feasible(control_points: Tensor, shapes: Shapes) -> Tensor:
         got = f"{len(control_points)} of them"
         raise ValueError(validate.message("feasible", "control_points", constraint, got, remedy))
     convex = [i for i, sign in enumerate(shapes.convex) if sign]
-    monotone = [i for i in shapes.features if not shapes.convex[i]]
+    monotone = [i for i, sign in enumerate(shapes.monotone) if sign and not shapes.convex[i]]
     result = _replaced(control_points, monotone, _monotone, shapes)
     return _replaced(result, convex, _convex, shapes)
 
