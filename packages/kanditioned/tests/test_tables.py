@@ -196,6 +196,15 @@ def test_wide_tables_get_fewer_knots() -> None:
     assert default_count(1000, 400) == 10
 
 
+def test_tables_of_few_columns_get_more_knots() -> None:
+    assert [default_count(1000, columns) for columns in (1, 5, 10)] == [64, 48, 24]
+    assert [default_count(samples, 2) for samples in (100, 400, 10_000)] == [24, 40, 64]
+    rng = np.random.RandomState(0)
+    site = rng.randint(0, 50, 2000)
+    y = rng.standard_normal(50)[site] + 0.1 * rng.standard_normal(2000)
+    assert KANRegressor().fit(site[:1000, None], y[:1000]).score(site[1000:, None], y[1000:]) > 0.98
+
+
 def test_an_outlier_at_the_end_does_not_rule_what_lies_beyond() -> None:
     """The last piece falls steeply to one row; before it the curve has risen."""
     rng = np.random.RandomState(0)

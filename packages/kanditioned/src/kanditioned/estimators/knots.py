@@ -10,6 +10,9 @@ RANK_SHARE = 0.7
 """How far knots follow the ranks of the data; the rest follows their range."""
 FEW, MANY, MANY_SAMPLES = 24, 32, 10_000
 """Knots of a column: `MANY` above that many samples."""
+MOST, SHARED, SAMPLES = 64, 240, 10
+"""In a table of few columns each gets more, up to `MOST`: `SHARED` in all, and one for so many
+samples."""
 MOST_CONTROL_POINTS = 4096
 """Of all columns together: a wide table gets fewer for each, and its equations stay solvable."""
 LEAST = 5
@@ -18,6 +21,7 @@ LEAST = 5
 def default_count(samples: int, columns: int) -> int:
     """Return the number of knots of each column by default."""
     wanted = FEW if samples <= MANY_SAMPLES else MANY
+    wanted = max(wanted, min(MOST, SHARED // columns, samples // SAMPLES))
     return min(wanted, max(LEAST, MOST_CONTROL_POINTS // columns))
 
 

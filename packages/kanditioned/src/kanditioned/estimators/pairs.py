@@ -17,6 +17,7 @@ from .arrays import Flags, Indices, Matrix, Objects, Vector
 from .basis import Basis, Penalty, margins
 from .design import Design, Tensor
 from .families import Family
+from .knots import FEW
 from .reml import Penalties
 from .screening import BINS
 from .terms import Column, LazyRows, Numeric
@@ -26,7 +27,7 @@ Pair = tuple[int, int]
 KNOTS = ((500, 4), (2000, 5))
 """Knots of a side of a pair below that many samples; `BINS` above."""
 FEW_VALUES = 3
-"""A column of so few values leaves its partner all its knots."""
+"""A column of so few values leaves its partner `knots.FEW` knots."""
 MOST_COEFFICIENTS = 96
 """Of a pair; one with more is left out, as of two categories with many labels."""
 NEGLIGIBLE = 1e4
@@ -97,8 +98,11 @@ def tensor(problem: Problem, pair: Pair) -> Tensor | None:
     sides, scales, columns = [], [], []
     for number, partner in (pair, pair[::-1]):
         column, values = problem.columns[number], problem.data[number]
-        if isinstance(column, Numeric) and problem.columns[partner].slots - 1 > FEW_VALUES:
-            column = table.describe(column.name, values, problem.weight, count, False)
+        if isinstance(column, Numeric):
+            is_simple = problem.columns[partner].slots - 1 <= FEW_VALUES
+            most = FEW if is_simple else count
+            if len(column.knots) > most:
+                column = table.describe(column.name, values, problem.weight, most, False)
         place = LazyRows(column, values)
         matrix, scale = margins(column, place, problem.weight)
         columns.append(column)

@@ -37,8 +37,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
             hidden layers a network learns what the additive model leaves over.
         loss: `"squared_error"`, `"poisson"` for counts or `"gamma"` for positive amounts, both with
             the logarithm as link. Another than the first needs an additive model of one target.
-        num_control_points: K, knots of a curve. `"auto"` is 24, or 32 above 10⁴ samples, and fewer
-            in tables of more than 100 columns; 17 for the edges of a network.
+        num_control_points: K, knots of a curve. `"auto"` is 24, or 32 above 10⁴ samples, up to 64
+            in tables of less than 10 columns, and fewer in those of more than 100; 17 for the
+            edges of a network.
         smoothing: λ, in the objective mean loss + λ Σ ‖D c‖², the same for all curves, or `"auto"`,
             which learns one for each. Large values make every curve a straight line.
         categorical_features: Columns of labels, by names, by numbers or as a mask; `"from_dtype"`
