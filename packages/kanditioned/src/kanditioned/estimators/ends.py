@@ -18,7 +18,7 @@ import numpy as np
 
 from .arrays import Matrix, Objects, Vector
 from .basis import slot_weights
-from .terms import Additive, Column, Numeric, Term
+from .terms import Additive, Column, LazyRows, Numeric, Term
 
 REACH = 3.0
 KNOTS = 2
@@ -50,7 +50,7 @@ def _limited(term: Term, values: Objects, weight: Vector) -> Term:
         wide = np.concatenate([knots[0] - outer, knots, knots[-1] + outer[::-1]])
     if not np.isfinite(wide).all():
         return term
-    share = slot_weights(column, column.locate(values), weight)[:-1]
+    share = slot_weights(column, LazyRows(column, values), weight)[:-1]
     whole = _slope(knots, curve, share)
     first = _minmod((curve[1] - curve[0]) / (knots[1] - knots[0]), whole)
     last = _minmod((curve[-1] - curve[-2]) / (knots[-1] - knots[-2]), whole)
