@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         measured.add_argument("--eager", action="store_true", help="leave out torch.compile")
         measured.add_argument("--memory", action="store_true", help="measure peak memory as well")
         measured.add_argument("--again", action="store_true", help="rows that exist as well")
+    deployment = verbs.add_parser("deployment", parents=[shared], help="ways to serve a network")
+    deployment.add_argument("--again", action="store_true", help="rows that exist as well")
     verbs.add_parser("report", parents=[shared], help="tables and plots from the results")
     return parser
 

@@ -90,6 +90,9 @@ def test_strides_lists_and_no_rows(tmp_path):
     np.testing.assert_array_equal(evaluate(x[:, ::2]), evaluate(x[:, ::2].copy()))
     np.testing.assert_array_equal(evaluate(x[:, :3].tolist()), evaluate(x[:, :3]))
     assert evaluate(x[:0, :3]).shape == (0, 5)
+    fixed = x[:, :3].copy()
+    fixed.flags.writeable = False
+    np.testing.assert_array_equal(evaluate(fixed), evaluate(x[:, :3]))
 
 
 def test_nan_stays_in_its_row(tmp_path):

@@ -188,8 +188,8 @@ class _Call:
             self._layout(x, v),
             x.ctypes.data,
             None if v is None else v.ctypes.data,
-            c.ctypes.data,
-            y.ctypes.data,
+            native.address(c),
+            native.address(y),
         )
         return y.reshape(self.y_shape)
 
@@ -213,10 +213,10 @@ class _Call:
             self._layout(x, v),
             x.ctypes.data,
             None if v is None else v.ctypes.data,
-            c.ctypes.data,
-            gy.ctypes.data,
-            grad_x.ctypes.data if of_x else None,
-            grad_c.ctypes.data if of_c else None,
+            native.address(c),
+            native.address(gy),
+            native.address(grad_x) if of_x else None,
+            native.address(grad_c) if of_c else None,
         )
         return grad_x.reshape(self.x.shape), grad_c
 

@@ -98,7 +98,8 @@ class Model:
         rows = y.size // self.out_features
         if rows:
             shape = self._one if rows == 1 else self._shape(rows)
-            native.check(self._evaluate(shape, self._stages, _address(given), _address(y)))
+            x_address, y_address = native.address(given), native.address(y)
+            native.check(self._evaluate(shape, self._stages, x_address, y_address))
         return y
 
     def _shape(self, rows: int) -> native.NetworkShape:
@@ -127,8 +128,3 @@ class Model:
             scale = 1 / np.sqrt(variance + EPSILON)
         arrays = (np.ascontiguousarray(a, self.dtype) for a in (points, mean, scale))
         return tuple(arrays)
-
-
-def _address(array: NumpyArray) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address

@@ -221,8 +221,10 @@ static void normalise_{n}(const float *restrict x, float *restrict z)
 
 
 def _stack(program: Program) -> int:
-    """Return the bytes of the arrays that `forward` declares."""
-    return 4 * sum(size for _, size in _variables(program))
+    """Return the bytes of the arrays that `forward` and one layer at a time declare."""
+    integers = [stage.integers for stage in program.stages if stage.integers is not None]
+    deepest = max((c_int8.Integers(layer).stack for layer in integers), default=0)
+    return 4 * sum(size for _, size in _variables(program)) + deepest
 
 
 def _variables(program: Program) -> list[tuple[str, int]]:

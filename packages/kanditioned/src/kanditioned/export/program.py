@@ -165,10 +165,10 @@ class Program:
         middle, reach = self._ranges()
         x = (middle + reach * rng.uniform(-1, 1, (count, self.widths[0]))).astype(np.float32)
         rows = x.astype(np.float64)
-        bounds = np.array([self._error(row) for row in rows]).astype(np.float32)
+        bounds = np.array([self.error_bound(row) for row in rows]).astype(np.float32)
         return x, self.forward(x).astype(np.float32), bounds
 
-    def _error(self, x: Array) -> Array:
+    def error_bound(self, x: Array) -> Array:
         """Bound the error of a float32 evaluation at one sample (I,), to first order.
 
         What each stage rounds reaches the outputs through the derivatives of the stages behind it.
