@@ -192,6 +192,48 @@ def triton(session: nox.Session, version: str) -> None:
 
 
 @nox.session
+@nox.parametrize("sanitizer", ["address", "undefined", "thread"])
+def sanitizers(session: nox.Session, sanitizer: str) -> None:
+    """Run the native library's tests in a build that stops at the first fault; needs g++.
+
+    Out of bounds, after free, undefined arithmetic, or a race between threads.
+    """
+    install(session, SPEC, CONFORMANCE, "pytest")
+    flags = f"-fsanitize={sanitizer} -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
+    building = {"CXX": "g++", "CXXFLAGS": flags, "LDFLAGS": flags}
+    session.run("pip", "install", "--quiet", "--force-reinstall", "--no-deps", CPU, env=building)
+    library = {"address": "libasan.so", "undefined": "libubsan.so", "thread": "libtsan.so"}
+    name = f"-print-file-name={library[sanitizer]}"
+    preloaded = session.run("g++", name, silent=True, external=True)
+    # What Python keeps to its end is no leak. A limit of memory leaves no room for shadow memory,
+    # and the sanitizer of threads has one of its own, so that two tests cannot be.
+    options = {
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "TSAN_OPTIONS": "die_after_fork=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+    session.run(
+        *(
+            "pytest",
+            "packages/kanditioned-cpu/tests",
+            "-k",
+            "not (without_memory or no_more_threads)",
+        ),
+        *session.posargs,
+        env=ONE_THREAD | options | {"LD_PRELOAD": str(preloaded).strip()},
+    )
+
+
+@nox.session
+@nox.parametrize("backend", ["torch", "jax"])
+def fuzz(session: nox.Session, backend: str) -> None:
+    """Load 10,000 damaged and hostile files with a backend, under a limit of memory; Linux."""
+    install(session, SPEC, TORCH if backend == "torch" else JAX, "pytest")
+    script = "packages/kanditioned-spec/tests/fuzz_loading.py"
+    session.run("python", script, backend, *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run every block of the site's pages, then build the site strictly into build/docs."""
     tools = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "latex2mathml", "ruff", "pytest")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kanditioned_jax import KAN, KANLayer
+from kanditioned_jax import KAN, KANLayer, spline_forward
 from kanditioned_spec import PARAMETERIZATIONS, ResampleWarning
 from kanditioned_spec.domain import Magnitudes
 
@@ -132,3 +132,35 @@ def test_errors(arguments, error, constraint):
     for module in (KANLayer(2, 3, key=0), KAN([2, 3], norm="none", key=0)):
         with pytest.raises(error, match=re.escape(constraint)):
             module.fit_domain(**{"data": np.zeros((4, 2), np.float32), **arguments})
+
+
+EXTREME = {"float32": (1e-40, 1e300, 1e20), "float16": (1e-40, 1e6, 2e5), "bfloat16": (1e-13, 1e20)}
+
+
+@pytest.mark.parametrize("dtype", EXTREME)
+def test_widths_that_a_dtype_does_not_hold(dtype):
+    points = jnp.ones((1, 8, 1), dtype)
+    for width in EXTREME[dtype]:
+        for call in (
+            lambda width=width: KANLayer(1, 1, "zero", 8, width, dtype=dtype),
+            lambda width=width: KANLayer.from_control_points(points, width),
+            lambda width=width: spline_forward(points[0], points, width),
+        ):
+            with pytest.raises(ValueError, match=r"spline_width=...\)` must be .*Scale the inputs"):
+                call()
+
+
+def test_a_changed_grid_is_held_by_the_dtype_too():
+    layer = KANLayer(1, 1, "zero", 8, 1e5, dtype="float16")
+    assert layer.spline_width == 1e5
+    with pytest.raises(ValueError, match=r"`KANLayer.widen\(spline_width=...\)` must be from"):
+        layer.widen(3)
+
+
+@pytest.mark.parametrize("width", [1e-11, 1e18])
+def test_widths_near_the_bounds_give_numbers(width):
+    layer = KANLayer(2, 2, num_control_points=8, spline_width=width, key=0)
+    x = np.linspace(-width, width, 10, dtype=np.float32).reshape(5, 2)
+    value, gradient = jax.value_and_grad(lambda m: (m(x) ** 2).mean() / width**2)(layer)
+    assert np.isfinite(value)
+    assert np.isfinite(gradient.theta).all()

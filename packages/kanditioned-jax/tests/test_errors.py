@@ -33,7 +33,17 @@ CALLS = {
         ValueError,
         "got 1. Use at least",
     ),
-    "dtype": (lambda: KANLayer(3, 2, key=0, dtype=int), TypeError, "floating dtype"),
+    "dtype": (lambda: KANLayer(3, 2, key=0, dtype=int), TypeError, "must be one of float64"),
+    "dtype of few bits": (
+        lambda: KANLayer(3, 2, key=0, dtype=jnp.float8_e5m2),
+        TypeError,
+        "must be one of float64",
+    ),
+    "x of few bits": (
+        lambda: KANLayer(3, 2, key=0)(jnp.ones(3, jnp.float8_e4m3fn)),
+        TypeError,
+        "of a floating dtype, got float8_e4m3fn",
+    ),
     "option": (lambda: KANLayer(3, 2, degree=2, key=0), TypeError, "degree="),
     "widths": (lambda: KAN([3], key=0), ValueError, r"KAN\(widths=...\)` must be a list"),
     "norm": (lambda: KAN([2, 1], key=0), ValueError, "at most their order"),

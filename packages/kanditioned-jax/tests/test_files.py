@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -157,3 +160,35 @@ def test_loading_builds_no_map(tmp_path, monkeypatch, name):
         return
     with pytest.raises(CheckpointError, match="bytes to build"):
         KANLayer.load(tmp_path / "layer")
+
+
+def test_the_limit_of_what_building_takes_is_an_argument(tmp_path):
+    config = LayerConfig(3, 3, 64, 4.0, "dct", {"transform": "matmul"})
+    stored = Layer.of(config, np.zeros(config.shape))
+    checkpoint.write(tmp_path / "layer", checkpoint.Checkpoint({"layer": stored}))
+    checkpoint.write_network(tmp_path / "network", checkpoint.Network([stored]))
+    for kind, name in ((KANLayer, "layer"), (KAN, "network")):
+        with pytest.raises(CheckpointError, match="max_build_bytes is 1000"):
+            kind.load(tmp_path / name, max_build_bytes=1000)
+        with pytest.raises(ValueError, match=r"`checkpoint.read\(max_build_bytes=...\)` must be"):
+            kind.load(tmp_path / name, max_build_bytes=-1)
+        assert kind.load(str(tmp_path / name).encode(), max_build_bytes=10**6).penalty() == 0
+
+
+@pytest.mark.parametrize("width", [1e-300, 1e300])
+def test_widths_of_a_file_beyond_its_dtype(tmp_path, width):
+    stored = Layer.of(LayerConfig(3, 3, 8, width), np.zeros((3, 8, 3)))
+    checkpoint.write(tmp_path / "layer", checkpoint.Checkpoint({"layer": stored}))
+    checkpoint.write_network(tmp_path / "network", checkpoint.Network([stored]))
+    for kind, name in ((KANLayer, "layer"), (KAN, "network")):
+        with pytest.raises(CheckpointError, match=r"layers that can be built.*in float32 with 8"):
+            kind.load(tmp_path / name)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory in /proc")
+def test_hostile_files():
+    """The 10,000 of `nox -s fuzz` are these and more; a busy machine has more time here."""
+    script = Path(__file__).parents[2] / "kanditioned-spec" / "tests" / "fuzz_loading.py"
+    command = [sys.executable, str(script), "jax", "--count", "25", "--seconds", "20"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr

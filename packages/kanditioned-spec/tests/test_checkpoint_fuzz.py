@@ -306,6 +306,7 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "deep object", joined('{"a":' * 200_000, b"")
     yield "many lists", joined("[" + "[]," * 500_000 + "[]]", b"")
     yield "long number", joined("9" * 1_000_000, b"")
+    yield "number beyond float64", joined('{"__metadata__": {"a": 1e999}}', b"")
     for shape in ([2**62, 2], [2**32, 2**32], [2**64 - 1], [0, 2**63], [1] * 5000):
         entry = {"dtype": "F32", "shape": shape, "data_offsets": [0, 8]}
         yield f"shape {shape[:2]}", joined(json.dumps({"tensors/a": entry}), bytes(8))

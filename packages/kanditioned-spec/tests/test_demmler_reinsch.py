@@ -141,6 +141,14 @@ def test_a_domain_that_inputs_do_not_reach_is_refused(width: float) -> None:
         p.matrix()
 
 
+@pytest.mark.parametrize("width", [1e-300, 1e-160, 1e20, 1e160, 1e300])
+@pytest.mark.parametrize("count", [2, 7])
+def test_widths_whose_moments_are_no_numbers_are_refused(width: float, count: int) -> None:
+    p = parameterization("demmler_reinsch", count, density="normal", spline_width=width)
+    with pytest.raises(ValueError, match=r"spline_width=.*reach every interval"):
+        p.matrix()
+
+
 def test_without_smoothing_modes_are_orthonormal_under_the_density() -> None:
     p = parameterization("demmler_reinsch", 16, density="normal")
     t = p.matrix()

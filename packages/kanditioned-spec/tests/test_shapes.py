@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -200,6 +201,9 @@ def test_signs_come_by_index_or_in_order(given: Any, want: tuple[int, ...]) -> N
         ({0: "up"}, TypeError),
         (1, TypeError),
         ("+1", TypeError),
+        ([math.inf, 0, 0], TypeError),
+        ({0: -math.inf}, TypeError),
+        ([math.nan, 0, 0], TypeError),
     ],
 )
 def test_what_are_no_signs_is_refused(given: Any, error: type[Exception]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -92,3 +94,12 @@ def test_widths_beyond_the_dtype(tmp_path: Path, width: float, network: bool) ->
         checkpoint.write(tmp_path / "a", Checkpoint({"layer": layer}))
     with pytest.raises(CheckpointError, match=r"layers that can be built.*in float32 with 8 cont"):
         load(tmp_path / "a", network)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory in /proc")
+def test_hostile_files() -> None:
+    """The 10,000 of `nox -s fuzz` are these and more; a busy machine has more time here."""
+    script = Path(__file__).parents[2] / "kanditioned-spec" / "tests" / "fuzz_loading.py"
+    command = [sys.executable, str(script), "torch", "--count", "25", "--seconds", "20"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr

@@ -11,9 +11,12 @@ from jax.typing import ArrayLike, DTypeLike
 
 from kanditioned_spec import validate
 
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+"""Dtypes of inputs and parameters: JAX has narrower ones too, which hold factors of products."""
+
 
 def floating_array(where: str, argument: str, value: ArrayLike) -> jax.Array:
-    """Return what a caller gives as an array of floating numbers.
+    """Return what a caller gives as an array of one of `DTYPES`.
 
     Raises:
         TypeError: It is none.
@@ -25,12 +28,12 @@ def floating_array(where: str, argument: str, value: ArrayLike) -> jax.Array:
         raise TypeError(
             validate.message(where, argument, "an array", type(value).__name__, remedy)
         ) from None
-    validate.floating(where, argument, jnp.issubdtype(array.dtype, jnp.floating), array.dtype)
+    validate.floating(where, argument, array.dtype.name in DTYPES, array.dtype)
     return array
 
 
 def floating_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
-    """Return a dtype of floating numbers.
+    """Return one of `DTYPES`.
 
     Raises:
         TypeError: It is none.
@@ -39,9 +42,10 @@ def floating_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
         known = None if dtype is None else jnp.dtype(dtype)
     except TypeError:
         known = None
-    is_floating = known is not None and jnp.issubdtype(known, jnp.floating)
-    validate.floating(where, "dtype", is_floating, repr(dtype))
-    return jnp.dtype(dtype)
+    if known is None or known.name not in DTYPES:
+        constraint, remedy = f"one of {', '.join(DTYPES)}", "For example float32."
+        raise TypeError(validate.message(where, "dtype", constraint, repr(dtype), remedy))
+    return known
 
 
 def random_key(where: str, key: Any) -> jax.Array | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kanditioned_spec import validate
+from kanditioned_spec import checkpoint, validate
 from kanditioned_spec.checkpoint import CheckpointError, Layer, LayerConfig
 from kanditioned_spec.checkpoint.schema import StoredArray, dtype_name
 
 from .config import Config
+
+Path = str | bytes | os.PathLike[str]
 
 
 def to_file(theta: jax.Array, config: Config) -> Layer:
@@ -29,14 +33,17 @@ def to_file(theta: jax.Array, config: Config) -> Layer:
 
 
 def from_file(
-    where: str, layer: Layer, impl: str, precision: str | None
+    where: str, path: Path, layer: Layer, impl: str, precision: str | None
 ) -> tuple[jax.Array, Config]:
     """Return the parameters and the configuration of a layer in a file.
 
     Raises:
+        CheckpointError: The layer can't be built in its dtype.
         ValueError: It is float64, and JAX is not set to keep that.
     """
-    config = Config.of(where, layer.config, impl, precision)
+    with checkpoint.building(where, path):
+        config = Config.of(where, layer.config, impl, precision)
+        config.grid.check_dtype(where, layer.config.dtype)
     return array_from_file(where, layer.parameters), config
 
 

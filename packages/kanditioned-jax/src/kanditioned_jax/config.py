@@ -54,8 +54,7 @@ class Config:
             grid,
             spec.name,
             tuple(spec.options.items()),
-            selection.check(where, impl),
-            selection.check_precision(where, precision),
+            *selection.check_evaluation(where, impl, precision),
             shapes or None,
         )
 
@@ -66,13 +65,17 @@ class Config:
             Grid(layer.num_control_points, layer.spline_width),
             layer.parameterization,
             tuple(dict(layer.options).items()),
-            selection.check(where, impl),
-            selection.check_precision(where, precision),
+            *selection.check_evaluation(where, impl, precision),
             layer.shapes or None,
         )
 
-    def on_grid(self, where: str, grid: Grid) -> Self:
-        """Return the same on another grid, where functions are no polynomials of a `degree`."""
+    def on_grid(self, where: str, grid: Grid, dtype: str) -> Self:
+        """Return the same on another grid, where functions are no polynomials of a `degree`.
+
+        Raises:
+            ValueError: A layer of that grid can't be evaluated in the dtype.
+        """
+        grid.check_dtype(where, dtype)
         options = {k: v for k, v in self.options if k not in ("degree", "spline_width")}
         kept = (self.impl, self.precision)
         return self.checked(where, grid, self.parameterization, *kept, options, self.shapes)

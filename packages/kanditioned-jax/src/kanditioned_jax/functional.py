@@ -63,11 +63,9 @@ def spline_forward(
     where = "spline_forward"
     x, c = floating_array(where, "x", x), floating_array(where, "control_points", control_points)
     _check(x, c, flag(where, "feature_major", feature_major))
-    config = derivatives.SplineConfig(
-        Grid(c.shape[1], validate.spline_width(where, spline_width)),
-        selection.check(where, impl),
-        selection.check_precision(where, precision),
-    )
+    grid = Grid(c.shape[1], validate.spline_width(where, spline_width))
+    grid.check_dtype(where, jnp.promote_types(x.dtype, c.dtype).name)
+    config = derivatives.SplineConfig(grid, *selection.check_evaluation(where, impl, precision))
     evaluate = partial(_evaluate, config=config, feature_major=feature_major)
     if AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types:
         evaluate = jax.sharding.auto_axes(evaluate, out_sharding=_sharding(x, c, feature_major))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Self
 
 import jax
@@ -14,12 +13,13 @@ from kanditioned_spec.shapes import Signs
 
 from . import initializers, resampling
 from .arguments import floating_array, floating_dtype, random_key
-from .arrays import from_file, to_file
+from .arrays import Path, from_file, to_file
 from .batches import Data, batches
 from .config import Config
 from .functional import spline_forward
 from .grid import compute_dtype
 from .parameterizations import parameters_from
+from .selection import check_evaluation
 from .splines import Splines
 
 
@@ -95,11 +95,12 @@ class KANLayer(Splines):
         shapes = Shapes.checked(where, inputs, monotone, convex)
         config = Config.checked(where, grid, parameterization, impl, precision, options, shapes)
         dtype = floating_dtype(where, dtype)
+        grid.check_dtype(where, dtype.name)
         source = random_key(where, key)
         slopes = initializers.slopes(
             where, init, inputs, outputs, source, compute_dtype(dtype), shapes.monotone
         )
-        line = config.spec.parameters_from(grid.knots())
+        line = config.spec.line(where, grid, dtype.name)
         theta = slopes[:, None] * jnp.asarray(line, slopes.dtype)[None, :, None]
         self._set(theta.astype(dtype), config)
 
@@ -134,6 +135,7 @@ class KANLayer(Splines):
         c = floating_array(where, "control_points", control_points)
         validate.control_points(where, c.shape)
         grid = Grid.checked(where, c.shape[1], spline_width)
+        grid.check_dtype(where, c.dtype.name)
         shapes = Shapes.checked(where, c.shape[0], monotone, convex)
         config = Config.checked(where, grid, parameterization, impl, precision, options, shapes)
         theta = parameters_from(config.spec, c.astype(compute_dtype(c.dtype)))
@@ -216,19 +218,33 @@ class KANLayer(Splines):
         plot = validate.installed("KANLayer.plot()", "kanditioned.plot", "kanditioned[plot]")
         return plot.plot_layer(self, edges, **options)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: Path) -> None:
         """Write the layer to a file that every backend reads, whole or not at all."""
         checkpoint.write(path, checkpoint.Checkpoint({"layer": to_file(self.theta, self.config)}))
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], impl: str = "auto", *, precision: str | None = None
+        cls,
+        path: Path,
+        impl: str = "auto",
+        *,
+        precision: str | None = None,
+        max_build_bytes: int = checkpoint.MAX_BUILD_BYTES,
     ) -> Self:
         """Read a layer that any backend has written, bit for bit.
+
+        Args:
+            path: The file.
+            impl: As for a new layer.
+            precision: As for a new layer.
+            max_build_bytes: Limit of the memory that the map of the parameterization may take to be
+                built, beyond which a file is refused before anything is built.
 
         Raises:
             CheckpointError: The file is damaged, newer, or holds more than one layer.
             ValueError: It holds float64, and JAX is not set to keep that.
         """
-        layer = checkpoint.read(path).only_layer()
-        return cls.of(*from_file(f"{cls.__name__}.load", layer, impl, precision))
+        where = f"{cls.__name__}.load"
+        check_evaluation(where, impl, precision)
+        stored = checkpoint.read(path, max_build_bytes=max_build_bytes).only_layer()
+        return cls.of(*from_file(where, path, stored, impl, precision))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,13 +19,14 @@ from kanditioned_spec.shapes import Signs
 
 from . import resampling
 from .arguments import flag, floating_array, floating_dtype, random_key
-from .arrays import array_from_file, from_file, refused, to_file
+from .arrays import Path, array_from_file, from_file, refused, to_file
 from .batches import Data, record_layer_inputs
 from .grid import compute_dtype
 from .initializers import slopes
 from .input_map import InputMap, made_input_map
 from .layer import KANLayer
 from .pytrees import Pytree
+from .selection import check_evaluation
 
 NORMS = ("layer", "none")
 """Batch normalisation has a state and is in `nnx`."""
@@ -219,7 +219,7 @@ class KAN(Pytree):
         plot = validate.installed("KAN.plot()", "kanditioned.plot", "kanditioned[plot]")
         return plot.plot_network(self, data, **options)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: Path) -> None:
         """Write the network to a file that every backend reads, whole or not at all."""
         layers = [to_file(layer.theta, layer.config) for layer in self.layers]
         residuals = [np.asarray(matrix).T for matrix in self.residuals]
@@ -229,20 +229,26 @@ class KAN(Pytree):
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], impl: str = "auto", *, precision: str | None = None
+        cls,
+        path: Path,
+        impl: str = "auto",
+        *,
+        precision: str | None = None,
+        max_build_bytes: int = checkpoint.MAX_BUILD_BYTES,
     ) -> Self:
-        """Read a network that any backend has written, bit for bit.
+        """Read a network that any backend has written, bit for bit, see `KANLayer.load`.
 
         Raises:
             CheckpointError: The file is damaged or newer, or its network has batch normalisation.
             ValueError: It holds float64, and JAX is not set to keep that.
         """
         where = f"{cls.__name__}.load"
-        network = checkpoint.read_network(path, where)
+        check_evaluation(where, impl, precision)
+        network = checkpoint.read_network(path, where, max_build_bytes=max_build_bytes)
         if network.norm not in NORMS:
             raise refused(where, 'with the norm "layer" or "none"', f'"{network.norm}"')
         layers = [
-            KANLayer.of(*from_file(where, layer, impl, precision)) for layer in network.layers
+            KANLayer.of(*from_file(where, path, layer, impl, precision)) for layer in network.layers
         ]
         residuals = [array_from_file(where, matrix).T for matrix in network.residuals]
         width, dtype = layers[0].in_features, layers[0].theta.dtype

@@ -45,6 +45,11 @@ def check_precision(where: str, precision: str | None) -> str | None:
     return validate.choice(where, "precision", precision, PRECISIONS)
 
 
+def check_evaluation(where: str, impl: str, precision: str | None) -> tuple[str, str | None]:
+    """Return how to evaluate if that is known, see `check` and `check_precision`."""
+    return check(where, impl), check_precision(where, precision)
+
+
 def implementation(impl: str, on_cpu: bool, sizes: Sizes) -> Impl:
     """Return the implementation of a name in `IMPL_NAMES`, of which `auto` depends on the sizes."""
     if impl != "auto":

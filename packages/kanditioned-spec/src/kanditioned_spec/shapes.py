@@ -188,7 +188,7 @@ def checked_signs(where: str, argument: str, in_features: int, signs: Signs) -> 
         pairs = {
             int(i): int(sign) for i, sign in given.items() if i == int(i) and sign == int(sign)
         }
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(
             validate.message(where, argument, constraint, repr(signs), remedy)
         ) from None

@@ -129,12 +129,8 @@ class Splines(nn.Module):
             slopes /= slopes.norm(dim=0, p=initializers.norm_order(self.shapes.monotone))
         elif self.init == "identity":
             slopes.fill_diagonal_(1)
-        line = self.parameterization_spec.parameters_from(self.grid.knots())
-        if abs(line).max() > torch.finfo(self.theta.dtype).max:
-            name, remedy = dtype_name(self.theta.dtype), "Scale the inputs, or use float32."
-            constraint, got = f"such that {name} holds the parameters of a line", self.spline_width
-            where = type(self).__name__
-            raise ValueError(validate.message(where, "spline_width", constraint, got, remedy))
+        where, name = type(self).__name__, dtype_name(self.theta.dtype)
+        line = self.parameterization_spec.line(where, self.grid, name)
         assign(self.theta, slopes[:, None] * torch.as_tensor(line).to(slopes)[:, None])
 
     def control_points(self) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
@@ -208,12 +209,17 @@ def _checksum(text: str, arrays: Mapping[str, StoredArray]) -> bytes:
 
 
 def parse(text: str) -> Any:
-    """Parse JSON without keys that occur twice and without NaN and infinities.
+    """Parse JSON without keys that occur twice, without NaN, infinities and what rounds to them.
 
     Raises:
         ValueError, RecursionError: It is not such; the message is a clause about the file.
     """
-    return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    return json.loads(
+        text,
+        object_pairs_hook=_without_duplicates,
+        parse_constant=_no_constant,
+        parse_float=_finite,
+    )
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -221,6 +227,13 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) < len(pairs):
         raise ValueError("a key of its header occurs twice")
     return result
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"its header holds {text[:20]}, which is beyond float64")
+    return value
 
 
 def _no_constant(name: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ..grid import Array
+from .. import validate
+from ..grid import Array, Grid
 from ..penalty import second_differences
 
 WRITTEN_OUT = 512
@@ -95,6 +96,20 @@ class Parameterization(ABC):
     def parameters_from(self, control_points: npt.ArrayLike) -> Array:
         """Return the θ of smallest norm that minimises ‖T θ - c‖, shape (..., P, O)."""
         return _along_knots(self._analysis, control_points, self.num_control_points) / self.scale
+
+    def line(self, where: str, grid: Grid, dtype: str) -> Array:
+        """Return the parameters of an edge (P,) with s(x) = x, for a layer that stores `dtype`.
+
+        Raises:
+            ValueError: The dtype does not hold them; the message is about the width of `where`.
+        """
+        parameters = self.parameters_from(grid.knots())
+        kinds: dict[str, type] = {"float16": np.float16, "float64": np.float64}
+        if np.abs(parameters).max() > np.finfo(kinds.get(dtype, np.float32)).max:
+            constraint, got = f"such that {dtype} holds the parameters of a line", grid.spline_width
+            remedy = "Scale the inputs, or use float32."
+            raise ValueError(validate.message(where, "spline_width", constraint, got, remedy))
+        return parameters
 
     def curvature(self, theta: npt.ArrayLike) -> Array:
         """Return coordinates of D T θ in some orthonormal basis, shape (..., ≥ K - 2, O)."""

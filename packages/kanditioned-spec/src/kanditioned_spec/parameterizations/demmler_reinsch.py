@@ -118,9 +118,10 @@ def demmler_reinsch_modes(grid: Grid, density: str) -> Modes:
     """Solve the generalised eigenproblem of (DᵀD, M).
 
     Raises:
-        ValueError: Some interval is all but out of the inputs' reach: its hat function has less
-            than float64's eps of the mass of the heaviest. No digits of the modes there would be
-            right, and every other function would be a negligible part of T.
+        ValueError: The width is so extreme that its moments are no numbers, or some interval is all
+            but out of the inputs' reach: its hat function has less than float64's eps of the mass
+            of the heaviest. No digits of the modes there would be right, and every other function
+            would be a negligible part of T.
 
     Numerics:
         With M = R Rᵀ (Cholesky) the modes are the right singular vectors W of D R⁻ᵀ, V = R⁻ᵀ W and
@@ -138,13 +139,14 @@ def demmler_reinsch_modes(grid: Grid, density: str) -> Modes:
         uniform ones 5e-3), whereas the largest may be tied with one of opposite sign.
     """
     count, spline_width = grid
-    mass = mass_matrix(grid, density)
-    weights = np.diag(mass)
-    if not weights.min() > np.finfo(np.float64).eps * weights.max():
-        raise _out_of_reach(spline_width)
     x = grid.knots()
     vectors, roots = np.ones((count, count)), np.zeros(count)
-    vectors[:, 1] = x / np.sqrt(x @ mass @ x)
+    with np.errstate(all="ignore"):  # moments of an extreme width leave the range of float64
+        mass = mass_matrix(grid, density)
+        vectors[:, 1] = x / np.sqrt(x @ mass @ x)
+    weights, found = np.diag(mass), np.isfinite(vectors[:, 1]).all()
+    if not (found and weights.min() > np.finfo(np.float64).eps * weights.max()):
+        raise _out_of_reach(spline_width)
     for parity, basis in enumerate(_parity_bases(count)):
         curved = slice(2 + parity, None, 2)
         vectors[:, curved], roots[curved] = _curved_modes(mass, basis, spline_width)
