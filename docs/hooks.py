@@ -8,7 +8,8 @@ each combination of the columns ROWS (`a,b,c`), a column for each combination of
 they first come and numbers by size, in the cells the "smallest", the "median" or the "latest"
 VALUE (CHOICE), of rows in which WHERE (`column=value,…`, or `-`) is so; or, "validated", the median
 over seeds of each seed's row with the lowest validation error. What holds spaces is quoted. Where
-several devices were measured, they are rows of their own.
+several devices were measured, they are rows of their own. With a last word `common`, columns stay
+out that hold a value in less than half of the rows.
 `<!-- speedups FILE -->` says how many times faster than release 1.0.3 we are.
 """
 
@@ -19,6 +20,7 @@ import html
 import math
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
@@ -98,7 +100,9 @@ def folded(path: Path) -> str:
     return f'??? note "benchmarks/results/{path.name}, {len(rows)} rows"\n{indent(body, "    ")}'
 
 
-def pivot(file: str, keys: str, columns: str, value: str, where: str, choice: str) -> str:
+def pivot(
+    file: str, keys: str, columns: str, value: str, where: str, choice: str, which: str = "all"
+) -> str:
     """Return a table of one file, see the module."""
     path = RESULTS / f"{file}.csv"
     if not path.exists():
@@ -117,6 +121,9 @@ def pivot(file: str, keys: str, columns: str, value: str, where: str, choice: st
         of_key = cells.setdefault(tuple(row[name] for name in names), {})
         of_key.setdefault(head(row), []).append(row)
     heads = sorted(dict.fromkeys(map(head, rows)), key=lambda text: _number(text) or 0.0)
+    if which == "common":
+        filled = Counter(head for of_key in cells.values() for head in of_key)
+        heads = [head for head in heads if 2 * filled[head] >= len(cells)]
     body = (
         [*map(_cell, key), *(CHOICES[choice](cells[key].get(head, []), value) for head in heads)]
         for key in sorted(cells, key=lambda key: [(_number(k) or 0.0, k) for k in key])

@@ -60,6 +60,13 @@ def test_what_is_wrong_is_marked(hooks: ModuleType, tmp_path: Path) -> None:
     assert page.splitlines()[2:4] == ["| a | 2 |  |", r"| b |  | 4 \* |"]
 
 
+def test_columns_of_few_values_stay_out(hooks: ModuleType, tmp_path: Path) -> None:
+    text = "\n".join(("name,size,p50_ms", "a,1,1", "a,2,2", "b,1,3", "c,1,4"))
+    (tmp_path / "speed.csv").write_text(text, encoding="utf-8")
+    page = hooks.on_page_markdown("<!-- results speed name size p50_ms - latest common -->")
+    assert page.splitlines()[0] == "| name | 1 |"
+
+
 def test_a_table_of_what_validation_chooses(hooks: ModuleType, tmp_path: Path) -> None:
     rows = ("0,a,0.1,5", "0,a,0.2,1", "1,a,0.4,9", "1,a,0.3,7", "2,a,nan,0", "2,a,0.5,8")
     text = "\n".join(("seed,name,validation,test", *rows))
