@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 
-from . import interactions, pairs, pirls, table
+from . import interactions, pairs, pirls, shapes, table
 from .arrays import Flags, Matrix, Objects, Vector
 from .basis import build
 from .design import Design, Tensor
@@ -17,7 +17,7 @@ from .interactions import Chosen
 from .knots import default_count
 from .posterior import Posterior
 from .reml import LEAST, Penalties
-from .terms import Additive, Column, Place, Surface, Term, interpolate
+from .terms import Additive, Column, Numeric, Place, Surface, Term, interpolate
 
 NO_EFFECT = 0.05
 """Effective degrees of freedom below which a pair is left out: it is shrunk to nothing."""
@@ -36,6 +36,8 @@ class Settings:
         pairs: Pairs of columns with a term of their own; None looks for them.
         folds: That decide about pairs.
         seed: Of the folds.
+        monotone: 1 or -1 for numbers of columns whose curve must rise or fall.
+        convex: 1 or -1 for those whose curve must be convex or concave.
     """
 
     num_control_points: int | None = None
@@ -44,6 +46,8 @@ class Settings:
     pairs: tuple[tuple[int, int], ...] | None = ()
     folds: int = 4
     seed: int = 0
+    monotone: Mapping[int, int] = field(default_factory=dict)
+    convex: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,18 @@ def describe(
     """Return the knots or labels of every column."""
     count = settings.num_control_points or default_count(len(weight), len(columns))
     if table.is_large(columns):
-        return table.sketched(names, columns, weight, count, settings.categorical)
+        found = table.sketched(names, columns, weight, count, settings.categorical)
+    else:
+        found = [
+            table.describe(name, values, weight, count, number in settings.categorical)
+            for number, (name, values) in enumerate(zip(names, columns, strict=True))
+        ]
+    monotone, convex = settings.monotone, settings.convex
     return [
-        table.describe(name, values, weight, count, number in settings.categorical)
-        for number, (name, values) in enumerate(zip(names, columns, strict=True))
+        replace(column, monotone=monotone.get(i, 0), convex=convex.get(i, 0))
+        if isinstance(column, Numeric)
+        else column
+        for i, column in enumerate(found)
     ]
 
 
@@ -176,7 +188,7 @@ def _finished(
         # The average of B fits has seen all rows, each fit (B - 1)/B of them.
         seen = 1.0 if len(fits) == 1 else 1.0 - share
         posteriors.append(_posterior(columns, design, found).scaled(seen))
-    terms = tuple(Term(*pair) for pair in zip(columns, effects, strict=True))
+    terms = tuple(shapes.exact(Term(*pair)) for pair in zip(columns, effects, strict=True))
     order = sorted(pair for pair in surfaces if edf_of_pairs[pair] > NO_EFFECT)
     intercept = share * np.sum([found.intercept for found in fits], axis=0)
     factor = total if family.dispersion is None else 2 * total

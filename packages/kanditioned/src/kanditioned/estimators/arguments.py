@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,53 @@ def settings(
         _pairs(estimator, names),
         validate.integer(where, "n_bags", estimator.n_bags, 2, "It counts folds."),
         seed,
+        _shape(estimator, "monotone", names, categorical),
+        _shape(estimator, "convex", names, categorical),
     )
+
+
+def _shape(
+    estimator: Any, argument: str, names: Sequence[str], categorical: frozenset[int]
+) -> dict[int, int]:
+    """Return the sign for each column that an argument names."""
+    where, given = type(estimator).__name__, getattr(estimator, argument)
+    constraint = "1, -1 or 0 for names or numbers of columns, or for each column"
+    if given is None:
+        return {}
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        remedy = "Pass a dict, as {'price': -1}."
+        raise TypeError(validate.message(where, argument, constraint, repr(given), remedy))
+    if not isinstance(given, Mapping):
+        given = dict(enumerate(given))
+        if len(given) != len(names):
+            got, remedy = f"{len(given)} of them", f"There are {len(names)} columns."
+            raise ValueError(validate.message(where, argument, constraint, got, remedy))
+    found = {}
+    for column, sign in given.items():
+        (number,) = table.chosen(where, argument, [column], names)
+        if sign not in (-1, 0, 1):
+            remedy = "1 is rising or convex, -1 falling or concave."
+            raise ValueError(validate.message(where, argument, constraint, repr(sign), remedy))
+        if sign:
+            _check_shape(estimator, argument, number, names, categorical)
+            found[number] = int(sign)
+    return found
+
+
+def _check_shape(
+    estimator: Any, argument: str, number: int, names: Sequence[str], categorical: frozenset[int]
+) -> None:
+    where, name = type(estimator).__name__, names[number]
+    if number in categorical:
+        constraint, remedy = "for columns of numbers", "Labels have no order."
+        raise ValueError(validate.message(where, argument, constraint, repr(name), remedy))
+    if widths(estimator):
+        constraint, remedy = "None with hidden layers", "Use hidden_layer_sizes=()."
+        raise ValueError(validate.message(where, argument, constraint, repr(name), remedy))
+    if any(number in pair for pair in _pairs(estimator, names) or ()):
+        constraint = "for columns that are in no pair of interactions="
+        remedy = "A pair term would undo the shape of its columns."
+        raise ValueError(validate.message(where, argument, constraint, repr(name), remedy))
 
 
 def _pairs(estimator: Any, names: Sequence[str]) -> tuple[tuple[int, int], ...] | None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import shapes
 from .arrays import Indices, Matrix, Vector
 from .table import parts
 from .terms import Category, Column, Numeric, Place
@@ -45,10 +46,12 @@ class Basis:
     Attributes:
         matrix: Shape (slots, P); over the training rows the mean of every column is zero.
         penalties: Every coefficient has one or more.
+        inequalities: G, (m, P), if the column has a shape: G β >= 0.
     """
 
     matrix: Matrix
     penalties: tuple[Penalty, ...]
+    inequalities: Matrix | None = None
 
     @property
     def size(self) -> int:
@@ -108,8 +111,8 @@ def _of_knots(column: Numeric, share: Vector) -> Basis:
         parts.append(line[:, None])
         penalties.append(Penalty("slope", np.arange(1), np.ones(1)))
     if count > 2:
-        _, values, rows = np.linalg.svd(second_differences(column.knots), full_matrices=False)
-        parts.append(rows.T)
+        _, values, vectors = np.linalg.svd(second_differences(column.knots), full_matrices=False)
+        parts.append(vectors.T)
         penalties.append(Penalty("curvature", 1 + np.arange(count - 2), values**2))
     curves = np.hstack(parts) if parts else np.zeros((count, 0))
     present = share[:-1].sum()
@@ -121,7 +124,9 @@ def _of_knots(column: Numeric, share: Vector) -> Basis:
         constant[-1] = 1.0
         matrix = np.hstack([matrix, constant - share[-1] / share.sum()])
         penalties.append(Penalty("missing", np.array([matrix.shape[1] - 1]), np.ones(1)))
-    return Basis(matrix, tuple(penalties))
+    has_shape = count > 1 and (column.monotone or column.convex)
+    rows = shapes.inequalities(column, matrix) if has_shape else None
+    return Basis(matrix, tuple(penalties), rows)
 
 
 def _line(knots: Vector, share: Vector) -> Vector:

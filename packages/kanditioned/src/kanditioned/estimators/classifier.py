@@ -28,7 +28,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
 
     The model gives one log-odds for two classes, or one unnormalised log-probability for each of
     more. Arguments and attributes are those of `KANRegressor`, but for `loss`; labels may be of
-    any kind.
+    any kind. `monotone` and `convex` are for the log-odds of two classes.
 
     Args:
         class_weight: Weights of the classes, a dict, or `"balanced"` for classes that weigh as much
@@ -55,6 +55,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
         smoothing: float | str = "auto",
         categorical_features: Any = "from_dtype",
         interactions: Any = "auto",
+        monotone: Any = None,
+        convex: Any = None,
         n_bags: int = 4,
         solver: str = "auto",
         learning_rate_init: float = 0.02,
@@ -92,6 +94,11 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
         if count == 2:
             targets = indices[:, None].astype(np.float64)
             return self._fit(given.taken(used), targets, weight, Logistic())
+        for argument in ("monotone", "convex"):
+            if getattr(self, argument) is not None:
+                where, got = type(self).__name__, f"{count} classes"
+                constraint, remedy = "None for more than two classes", "They share no order."
+                raise ValueError(validate.message(where, argument, constraint, got, remedy))
         return self._fit(given.taken(used), np.eye(count)[indices], weight, Softmax())
 
     def decision_function(self, X: Any) -> Array:

@@ -4,7 +4,8 @@ The last piece of a curve often rests on one or two rows, and its slope would ru
 it. So a curve leaves its data with the slope of its last piece or with that of the straight line
 through the whole curve, whichever is flatter, or with none if they disagree in sign (the limiter
 "minmod" of finite volume methods). A straight line goes on as it is. After `REACH` times the range
-of the data it is constant: a value out there says little about the curve, and may be a code.
+of the data it is constant: a value out there says little about the curve, and may be a code. A
+convex or concave curve keeps the slopes of its ends, as it must.
 
 Both ends are knots of their own, so that every backend, file and export has them.
 """
@@ -41,7 +42,9 @@ def padded(values: Matrix, column: Column) -> Matrix:
 
 def _limited(term: Term, values: Objects, weight: Vector) -> Term:
     column = term.column
-    if not isinstance(column, Numeric) or len(column.knots) < 2 or not term.effects[:-1].any():
+    if not isinstance(column, Numeric) or len(column.knots) < 2 or column.convex:
+        return term
+    if not term.effects[:-1].any():
         return term
     knots, curve = column.knots, term.effects[:-1]
     with np.errstate(over="ignore"):

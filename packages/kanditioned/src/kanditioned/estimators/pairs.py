@@ -20,6 +20,7 @@ from .families import Family
 from .knots import FEW
 from .reml import Penalties
 from .screening import BINS
+from .shapes import has_shape
 from .terms import Column, LazyRows, Numeric
 
 Pair = tuple[int, int]
@@ -85,6 +86,7 @@ def reduced(design: Design, found: pirls.Fit) -> tuple[Design, list[Indices]]:
                     Penalty(p.kind, new[p.index[stays[p.index]]], p.scale[stays[p.index]])
                     for p in basis.penalties
                 ),
+                None if basis.inequalities is None else basis.inequalities[:, stays],
             )
         )
         kept.append(first + np.flatnonzero(stays))
@@ -92,7 +94,9 @@ def reduced(design: Design, found: pirls.Fit) -> tuple[Design, list[Indices]]:
 
 
 def tensor(problem: Problem, pair: Pair) -> Tensor | None:
-    """Return the basis of a pair, or None if it would be too large or empty."""
+    """Return the basis of a pair, or None if it would be too large or empty, or break a shape."""
+    if any(has_shape(problem.columns[number]) for number in pair):
+        return None
     samples = len(problem.weight)
     count = next((knots for below, knots in KNOTS if samples < below), BINS)
     sides, scales, columns = [], [], []

@@ -8,11 +8,12 @@ that raise the penalised deviance are halved.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from . import shapes
 from .arrays import Flags, Matrix, Vector
 from .design import Design
 from .families import Family, Squared
@@ -94,10 +95,21 @@ def _least_squares(
     moments = design.moments(weight, y - middle)
     quadratic = Quadratic.of(moments)
     penalties = Penalties(design.penalties, design.size)
-    found = choose(quadratic, penalties, weights, fixed)
+    found = _shaped(choose(quadratic, penalties, weights, fixed), quadratic, penalties, design)
     beta = found.coefficients
     intercept = middle + (moments.y - moments.x @ beta) / moments.weight
     return Fit(intercept, beta, (found,), (quadratic,), found.steps)
+
+
+def _shaped(
+    found: Solution, quadratic: Quadratic, penalties: Penalties, design: Design
+) -> Solution:
+    """Move a solution to the best one at its λ that has the shapes of the columns."""
+    rows = shapes.together([basis.inequalities for basis in design.bases], design.bounds)
+    if not len(rows):
+        return found
+    h = quadratic.a + np.diag(penalties.diagonal(found.weights))
+    return replace(found, coefficients=shapes.constrained(h, quadratic.b, rows))
 
 
 class _Scoring:
@@ -166,6 +178,7 @@ class _Scoring:
         weights = self.search.weights
         kept = np.inf if final else NEGLIGIBLE
         found = solve(quadratic, self.penalties, weights, dispersion, kept)
+        found = _shaped(found, quadratic, self.penalties, self.design)
         beta = found.coefficients[:, 0]
         intercept = middle + float(moments.y[0] - moments.x @ beta) / moments.weight
         self._move(output, intercept, beta, self.penalties.diagonal(weights))

@@ -47,6 +47,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         interactions: Pairs of columns that act together: `"auto"` looks for up to 16 and keeps them
             if they pay on held-out rows, 0 has none, and a list of pairs (names or numbers) has
             those. With hidden layers there are none by default.
+        monotone: 1 for columns whose curve must not fall, -1 for those whose curve must not rise: a
+            dict by names or numbers of columns, or one number for each. It holds everywhere,
+            exactly; the columns are in no pair, and the bands are those of the free fit.
+        convex: The same for curves that must be convex (1) or concave (-1); both go together.
         n_bags: Number of folds that decide about pairs. If they pay, the model is the average of
             the folds' fits (above 20,000 samples one fit of all).
         solver: `"auto"`; `"reml"`, the method above; or, for hidden layers, `"adam"` (the default)
@@ -96,6 +100,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         smoothing: float | str = "auto",
         categorical_features: Any = "from_dtype",
         interactions: Any = "auto",
+        monotone: Any = None,
+        convex: Any = None,
         n_bags: int = 4,
         solver: str = "auto",
         learning_rate_init: float = 0.02,

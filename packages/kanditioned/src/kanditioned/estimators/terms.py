@@ -44,11 +44,15 @@ class Numeric:
         name: Of the column.
         knots: Increasing, in units of the column, shape (K,).
         outer: Number of knots at each end that lie beyond the training data.
+        monotone: 1 if its curve must not fall, -1 if it must not rise, else 0.
+        convex: 1 if its curve must be convex, -1 if concave, else 0.
     """
 
     name: str
     knots: Vector
     outer: int = 0
+    monotone: int = 0
+    convex: int = 0
 
     @property
     def slots(self) -> int:
