@@ -7,10 +7,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from jax.typing import ArrayLike, DTypeLike
 
 from kanditioned_spec import validate
 
+Kept = jax.Array | npt.NDArray[np.float64]
+"""What `kept_array` returns."""
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 """Dtypes of inputs and parameters: JAX has narrower ones too, which hold factors of products."""
 
@@ -30,6 +33,16 @@ def floating_array(where: str, argument: str, value: ArrayLike) -> jax.Array:
         ) from None
     validate.floating(where, argument, array.dtype.name in DTYPES, array.dtype)
     return array
+
+
+def kept_array(where: str, argument: str, value: ArrayLike) -> jax.Array | npt.NDArray[np.float64]:
+    """Return `floating_array`, but a float64 array of NumPy as it is.
+
+    An input map subtracts its offset from such before JAX rounds it.
+    """
+    if isinstance(value, np.ndarray) and value.dtype == np.float64:
+        return value
+    return floating_array(where, argument, value)
 
 
 def floating_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kanditioned_spec import validate
 
-from .arguments import floating_array
+from .arguments import Kept, kept_array
 
 Data = Any
 """Inputs (..., I), or an iterable of batches of them: arrays, or tuples with the inputs first."""
@@ -19,7 +19,7 @@ _ROWS = 8192
 """An array is cut into batches of this many rows, so that temporaries stay small."""
 
 
-def batches(where: str, data: Data, in_features: int) -> Iterator[jax.Array]:
+def batches(where: str, data: Data, in_features: int) -> Iterator[Kept]:
     """Iterate over `data` as matrices (B, I).
 
     Raises:
@@ -35,7 +35,7 @@ def batches(where: str, data: Data, in_features: int) -> Iterator[jax.Array]:
         got = type(data).__name__
         raise TypeError(validate.message(where, "data", "an array or batches of them", got, remedy))
     for batch in data:
-        x = floating_array(where, "data", batch[0] if isinstance(batch, (tuple, list)) else batch)
+        x = kept_array(where, "data", batch[0] if isinstance(batch, (tuple, list)) else batch)
         validate.last_dimension(where, "data", x.shape, in_features)
         yield x.reshape(-1, in_features)
 
@@ -47,7 +47,7 @@ class Stack(Protocol):
     def layers(self) -> Sequence[Any]:
         """The layers, each with `in_features`."""
 
-    def layer_inputs(self, x: jax.Array) -> Sequence[jax.Array]:
+    def layer_inputs(self, x: Kept) -> Sequence[jax.Array]:
         """Return what reaches every layer when `x` reaches the first."""
 
 

@@ -21,7 +21,7 @@ from kanditioned_spec import validate
 from kanditioned_spec.edges import Moments, Spread
 from kanditioned_spec.grid import Array
 
-from .arguments import floating_array
+from .arguments import kept_array
 from .batches import Data, batches, record_layer_inputs
 from .grid import compute_dtype
 from .layer import KANLayer
@@ -113,7 +113,7 @@ def prune(network: KAN, x: ArrayLike, tolerance: float) -> Pruned:
     where = "prune"
     _check(network, where, "network", KAN)
     bound = validate.tolerance(where, tolerance)
-    inputs = floating_array(where, "x", x)
+    inputs = kept_array(where, "x", x)
     layers = list(network.layers)
     validate.last_dimension(where, "x", inputs.shape, layers[0].in_features)
     spreads = _spreads(where, network, layers, inputs)

@@ -26,6 +26,7 @@ from .arguments import (
 )
 from .curves import Array, importance, values
 from .style import CURVE, DATA, MUTED, figure, save
+from .units import Units, input_map_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,6 +58,7 @@ def plot_edges(
     output_names: Sequence[str] | None = None,
     input_offset: Any = 0.0,
     input_scale: Any = 1.0,
+    input_map: Any = None,
     centre: bool = False,
     share_y: bool = True,
     path: str | os.PathLike[str] | None = None,
@@ -81,6 +83,8 @@ def plot_edges(
         input_offset: What to add to each input on the axes, after `input_scale`, a number or (I,).
         input_scale: What to multiply each input by on the axes: with the offset, the inverse of a
             standardisation in front of the layer.
+        input_map: What stands before the layer, such as `network.input_map`: the axes are in its
+            input units, instead of an offset and a scale. `data` are what reaches the layer.
         centre: Subtract from each curve its mean over the data, or over the domain. Constants can
             be moved between the edges of an output without changing the layer.
         share_y: Use one scale for all panels, so that their sizes compare.
@@ -110,7 +114,13 @@ def plot_edges(
     outputs = names_of(where, "output_names", output_names, out_features)
     offset = per_input(where, "input_offset", input_offset, in_features)
     scale = per_input(where, "input_scale", input_scale, in_features, zero=False)
-    axis = np.stack([offset, scale], -1)
+    units = [Units.affine(*pair) for pair in zip(offset, scale, strict=True)]
+    numbers = input_map_of(where, input_map, in_features)
+    if numbers is not None:
+        if offset.any() or (scale != 1).any():
+            constraint, remedy = "None with an offset or a scale", "The map has both."
+            raise ValueError(validate.message(where, "input_map", constraint, "both", remedy))
+        units = [Units.before(numbers, i) for i in range(in_features)]
     check_flag(where, "centre", centre)
     check_flag(where, "share_y", share_y)
     check_file(where, path)
@@ -122,7 +132,7 @@ def plot_edges(
         axes = fig.subplots(rows, columns, sharey=share_y, squeeze=False).ravel()
         for panel, (i, o) in zip(axes, chosen, strict=False):
             column = None if found is None else found[:, i]
-            _draw(panel, points[i, :, o], width, column, axis[i], centre)
+            _draw(panel, points[i, :, o], width, column, units[i], centre)
             panel.set_title(inputs[i] if out_features == 1 else f"{inputs[i]} → {outputs[o]}")
         for panel in axes[len(chosen) :]:
             panel.remove()
@@ -134,30 +144,31 @@ def plot_edges(
 
 
 def _draw(
-    panel: Axes, points: Array, width: float, data: Array | None, axis: Array, centre: bool
+    panel: Axes, points: Array, width: float, data: Array | None, units: Units, centre: bool
 ) -> None:
-    offset, scale = axis
     half = width / 2
     low, high = -half - _MARGIN * width, half + _MARGIN * width
     if data is not None:
         start, end = np.quantile(data, [0.005, 0.995])
         low, high = min(low, start), max(high, end)
-        counts, bounds = np.histogram(data, bins=40, range=(low, high))
+        left, right = sorted(units.on_axis(np.array([low, high])))
+        counts, bounds = np.histogram(units.on_axis(data), bins=40, range=(left, right))
         heights = 0.35 * counts / max(counts.max(), 1)
         behind = panel.get_xaxis_transform()
-        x = offset + scale * bounds
-        panel.stairs(heights, x, fill=True, color=DATA, transform=behind, zorder=0)
+        panel.stairs(heights, bounds, fill=True, color=DATA, transform=behind, zorder=0)
     over = np.linspace(-half, half, 401) if data is None else data
     base = values(points, over, width).mean() if centre else 0.0
-    for ends in (np.array([low, -half]), np.array([half, high])):
-        beyond = values(points, ends, width) - base
-        panel.plot(offset + scale * ends, beyond, "--", color=CURVE, linewidth=0.8)
-    at = offset + scale * Grid(len(points), width).knots()
-    panel.plot(at, points - base, color=CURVE, solid_joinstyle="round")
+    knots = Grid(len(points), width).knots()
+    for start, end, style in ((low, -half, "--"), (-half, half, "-"), (half, high, "--")):
+        corners = np.concatenate([knots, units.kinks])
+        z = np.unique([start, *corners[(start < corners) & (corners < end)], end])
+        thin: Any = {"linewidth": 0.8} if style == "--" else {}
+        curve = values(points, z, width) - base
+        panel.plot(units.on_axis(z), curve, style, color=CURVE, solid_joinstyle="round", **thin)
     if len(points) <= 40:
-        panel.plot(at, points - base, ".", color=CURVE, markersize=2.5)
+        panel.plot(units.on_axis(knots), points - base, ".", color=CURVE, markersize=2.5)
     panel.axhline(0, color=MUTED, linewidth=0.4, zorder=0.5)
-    panel.set_xlim(*sorted(offset + scale * np.array([low, high])))
+    panel.set_xlim(*sorted(units.on_axis(np.array([low, high]))))
 
 
 def _choose(

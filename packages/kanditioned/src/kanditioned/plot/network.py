@@ -25,6 +25,7 @@ from .curves import (
     values,
 )
 from .style import CURVE, DATA, MUTED, figure, save
+from .units import Units, input_map_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,6 +75,7 @@ class _Drawn(NamedTuple):
     data: Array | None
     edges: npt.NDArray[np.int64]
     opacity: Array
+    units: list[Units]
 
 
 def plot_network(
@@ -92,14 +94,16 @@ def plot_network(
     are that `prune` made constant, and so are nodes without any edge that is drawn.
 
     Every curve has a scale of its own, so that its form shows. It covers the domain, or 99 % of
-    what reaches the layer. Normalisations and residual branches are not drawn: a node stands for
-    the normalised sum of the edges below it.
+    what reaches the layer. Behind an input map, with no normalisation between, the curves of the
+    first layer are drawn over input units. Normalisations and residual branches are not drawn: a
+    node stands for the normalised sum of the edges below it.
 
     Args:
         model: A network of PyTorch or JAX, or without `data` anything with `layers` that have
             `control_points()` and `spline_width`.
-        data: Inputs of the network, shape (..., I). Each layer is judged by what reaches it, whose
-            histogram is drawn behind each curve. By default the domain counts evenly.
+        data: Inputs of the network in input units, shape (..., I). Each layer is judged by what
+            reaches it, whose histogram is drawn behind each curve. By default the domain counts
+            evenly.
         max_edges: Most edges to draw of each layer: the most important ones. What is left out is
             said beside the layer.
         input_names: Names of the inputs.
@@ -127,10 +131,14 @@ def plot_network(
     points = [points_of(where, control_points(layer)) for layer in model.layers]
     inputs = names_of(where, "input_names", input_names, len(points[0]))
     outputs = names_of(where, "output_names", output_names, points[-1].shape[2])
+    numbers = input_map_of(where, getattr(model, "input_map", None), len(points[0]))
     reaching = _reaching(where, model, data, len(points[0]))
+    units = [[Units.affine(0.0, 1.0)] * len(c) for c in points]
+    if numbers is not None and getattr(model, "norm", None) == "none":
+        units[0] = [Units.before(numbers, i) for i in range(len(points[0]))]
     layers = [
-        _drawn(c, layer.spline_width, x, limit)
-        for c, layer, x in zip(points, model.layers, reaching, strict=True)
+        _drawn(c, layer.spline_width, x, limit, each)
+        for c, layer, x, each in zip(points, model.layers, reaching, units, strict=True)
     ]
     layout = _Layout.holding(max(len(layer.edges) for layer in layers))
     nodes = _nodes(layers, layout)
@@ -163,19 +171,22 @@ def _reaching(where: str, model: Any, data: Any, in_features: int) -> list[Array
     found: list[list[Array]] = [[] for _ in model.layers]
     callbacks = [lambda inputs, layer=layer: layer.append(to_numpy(inputs)) for layer in found]
     first = model.layers[0]
-    rows: Any
+    rows: Any = x
     with keeping(first):
         if package == "kanditioned_torch":
             import torch
 
-            rows = torch.as_tensor(x).to(first.theta.dtype)
-        else:
-            rows = x.astype(first.theta.dtype)
+            rows = torch.as_tensor(x)
+        if model.input_map is None:  # which takes float64, and rounds behind its offset
+            like = first.theta.dtype
+            rows = rows.to(like) if package == "kanditioned_torch" else rows.astype(like)
         import_module(f"{package}.batches").record_layer_inputs(where, model, rows, callbacks)
     return [np.concatenate(layer) for layer in found]
 
 
-def _drawn(points: Array, spline_width: float, data: Array | None, limit: int) -> _Drawn:
+def _drawn(
+    points: Array, spline_width: float, data: Array | None, limit: int, units: list[Units]
+) -> _Drawn:
     """Choose the edges of a layer."""
     scores = importance(points, spline_width, data)
     rounding = np.finfo(np.float64).eps * len(points) * np.abs(points).max()
@@ -184,7 +195,7 @@ def _drawn(points: Array, spline_width: float, data: Array | None, limit: int) -
     kept = np.sort(order[share.ravel()[order] >= _LEAST])
     edges = np.stack(np.unravel_index(kept, share.shape), 1)
     opacity = _FAINTEST + (1 - _FAINTEST) * share.ravel()[kept]
-    return _Drawn(points, spline_width, data, edges, opacity)
+    return _Drawn(points, spline_width, data, edges, opacity, units)
 
 
 def _nodes(layers: list[_Drawn], layout: _Layout) -> list[dict[int, float]]:
@@ -216,7 +227,8 @@ def _draw_layer(
         box = (x - side / 2, middle - side / 2, side, side)
         panel = canvas.inset_axes(box, transform=canvas.transData, zorder=2)
         column = None if layer.data is None else layer.data[:, i]
-        _draw_curve(panel, layer.points[i, :, o], layer.spline_width, column, float(alpha))
+        curve = (layer.points[i, :, o], layer.spline_width, column, layer.units[i])
+        _draw_curve(panel, *curve, float(alpha))
     total = layer.points.shape[0] * layer.points.shape[2]
     if len(centres) < total:
         note, at = f"{len(centres)} of\n{total} edges", (layout.width + 0.1, middle)
@@ -224,12 +236,18 @@ def _draw_layer(
 
 
 def _draw_curve(
-    panel: Axes, points: Array, spline_width: float, data: Array | None, alpha: float
+    panel: Axes,
+    points: Array,
+    spline_width: float,
+    data: Array | None,
+    units: Units,
+    alpha: float,
 ) -> None:
     low, high = -spline_width / 2, spline_width / 2
     if data is not None:
         low, high = np.quantile(data, [0.005, 0.995])
-        counts, bounds = np.histogram(data, bins=16, range=(low, high))
+        ends = units.on_axis(np.array([low, high]))
+        counts, bounds = np.histogram(units.on_axis(data), bins=16, range=(ends[0], ends[1]))
         panel.stairs(
             0.35 * counts / max(counts.max(), 1),
             bounds,
@@ -238,9 +256,11 @@ def _draw_curve(
             alpha=alpha,
             transform=panel.get_xaxis_transform(),
         )
-    at = Grid(len(points), spline_width).knots()
-    x = np.unique([low, *at[(low < at) & (at < high)], high])
-    panel.plot(x, values(points, x, spline_width), color=CURVE, alpha=alpha, linewidth=1.2)
+    at = np.concatenate([Grid(len(points), spline_width).knots(), units.kinks])
+    z = np.unique([low, *at[(low < at) & (at < high)], high])
+    panel.plot(
+        units.on_axis(z), values(points, z, spline_width), color=CURVE, alpha=alpha, linewidth=1.2
+    )
     panel.set(xticks=[], yticks=[])
     panel.margins(0.08, 0.12)
     panel.patch.set_alpha(1.0)
