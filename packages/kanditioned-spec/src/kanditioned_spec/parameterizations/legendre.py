@@ -99,10 +99,26 @@ def gram_polynomials(count: int) -> Array:
     β_j² = j² (K² - j²) / (4 (4 j² - 1)); so row n is the eigenvector of that Jacobi matrix for its
     eigenvalue, the n-th knot (G. Golub and J. Welsch, Math. Comp. 23, 1969). Running the recurrence
     forward would lose all digits for degrees beyond about 2√K; the eigenvectors keep them.
+
+    The matrix leads from odd degrees to even ones by a block B, and back by Bᵀ. So it has the
+    eigenvectors (u, ±v)/√2 at ±σ for every singular triple B = Σ u σ vᵀ, of half the size, and one
+    with v = 0 at the middle knot of an odd number.
     """
     j = np.arange(1, count, dtype=np.float64)
     beta = j * np.sqrt((count**2 - j**2) / (4 * (4 * j**2 - 1)))
-    _, vectors = np.linalg.eigh(np.diag(beta, 1) + np.diag(beta, -1))
-    basis = (vectors * np.sign(vectors[0])).T  # degree 0 is a positive constant
+    half = count // 2
+    block = np.zeros((count - half, half))
+    np.fill_diagonal(block, beta[::2])
+    np.fill_diagonal(block[1:], beta[1::2])
+    even, _, odd = np.linalg.svd(block)  # σ falls: the outermost knots come first
+    sign = np.sign(even[0])  # degree 0 is a positive constant
+    even, odd = even * sign, odd * sign[:half, None]
+    basis = np.zeros((count, count))
+    basis[:half, ::2] = even[:, :half].T / np.sqrt(2)
+    basis[:half, 1::2] = -odd / np.sqrt(2)
+    basis[count - half :, ::2] = basis[:half, ::2][::-1]
+    basis[count - half :, 1::2] = -basis[:half, 1::2][::-1]
+    if count % 2:
+        basis[half, ::2] = even[:, half]
     basis.setflags(write=False)
-    return np.asarray(basis, dtype=np.float64)
+    return basis
