@@ -88,11 +88,9 @@ def test_a_file_larger_than_what_is_kept_is_read_in_parts(tmp_path, monkeypatch)
     monkeypatch.setattr(tables, "PART", 512)
     monkeypatch.setattr(gram, "pays", lambda *_: True)  # as it does at that size
     read = []
-    locate = tables.LazyRows.taken
+    locate = tables.Numeric.locate
     monkeypatch.setattr(
-        tables.LazyRows,
-        "taken",
-        lambda rows, i: read.append(len(rows.values[i])) or locate(rows, i),
+        tables.Numeric, "locate", lambda column, v: read.append(len(v)) or locate(column, v)
     )
     model = KANRegressor(interactions=0).fit(mapped, y)
     assert max(read) == 512

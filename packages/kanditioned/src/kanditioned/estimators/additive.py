@@ -11,8 +11,9 @@ import numpy as np
 from . import interactions, pairs, pirls, shapes, table
 from .arrays import Flags, Matrix, Objects, Vector
 from .basis import build
+from .batches import LeastSquares
 from .design import Design, Tensor
-from .families import Family
+from .families import Family, Squared
 from .interactions import Chosen
 from .knots import default_count
 from .posterior import Posterior
@@ -38,6 +39,7 @@ class Settings:
         seed: Of the folds.
         monotone: 1 or -1 for numbers of columns whose curve must rise or fall.
         convex: 1 or -1 for those whose curve must be convex or concave.
+        verbose: Whether passes over a large table show progress bars.
     """
 
     num_control_points: int | None = None
@@ -48,6 +50,7 @@ class Settings:
     seed: int = 0
     monotone: Mapping[int, int] = field(default_factory=dict)
     convex: Mapping[int, int] = field(default_factory=dict)
+    verbose: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ class Fitted:
     steps: int
     importance: Vector
 
+    @property
+    def shares(self) -> list[Vector]:
+        """Weight of the training rows in the slots of every column."""
+        return [basis.share for basis in self.posteriors[0].bases]
+
 
 def describe(
     names: Sequence[str], columns: Sequence[Objects], weight: Vector, settings: Settings
@@ -78,7 +86,8 @@ def describe(
     """Return the knots or labels of every column."""
     count = settings.num_control_points or default_count(len(weight), len(columns))
     if table.is_large(columns):
-        found = table.sketched(names, columns, weight, count, settings.categorical)
+        title = "knots" if settings.verbose else None
+        found = table.sketched(names, columns, weight, count, settings.categorical, title)
     else:
         found = [
             table.describe(name, values, weight, count, number in settings.categorical)
@@ -93,20 +102,24 @@ def describe(
     ]
 
 
+def places(columns: Sequence[Column], data: Sequence[Objects]) -> list[Place]:
+    """Return where the rows fall in every column."""
+    return [table.located(data, n, column, clamped=False) for n, column in enumerate(columns)]
+
+
 def prepare(columns: Sequence[Column], data: Sequence[Objects], weight: Vector) -> Design:
     """Return the design of training rows."""
-    rows = [table.located(data, n, column, clamped=False) for n, column in enumerate(columns)]
+    rows = places(columns, data)
     bases = [build(c, each, weight) for c, each in zip(columns, rows, strict=True)]
     return Design(rows, bases)
 
 
 def given_weights(
-    design: Design, weight: Vector, family: Family, settings: Settings
+    design: Design, total: float, family: Family, settings: Settings
 ) -> tuple[Vector | None, Flags | None]:
     """Return the λ to begin with and which of them stay, if smoothing is given."""
     if settings.smoothing is None:
         return None, None
-    total = float(weight.sum())
     factor = total if family.dispersion is None else 2 * total
     values = {"curvature": factor * settings.smoothing, "slope": 0.0}
     least = LEAST * total
@@ -124,13 +137,34 @@ def fit(
     settings: Settings,
 ) -> Fitted:
     """Fit the terms of all columns, and of pairs of them, to targets (N, O)."""
-    design = prepare(columns, data, weight)
-    weights, fixed = given_weights(design, weight, family, settings)
-    found = pirls.fit(design, y, weight, family, weights, fixed)
+    total = float(weight.sum())
+    sums = None
+    if table.is_large(data) and isinstance(family, Squared):
+        sums = LeastSquares(columns, y.shape[1])
+        sums.add(data, y, weight, "sums" if settings.verbose else None)
+        design = Design(places(columns, data), sums.bases())
+    else:
+        design = prepare(columns, data, weight)
+    weights, fixed = given_weights(design, total, family, settings)
+    if sums is None:
+        found = pirls.fit(design, y, weight, family, weights, fixed)
+    else:
+        found = sums.solve(design, weights, fixed)
     chosen = _pairs(columns, data, design, y, weight, family, settings, fixed, found)
     designs, fits = (chosen.designs, chosen.fits) if chosen.fits else ([design], [found])
-    fitted = _finished(columns, designs, fits, float(weight.sum()), family)
+    fitted = _finished(columns, designs, fits, total, family)
+    if sums is not None and not fitted.model.surfaces:
+        return replace(fitted, importance=sums.importance(fitted.model.terms))
     return replace(fitted, importance=_importance(fitted.model, design.rows, data, weight))
+
+
+def solved(sums: LeastSquares, settings: Settings) -> Fitted:
+    """Fit the terms of all columns to the sums of batches."""
+    design = Design([], sums.bases())
+    weights, fixed = given_weights(design, sums.weight, Squared(), settings)
+    found = sums.solve(design, weights, fixed)
+    fitted = _finished(sums.columns, [design], [found], sums.weight, Squared())
+    return replace(fitted, importance=sums.importance(fitted.model.terms))
 
 
 def _pairs(

@@ -57,6 +57,7 @@ def settings(
         seed,
         _shape(estimator, "monotone", names, categorical),
         _shape(estimator, "convex", names, categorical),
+        bool(estimator.verbose),
     )
 
 
@@ -102,6 +103,40 @@ def _check_shape(
         constraint = "for columns that are in no pair of interactions="
         remedy = "A pair term would undo the shape of its columns."
         raise ValueError(validate.message(where, argument, constraint, repr(name), remedy))
+
+
+NEEDS_ALL = "Use `fit`, which reads large tables in parts too."
+
+
+def takes_batches(estimator: Any) -> bool:
+    """Say whether an estimator has `partial_fit`, which one with hidden layers has not.
+
+    Raises:
+        AttributeError: It has not.
+    """
+    if widths(estimator):
+        where, got = type(estimator).__name__, estimator.hidden_layer_sizes
+        message = validate.message(
+            where, "hidden_layer_sizes", "() for partial_fit", got, NEEDS_ALL
+        )
+        raise AttributeError(message)
+    return True
+
+
+def check_batches(estimator: Any) -> None:
+    """Refuse what `partial_fit` cannot do exactly.
+
+    Raises:
+        ValueError: There are pairs or another loss than that of least squares.
+    """
+    where, remedy = type(estimator).__name__, NEEDS_ALL
+    if estimator.loss != "squared_error":
+        got, constraint = repr(estimator.loss), '"squared_error" for partial_fit'
+        raise ValueError(validate.message(where, "loss", constraint, got, remedy))
+    given = estimator.interactions
+    if given is not None and not (isinstance(given, int | str) and given in (0, "auto")):
+        constraint = '0 or "auto" for partial_fit'
+        raise ValueError(validate.message(where, "interactions", constraint, repr(given), remedy))
 
 
 def _pairs(estimator: Any, names: Sequence[str]) -> tuple[tuple[int, int], ...] | None:

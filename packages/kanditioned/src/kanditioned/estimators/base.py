@@ -9,10 +9,12 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from . import additive, arguments, ends, networks, reading, weights
+from . import additive, arguments, ends, networks, weights
 from .arrays import Array, Matrix, Vector
-from .families import Family
+from .batches import LeastSquares
+from .families import Family, Squared
 from .inspection import Inspection, histograms
+from .pictures import Histogram
 from .posterior import Posterior
 from .reading import Table
 
@@ -31,9 +33,6 @@ class KANEstimator(Inspection):
         tags.input_tags.allow_nan = True
         return tags
 
-    def _read_training(self, X: Any, y: Any, **options: Any) -> tuple[Table, Any]:
-        return reading.training(self, X, y, **options)
-
     def _fit(self, given: Table, y: Matrix, weight: Vector, family: Family) -> Self:
         """Fit to targets (N, O) as the family says; all weights are positive."""
         rng = check_random_state(0 if self.random_state is None else self.random_state)
@@ -50,9 +49,8 @@ class KANEstimator(Inspection):
         columns = additive.describe(self._names, train.columns, weight[kept], settings)
         found = additive.fit(columns, train.columns, y[kept], weight[kept], family, settings)
         if chosen is None:
-            model = ends.limited(found.model, train.columns, weight[kept])
-            found = replace(found, model=model)
-        self._family, self._fitted, self._network = family, found, None
+            found = replace(found, model=ends.limited(found.model, found.shares))
+        self._family, self._found, self._network, self._sums = family, found, None, None
         self.n_iter_ = found.steps
         self._samples = len(train)
         self._histograms = histograms(found.model, train, weight[kept])
@@ -64,6 +62,29 @@ class KANEstimator(Inspection):
             self.validation_losses_ = self._network.losses
             self.n_iter_ = len(self.loss_curve_)
         return self
+
+    def _begin(self, given: Table, weight: Vector, outputs: int) -> None:
+        """Take knots and labels from the first batch of `partial_fit`."""
+        settings = arguments.settings(self, self._names, self._categorical, 0)
+        columns = additive.describe(self._names, given.columns, weight, settings)
+        self._sums, self._batch_settings = LeastSquares(columns, outputs), settings
+        self._family, self._network = Squared(), None
+        self._histograms = [
+            Histogram.of(column, values, np.zeros(len(weight)))
+            for column, values in zip(columns, given.columns, strict=True)
+        ]
+
+    def _add(self, given: Table, y: Matrix, weight: Vector) -> None:
+        """Add rows to the sums of `partial_fit`."""
+        assert self._sums is not None
+        self._sums.add(given.columns, y, weight, "sums" if self.verbose else None)
+        self._samples, self._found = self._sums.rows, None
+        self._histograms = [
+            histogram.plus(column, values, weight)
+            for histogram, column, values in zip(
+                self._histograms, self._sums.columns, given.columns, strict=True
+            )
+        ]
 
     def _outputs(self, given: Table) -> Array:
         """Return the linear predictor (N, O)."""

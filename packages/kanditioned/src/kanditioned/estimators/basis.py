@@ -46,11 +46,13 @@ class Basis:
     Attributes:
         matrix: Shape (slots, P); over the training rows the mean of every column is zero.
         penalties: Every coefficient has one or more.
+        share: Weight of the training rows in every slot, (slots,).
         inequalities: G, (m, P), if the column has a shape: G β >= 0.
     """
 
     matrix: Matrix
     penalties: tuple[Penalty, ...]
+    share: Vector
     inequalities: Matrix | None = None
 
     @property
@@ -96,9 +98,9 @@ def of_slots(column: Column, share: Vector) -> Basis:
 def _of_levels(share: Vector) -> Basis:
     levels = len(share) - 1
     if levels < 2:
-        return Basis(np.zeros((levels + 1, 0)), ())
+        return Basis(np.zeros((levels + 1, 0)), (), share)
     matrix = np.vstack([np.eye(levels) - share[:-1] / share.sum(), np.zeros(levels)])
-    return Basis(matrix, (Penalty("level", np.arange(levels), np.ones(levels)),))
+    return Basis(matrix, (Penalty("level", np.arange(levels), np.ones(levels)),), share)
 
 
 def _of_knots(column: Numeric, share: Vector) -> Basis:
@@ -126,14 +128,15 @@ def _of_knots(column: Numeric, share: Vector) -> Basis:
         penalties.append(Penalty("missing", np.array([matrix.shape[1] - 1]), np.ones(1)))
     has_shape = count > 1 and (column.monotone or column.convex)
     rows = shapes.inequalities(column, matrix) if has_shape else None
-    return Basis(matrix, tuple(penalties), rows)
+    return Basis(matrix, tuple(penalties), share, rows)
 
 
 def _line(knots: Vector, share: Vector) -> Vector:
     """Return the column's own value at the knots, of mean zero and variance one over the rows."""
     scaled = knots / np.abs(knots).max()
     mean = share @ scaled / share.sum()
-    spread = np.sqrt(share @ (scaled - mean) ** 2 / share.sum())
+    inside = share.clip(min=0.0)  # rows far beyond the knots make weights below zero
+    spread = np.sqrt(inside @ (scaled - mean) ** 2 / inside.sum())
     line: Vector = (scaled - mean) / spread
     return line
 

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from kanditioned_spec import validate
 
-from . import weights
+from . import reading, weights
 from .arrays import Array
 from .base import KANEstimator
 from .families import Logistic, Softmax
@@ -29,6 +29,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
     The model gives one log-odds for two classes, or one unnormalised log-probability for each of
     more. Arguments and attributes are those of `KANRegressor`, but for `loss`; labels may be of
     any kind. `monotone` and `convex` are for the log-odds of two classes.
+
+    There is no `partial_fit`: unlike squares, the likelihood of labels is not a function of some
+    sums over rows, and each step reads all of them. `fit` reads a large array in parts, though.
 
     Args:
         class_weight: Weights of the classes, a dict, or `"balanced"` for classes that weigh as much
@@ -75,7 +78,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on inputs (N, I) and labels (N,), see `KANRegressor.fit`."""
-        given, y = self._read_training(X, y)
+        given, y = reading.training(self, X, y)
         check_classification_targets(y)
         weight = self._weights(sample_weight, len(y))
         used = weight > 0

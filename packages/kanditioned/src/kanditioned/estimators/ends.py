@@ -17,18 +17,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from .arrays import Matrix, Objects, Vector
-from .basis import slot_weights
-from .terms import Additive, Column, LazyRows, Numeric, Term
+from .arrays import Matrix, Vector
+from .terms import Additive, Column, Numeric, Term
 
 REACH = 3.0
 KNOTS = 2
 """At each end: where the curve gets flat, and one that says so."""
 
 
-def limited(model: Additive, data: Sequence[Objects], weight: Vector) -> Additive:
-    """Return the model with limited ends of all curves, for its training rows and their weights."""
-    terms = [_limited(t, values, weight) for t, values in zip(model.terms, data, strict=True)]
+def limited(model: Additive, shares: Sequence[Vector]) -> Additive:
+    """Return the model with limited ends of all curves, for the weights in their slots."""
+    terms = [_limited(term, share) for term, share in zip(model.terms, shares, strict=True)]
     return replace(model, terms=tuple(terms))
 
 
@@ -40,7 +39,7 @@ def padded(values: Matrix, column: Column) -> Matrix:
     return np.concatenate([np.pad(values[:-1], ends, mode="edge"), values[-1:]])
 
 
-def _limited(term: Term, values: Objects, weight: Vector) -> Term:
+def _limited(term: Term, share: Vector) -> Term:
     column = term.column
     if not isinstance(column, Numeric) or len(column.knots) < 2 or column.convex:
         return term
@@ -53,8 +52,7 @@ def _limited(term: Term, values: Objects, weight: Vector) -> Term:
         wide = np.concatenate([knots[0] - outer, knots, knots[-1] + outer[::-1]])
     if not np.isfinite(wide).all():
         return term
-    share = slot_weights(column, LazyRows(column, values), weight)[:-1]
-    whole = _slope(knots, curve, share)
+    whole = _slope(knots, curve, share[:-1].clip(min=0.0))
     first = _minmod((curve[1] - curve[0]) / (knots[1] - knots[0]), whole)
     last = _minmod((curve[-1] - curve[-2]) / (knots[-1] - knots[-2]), whole)
     below, above = curve[0] - reach * first, curve[-1] + reach * last

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ from kanditioned_spec.checkpoint.network import write_network
 from .. import backends
 from ..plot import plot_network
 from ..plot.arguments import names_of
-from . import conversion, ends, networks, pictures, reading, report
+from . import additive, conversion, ends, networks, pictures, reading, report
+from .additive import Fitted, Settings
 from .arrays import Array, Matrix, Vector
+from .batches import LeastSquares
 from .families import Gamma, Logistic, Poisson, Softmax, Squared
 from .pictures import Histogram
 from .reading import Table
@@ -42,6 +45,19 @@ HISTOGRAM_ROWS = 1 << 18
 
 class Inspection(BaseEstimator):  # type: ignore[misc]
     """The part of an estimator that explains what was learned."""
+
+    _sums: LeastSquares | None = None
+    _found: Fitted | None
+    _batch_settings: Settings
+
+    @property
+    def _fitted(self) -> Fitted:
+        """The result of `fit`, or of all batches of `partial_fit`, which are solved when asked."""
+        if self._found is None:
+            assert self._sums is not None
+            found = additive.solved(self._sums, self._batch_settings)
+            self._found = replace(found, model=ends.limited(found.model, found.shares))
+        return self._found
 
     @property
     def model_(self) -> Additive:

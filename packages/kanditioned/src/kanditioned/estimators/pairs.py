@@ -86,6 +86,7 @@ def reduced(design: Design, found: pirls.Fit) -> tuple[Design, list[Indices]]:
                     Penalty(p.kind, new[p.index[stays[p.index]]], p.scale[stays[p.index]])
                     for p in basis.penalties
                 ),
+                basis.share,
                 None if basis.inequalities is None else basis.inequalities[:, stays],
             )
         )

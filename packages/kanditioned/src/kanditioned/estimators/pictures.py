@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +60,19 @@ class Histogram:
             x[there].clip(low, high), BINS, (low, high), weights=weight[there]
         )
         return cls(bounds, counts.astype(np.float64), (low, high))
+
+    def plus(self, column: Column, values: Objects, weight: Vector) -> Histogram:
+        """Count more values in the same bins."""
+        if not isinstance(column, Numeric):
+            more = Histogram.of(column, values, weight).counts
+        elif len(self.bounds):
+            x = np.asarray(values, np.float64)
+            there = np.isfinite(x)
+            inside = x[there].clip(self.bounds[0], self.bounds[-1])
+            more = np.histogram(inside, self.bounds, weights=weight[there])[0]
+        else:
+            more = np.zeros_like(self.counts)
+        return replace(self, counts=self.counts + more)
 
 
 def draw(

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from . import shapes
 from .arrays import Flags, Matrix, Vector
-from .design import Design
+from .design import Design, Moments
 from .families import Family, Squared
 from .reml import Penalties, Quadratic, Search, Solution, choose, solve
 
@@ -92,7 +92,17 @@ def _least_squares(
     fixed: Flags | None,
 ) -> Fit:
     middle = np.average(y, axis=0, weights=weight)
-    moments = design.moments(weight, y - middle)
+    return least_squares(design, design.moments(weight, y - middle), middle, weights, fixed)
+
+
+def least_squares(
+    design: Design,
+    moments: Moments,
+    middle: Vector,
+    weights: Vector | None,
+    fixed: Flags | None,
+) -> Fit:
+    """Fit squared errors, given the sums of targets less `middle`, (O,), over the rows."""
     quadratic = Quadratic.of(moments)
     penalties = Penalties(design.penalties, design.size)
     found = _shaped(choose(quadratic, penalties, weights, fixed), quadratic, penalties, design)

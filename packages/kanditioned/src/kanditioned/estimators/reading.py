@@ -32,21 +32,26 @@ class Table:
         return Table([column[index] for column in self.columns], self.dtype)
 
 
-def training(estimator: Any, X: Any, y: Any, **options: Any) -> tuple[Table, Any]:
-    """Check inputs and targets, and remember the columns."""
-    where = f"{type(estimator).__name__}.fit"
+def training(
+    estimator: Any, X: Any, y: Any, reset: bool = True, **options: Any
+) -> tuple[Table, Any]:
+    """Check inputs and targets, and remember the columns, or with `reset=False` compare them."""
+    where = f"{type(estimator).__name__}.{'fit' if reset else 'partial_fit'}"
     if table.is_frame(X):
-        validate_data(estimator, X, skip_check_array=True)
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
         columns, dtype = table.columns_of(where, X), np.dtype(np.float64)
         y = table.targets(estimator, X, y, **options)
     else:
         kind = FLOATS if _has_no_labels(estimator) else None
-        X, y = validate_data(estimator, X, y, dtype=kind, ensure_all_finite="allow-nan", **options)
+        X, y = validate_data(
+            estimator, X, y, reset=reset, dtype=kind, ensure_all_finite="allow-nan", **options
+        )
         columns = list(X.T)
         dtype = X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)
-    names = getattr(estimator, "feature_names_in_", None)
-    estimator._names = [f"x{i}" for i in range(len(columns))] if names is None else list(names)
-    estimator._categorical = _chosen_categories(estimator, columns)
+    if reset:
+        names = getattr(estimator, "feature_names_in_", None)
+        estimator._names = [f"x{i}" for i in range(len(columns))] if names is None else list(names)
+        estimator._categorical = _chosen_categories(estimator, columns)
     return Table(_typed(estimator, where, columns), dtype), y
 
 

@@ -7,10 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils.metaestimators import available_if
 
 from kanditioned_spec import validate
 
-from . import weights
+from . import arguments, reading, weights
 from .arrays import Array, Matrix
 from .base import KANEstimator
 from .families import Family, Gamma, Poisson, Squared
@@ -65,7 +66,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         n_iter_no_change: Passes without improvement before stopping.
         tol: What counts as improvement.
         random_state: Seed or generator, for folds and hidden layers; None is 0.
-        verbose: Show a progress bar.
+        verbose: Show a progress bar, for hidden layers and for a table that is read in parts.
         backend: `"torch"` or `"jax"`; by default the first that is installed.
         device: Where to train hidden layers, in the backend's words.
 
@@ -122,14 +123,16 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         """Train on inputs (N, I) and targets (N,) or (N, O).
 
         Args:
-            X: An array, or a DataFrame of pandas or polars. NaN and None are missing values.
+            X: An array, or a DataFrame of pandas or polars. NaN and None are missing values. An
+                array of more than 2²⁴ numbers is read in parts and where it is, so it may be a
+                `numpy.memmap` that does not fit in memory; its knots follow a sketch of the data.
             y: Targets.
             sample_weight: Weights (N,) >= 0. Whole numbers without a common divisor count
                 repetitions; others are scaled to a mean of one.
         """
         where = type(self).__name__
         validate.choice(where, "loss", self.loss, FAMILIES)
-        given, y = self._read_training(X, y, multi_output=True, y_numeric=True)
+        given, y = reading.training(self, X, y, multi_output=True, y_numeric=True)
         weight = self._weights(sample_weight, len(y))
         self._is_vector = y.ndim == 1
         targets = y.reshape(len(y), -1).astype(np.float64)
@@ -137,6 +140,42 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         used = weight > 0
         weight = weights.counted(weight[used])
         return self._fit(given.taken(used), targets[used], weight, FAMILIES[self.loss]())
+
+    @available_if(arguments.takes_batches)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Add a batch of rows to those of earlier calls, and train on all of them.
+
+        The first batch decides about knots, labels and the width of histograms, so it should hold
+        the values to come: beyond its range curves are straight. After that nothing is forgotten or
+        approximated: the model is that of `fit` on all rows with the knots of the first batch. It
+        is solved when something is asked of it. Memory does not grow with the rows. The first call
+        after `fit` begins anew.
+
+        Pairs of columns, hidden layers and other losses need all rows at once: `interactions` must
+        be 0 or `"auto"`, which is the same here.
+
+        Args:
+            X: Inputs of the batch, as for `fit`.
+            y: Its targets.
+            sample_weight: Its weights, as for `fit`; all batches count for their scale.
+        """
+        where = f"{type(self).__name__}.partial_fit"
+        arguments.check_batches(self)
+        first = self._sums is None
+        given, y = reading.training(self, X, y, first, multi_output=True, y_numeric=True)
+        weight = self._weights(sample_weight, len(y))
+        targets = y.reshape(len(y), -1).astype(np.float64)
+        used = weight > 0
+        given, targets, weight = given.taken(used), targets[used], weight[used]
+        if self._sums is None:
+            self._is_vector = y.ndim == 1
+            self._begin(given, weight, targets.shape[1])
+        elif self._is_vector != (y.ndim == 1) or targets.shape[1] != self._sums.outputs:
+            constraint = f"of {self._sums.outputs} targets, as in the first batch"
+            remedy = "Begin anew with a new estimator."
+            raise ValueError(validate.message(where, "y", constraint, f"shape {y.shape}", remedy))
+        self._add(given, targets, weight)
+        return self
 
     def _check_loss(self, targets: Matrix) -> None:
         where, loss = type(self).__name__, self.loss

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
 from typing import Any
 
@@ -31,9 +31,13 @@ def is_large(columns: Sequence[Objects]) -> bool:
     return sum(map(len, columns)) > LARGE
 
 
-def parts(rows: int) -> Iterator[slice]:
-    """Yield all rows in parts."""
-    for start in range(0, rows, PART):
+def parts(rows: int, title: str | None = None) -> Iterator[slice]:
+    """Yield all rows in parts, with a progress bar if it has a title."""
+    starts: Iterable[int] = range(0, rows, PART)
+    if title:
+        bar = validate.installed("fit with verbose=True", "tqdm.auto", "kanditioned[sklearn]")
+        starts = bar.tqdm(starts, desc=title, unit="part")
+    for start in starts:
         yield slice(start, min(start + PART, rows))
 
 
@@ -178,6 +182,7 @@ def sketched(
     weight: Vector,
     count: int,
     categorical: frozenset[int],
+    title: str | None,
 ) -> list[Column]:
     """Return the knots or labels of the columns of a large table, read once, in parts.
 
@@ -185,7 +190,7 @@ def sketched(
     once: their ranks are off by some .02 %, their ends are exact.
     """
     sketches = {n: Sketch() for n in range(len(columns)) if n not in categorical}
-    for index in parts(len(weight)):
+    for index in parts(len(weight), title):
         for number, sketch in sketches.items():
             sketch.add(columns[number][index])
     found: list[Column] = []

@@ -48,12 +48,41 @@ def counted(weight: Vector) -> Vector:
     Whole numbers without a common divisor count how often a row was seen. All others say only
     which rows matter more, and are scaled to a mean of one. So equal weights change nothing.
     """
-    largest = weight.max()
-    if (weight == largest).all():
-        return np.ones(len(weight))
-    if largest < 2**53 and (weight == np.floor(weight)).all():
-        counts: Vector = weight / np.gcd.reduce(weight.astype(np.int64))
-        return counts
-    relative = weight / largest
-    scaled: Vector = relative / relative.mean()
+    scale = Scale()
+    scale.add(weight)
+    scaled: Vector = weight / scale.divisor
     return scaled
+
+
+class Scale:
+    """What positive weights are divided by to be numbers of samples, over batches of them."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._least, self._largest = np.inf, 0.0
+        self._total = 0.0
+        """In units of the largest, so that it does not overflow."""
+        self._divisor: int | None = 0
+        """The greatest common one of whole numbers; None if some are not whole."""
+
+    def add(self, weight: Vector) -> None:
+        """Take in the weights (N,) of a batch."""
+        if not len(weight):
+            return
+        largest = max(self._largest, float(weight.max()))
+        self._total = self._total * (self._largest / largest) + float((weight / largest).sum())
+        self._least, self._largest = min(self._least, float(weight.min())), largest
+        self._rows += len(weight)
+        if largest >= 2**53 or not (weight == np.floor(weight)).all():
+            self._divisor = None
+        elif self._divisor is not None:
+            self._divisor = int(np.gcd.reduce(weight.astype(np.int64), initial=self._divisor))
+
+    @property
+    def divisor(self) -> float:
+        """See `counted`."""
+        if self._least >= self._largest:
+            return self._largest
+        if self._divisor is not None:
+            return float(self._divisor)
+        return self._largest * (self._total / self._rows)
