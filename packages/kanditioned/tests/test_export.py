@@ -182,8 +182,9 @@ def test_the_bound_is_tight_enough_to_notice_half_precision():
 
 
 @pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="no compiler for Cortex-M")
-def test_cortex_m(tmp_path):
-    export(MODELS["network"](), tmp_path / "model.c")
+@pytest.mark.parametrize("int8", [None, "edge", "output"])
+def test_cortex_m(int8, tmp_path):
+    export(MODELS["network"](), tmp_path / "model.c", int8=int8)
     target = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
     subprocess.run(
         ["arm-none-eabi-gcc", *STRICT, *target, "-c", "model.c"], cwd=tmp_path, check=True

@@ -1,6 +1,8 @@
 """Exported estimators predict what the estimators predict."""
 
+import runpy
 import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -106,6 +108,23 @@ class TestEstimators:
         got = np.array([line.split() for line in run.stdout.splitlines()], np.float64)
         close(got, want(model, X))
 
+    def test_numpy(self, fitted, tmp_path):
+        model, X = fitted
+        export(model, tmp_path / "model.py")
+        x = codes(model, X)
+        got = runpy.run_path(str(tmp_path / "model.py"))["forward"](x)
+        close(got, want(model, X))
+        table = table_of("test", model)
+        strange, predictions, bound = table.vectors(40)
+        got = runpy.run_path(str(tmp_path / "model.py"))["forward"](strange)
+        assert (abs(got - predictions) <= bound).all()
+        rows = "\n".join(" ".join(map(repr, row)) for row in x[:3].tolist())
+        command = [sys.executable, str(tmp_path / "model.py")]
+        run = subprocess.run(command, input=rows, capture_output=True, text=True, check=True)
+        close(
+            np.array([line.split() for line in run.stdout.splitlines()], float), want(model, X[:3])
+        )
+
     def test_onnx(self, fitted, tmp_path):
         model, X = fitted
         export(model, tmp_path / "model.onnx")
@@ -141,7 +160,6 @@ def test_codes_and_values_are_inverse():
 
 def test_what_an_estimator_cannot(fitted, tmp_path):
     model, _ = fitted
-    for options in ({"to": "numpy"}, {"to": "c", "int8": "edge"}):
-        with pytest.raises(ValueError, match=r"`export\((to|int8)=...\)` must be"):
-            export(model, tmp_path / "model", **options)
+    with pytest.raises(ValueError, match=r"`export\(int8=...\)` must be"):
+        export(model, tmp_path / "model", to="c", int8="edge")
     assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ctypes import addressof
 from typing import Any
 
 import numpy as np
@@ -98,8 +99,8 @@ class Model:
         rows = y.size // self.out_features
         if rows:
             shape = self._one if rows == 1 else self._shape(rows)
-            x_address, y_address = native.address(given), native.address(y)
-            native.check(self._evaluate(shape, self._stages, x_address, y_address))
+            at = addressof(shape), addressof(self._stages), native.address(given)
+            native.check(self._evaluate(*at, native.address(y)))
         return y
 
     def _shape(self, rows: int) -> native.NetworkShape:

@@ -146,10 +146,12 @@ class Stage(ctypes.Structure):
     )
 
 
-def network(dtype: str) -> Callable[[NetworkShape, ctypes.Array[Stage], int, int], int]:
-    """Return the function that evaluates stages at x (B, I), given by address, into y (B, O).
+def network(dtype: str) -> Callable[[int, int, int, int], int]:
+    """Return the function that evaluates stages at x (B, I) into y (B, O).
 
-    Its result is for `check`. Arrays are contiguous and of the dtype, `"float32"` or `"float64"`.
+    It takes the addresses of a `NetworkShape`, of an array of `Stage`, of x and of y, since numbers
+    pass 0.2 µs faster than structures. Its result is for `check`. Arrays are contiguous and of
+    the dtype, `"float32"` or `"float64"`.
     """
     return _NETWORK[dtype]
 
@@ -270,15 +272,10 @@ _LIBRARY.kan_use_instruction_set.argtypes = (ctypes.c_char_p,)
 _LIBRARY.kan_share_threads_of.argtypes = (ctypes.c_void_p,)
 _LIBRARY.kan_share_threads_of.restype = None
 _LIBRARY.kan_gram.argtypes = (ctypes.POINTER(Gram), ctypes.c_int64)
-_NETWORK: dict[str, Callable[[NetworkShape, ctypes.Array[Stage], int, int], int]] = {}
+_NETWORK: dict[str, Callable[[int, int, int, int], int]] = {}
 for _dtype in ("float32", "float64"):
     _entry = getattr(_LIBRARY, f"kan_network_{_dtype}")
-    _entry.argtypes = (
-        ctypes.POINTER(NetworkShape),
-        ctypes.POINTER(Stage),
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-    )
+    _entry.argtypes = (ctypes.c_void_p,) * 4
     _NETWORK[_dtype] = _entry
 _INTERPOLATE = {dtype: _function(f"kan_interpolate_{dtype}", 4) for dtype in ("float32", "float64")}
 _GRADIENTS = {dtype: _function(f"kan_gradients_{dtype}", 6) for dtype in ("float32", "float64")}

@@ -2,8 +2,8 @@
 
     kanditioned export model.safetensors --to c --output model.c
 
-`program` describes layers and networks, `estimator` estimators; `c`, `c_table`, `numpy` and `onnx`
-write what these say.
+`program` describes layers and networks, `estimator` estimators; `c`, `c_table`, `numpy`,
+`numpy_table` and `onnx` write what these say.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from kanditioned_spec import validate
 from kanditioned_spec.quantize import SCALES
 
-from . import c, c_table, numpy, onnx
+from . import c, c_table, numpy, numpy_table, onnx
 from .c import Options
 from .estimator import Table, is_estimator, table_of
 from .program import Program, program_of
@@ -41,8 +41,7 @@ def export(
     """Write a model as a program in another language.
 
     Args:
-        model: A layer or a network of any backend, or the path of its file; for C and ONNX also a
-            fitted estimator.
+        model: A layer or a network of any backend, or the path of its file, or a fitted estimator.
         path: Where to write; an existing file is replaced. C gets a header beside it.
         to: `"c"`, `"numpy"` or `"onnx"`; by default what the name of `path` ends with says.
         prefix: For C, what the names of its functions begin with; by default the name of the file.
@@ -102,8 +101,7 @@ def _of_table(
         return _pair(target, options, c_table.render(table, options, version))
     if kind == "onnx":
         return {target: onnx.render_table(table)}
-    constraint, remedy = '"c" or "onnx" for an estimator', "Or export its `network_` alone."
-    raise ValueError(validate.message("export", "to", constraint, f'"{kind}"', remedy))
+    return {target: numpy_table.render(table, metadata.version("kanditioned"))}
 
 
 def _pair(target: Path, options: Options, texts: tuple[str, str]) -> dict[Path, str | bytes]:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from .program import Program
 
 HEAD = '''\
-"""{widths}: made by kanditioned {version} from {source}.
+"""{title}: made by kanditioned {version} from {source}.
 
     y = forward(x)        x of shape (N, {inputs}), y of shape (N, {outputs})
-
+{notes}
 Run as a program it reads rows of numbers and prints their outputs. The arithmetic is float64.
 """
 
@@ -25,6 +25,9 @@ import numpy as np
 def table(text, dtype, *shape):
     """Return the numbers whose bytes are given in base 64."""
     return np.frombuffer(base64.b64decode(text), dtype).reshape(shape).astype(np.float64)
+'''
+
+SPLINES = '''\
 
 
 def piecewise(x, breakpoints, images):
@@ -71,35 +74,41 @@ if __name__ == "__main__":
 def render(program: Program, version: str) -> str:
     """Return the text of the module."""
     head = HEAD.format(
-        widths=" -> ".join(map(str, program.widths)),
+        title=" -> ".join(map(str, program.widths)),
         version=version,
         source=program.source,
+        notes="",
         inputs=program.widths[0],
         outputs=program.widths[-1],
     )
+    return "".join([head, SPLINES, *function("forward", program), FOOT])
+
+
+def function(name: str, program: Program) -> tuple[str, str]:
+    """Return the tables of a program, and a function that evaluates it."""
     tables: list[str] = []
-    lines = ["", "", "def forward(x):", "    x = np.asarray(x, np.float64)"]
+    lines = [f"def {name}(x):", "    x = np.asarray(x, np.float64)"]
     if program.input_map is not None:
-        tables.append(_table("BREAKPOINTS", program.input_map.breakpoints))
-        tables.append(_table("IMAGES", program.input_map.images))
+        tables.append(table("BREAKPOINTS", program.input_map.breakpoints))
+        tables.append(table("IMAGES", program.input_map.images))
         lines.append("    x = piecewise(x, BREAKPOINTS, IMAGES)")
     for n, stage in enumerate(program.stages):
         if stage.norm == "layer":
             lines.append("    x = normalise(x, x.mean(1, keepdims=True), x.var(1, keepdims=True))")
         elif stage.mean is not None and stage.variance is not None:
-            tables += [_table(f"MEAN_{n}", stage.mean), _table(f"VARIANCE_{n}", stage.variance)]
+            tables += [table(f"MEAN_{n}", stage.mean), table(f"VARIANCE_{n}", stage.variance)]
             lines.append(f"    x = normalise(x, MEAN_{n}, VARIANCE_{n})")
-        tables.append(_table(f"POINTS_{n}", stage.control_points))
+        tables.append(table(f"POINTS_{n}", stage.control_points))
         value = f"splines(x, POINTS_{n}, {stage.spline_width!r})"
         if stage.residual is not None:
-            tables.append(_table(f"WEIGHT_{n}", stage.residual))
+            tables.append(table(f"WEIGHT_{n}", stage.residual))
             value += f" + x @ WEIGHT_{n}.T"
         lines.append(f"    x = {value}")
     lines.append("    return x\n")
-    return head + "\n\n" + "\n".join(tables) + "\n".join(lines) + FOOT
+    return "\n\n" + "\n".join(tables), "\n\n\n" + "\n".join(lines)
 
 
-def _table(name: str, values: npt.NDArray[Any]) -> str:
+def table(name: str, values: npt.NDArray[Any]) -> str:
     """Return the definition of a table, float32 or float64."""
     dtype = values.dtype.newbyteorder("<")
     text = base64.b64encode(values.astype(dtype).tobytes()).decode()
