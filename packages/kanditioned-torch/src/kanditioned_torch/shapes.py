@@ -51,8 +51,7 @@ def _replaced(c: Tensor, features: Sequence[int], rule: object, shapes: Shapes) 
     every = len(features) == len(c)
     index = torch.tensor(features, device=c.device)
     free = c if every else c.index_select(0, index)
-    usable = free.detach().isfinite().all(1, keepdim=True)
-    points = torch.where(usable, rule(free, monotone, convex), free)
+    points = rule(free, monotone, convex)
     return points if every else c.index_copy(0, index, points)
 
 
@@ -64,11 +63,14 @@ def _monotone(c: Tensor, sign: Tensor, _: Tensor) -> Tensor:
     rising = sign * c
     highest = rising.cummax(1).values
     lowest = rising.flip(1).cummin(1).values.flip(1)
-    return sign * ((highest + lowest) / 2)
+    # The ends are the largest and the smallest of an edge, and NaN if one of it is.
+    usable = (highest[:, -1:].isfinite() & lowest[:, :1].isfinite()).detach()
+    return torch.where(usable, (highest + lowest) * (sign / 2), c)
 
 
 def _convex(c: Tensor, monotone: Tensor, convex: Tensor) -> Tensor:
-    finite = torch.where(c.isfinite().all(1, keepdim=True), c, 0)
+    usable = c.detach().isfinite().all(1, keepdim=True)
+    finite = torch.where(usable, c, 0)
     direction = monotone * convex
     left, right = hull(convex * finite.detach(), direction)
     k = torch.arange(c.shape[1], device=c.device)[:, None]
@@ -76,7 +78,7 @@ def _convex(c: Tensor, monotone: Tensor, convex: Tensor) -> Tensor:
     points = (1 - ratio) * finite.gather(1, left) + ratio * finite.gather(1, right)
     points = points + (finite - points).mean(1, keepdim=True)
     exact = _in_exact_order(points.detach(), convex, direction)
-    return exact + (points - points.detach())
+    return torch.where(usable, exact + (points - points.detach()), c)
 
 
 @torch.library.custom_op("kanditioned::hull", mutates_args=())
