@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from kanditioned.estimators import pirls, reml
+from kanditioned.estimators import KANClassifier, KANRegressor, pirls, reml
 from kanditioned.estimators.additive import Settings, describe, prepare
 from kanditioned.estimators.basis import second_differences
 from kanditioned.estimators.families import Family, Gamma, Logistic, Poisson, Softmax, Squared
@@ -141,3 +141,20 @@ def test_separable_classes_get_finite_odds() -> None:
     several = pirls.fit(design, np.eye(3)[third], np.ones(60), Softmax())
     assert (several.predictor(design).argmax(1) == third).all()
     assert np.abs(several.predictor(design)).max() < 100
+
+
+@pytest.mark.parametrize(("samples", "columns", "signals"), [(50, 200, 1), (120, 100, 5)])
+def test_columns_of_noise_are_left_out_however_many(
+    samples: int, columns: int, signals: int
+) -> None:
+    """Without a cost of degrees of freedom the likelihood is highest at interpolation."""
+    rng = np.random.RandomState(0)
+    x = rng.standard_normal((samples + 1000, columns))
+    clean = x[:, :signals].sum(1)
+    y = clean + 0.5 * np.sqrt(signals) * rng.standard_normal(len(x))
+    model = KANRegressor().fit(x[:samples], y[:samples])
+    assert model.score(x[samples:], clean[samples:]) > 0.95
+    assert model.edf_.sum() < signals + 5
+    label = clean > 0
+    classes = KANClassifier().fit(x[:samples], label[:samples])
+    assert classes.score(x[samples:], label[samples:]) > 0.8

@@ -15,14 +15,15 @@ MOST, SHARED, SAMPLES = 64, 240, 10
 samples."""
 MOST_CONTROL_POINTS = 4096
 """Of all columns together: a wide table gets fewer for each, and its equations stay solvable."""
-LEAST = 5
+LEAST, EACH = 5, 4
+"""Fewest knots of a column, as many as there is room for, and knots of all columns for a sample."""
 
 
 def default_count(samples: int, columns: int) -> int:
     """Return the number of knots of each column by default."""
     wanted = FEW if samples <= MANY_SAMPLES else MANY
     wanted = max(wanted, min(MOST, SHARED // columns, samples // SAMPLES))
-    return min(wanted, max(LEAST, MOST_CONTROL_POINTS // columns))
+    return min(wanted, max(LEAST, min(MOST_CONTROL_POINTS, EACH * samples) // columns))
 
 
 def place(values: Vector, weight: Vector, count: int) -> Vector:

@@ -35,6 +35,11 @@ LEAST, MOST = 1e-7, 1e9
 """λ as a multiple of the ratio of data to penalty."""
 CROWDED = 1000.0
 """Samples per weight below which the search begins with larger ones."""
+COST = 2.0
+"""Of a degree of freedom, times the square of weights per sample: see `Search`."""
+SMALL, GROWING, PATIENCE = 0.5, 0.1, 25
+"""A term of less degrees of freedom whose log λ falls by more in a step may still become one; the
+search waits for it for so many steps."""
 LEAST_RESIDUAL = 1e-7
 """Of the sum of squares: below it the difference that gives the residual is rounding."""
 NEGLIGIBLE = 1e3
@@ -189,6 +194,11 @@ def inverse_root(a: Matrix, d: Vector, active: Indices) -> Matrix:
 class Search:
     """The weights λ, improved step by step.
 
+    With J weights and n samples the likelihood has a maximum at interpolation once J is near n. So
+    every degree of freedom costs c = min(`COST` · (J/n)², log J) of it: then a single coefficient
+    stays if its t² exceeds 1 + 2 c. With few weights that is next to nothing, and with many the
+    threshold 2 log J of Foster and George (The risk inflation criterion, 1994).
+
     Args:
         quadratic: The data at the start, which set the range of λ.
         penalties: The penalties.
@@ -216,12 +226,16 @@ class Search:
         self._power = np.full(len(middle), FIRST)
         self._last = np.zeros(len(middle))
         self._edf: Vector | None = None
+        self._steps = 0
+        count = max(len(middle), 1)
+        self._cost = min(COST * (count / quadratic.samples) ** 2, float(np.log(count)))
 
     def update(self, solutions: Sequence[Solution]) -> bool:
         """Improve the weights by solutions at them, of all outputs, whose sums count.
 
         Returns:
-            Whether the last step moved every term's effective degrees of freedom only little.
+            Whether the last step moved every term's effective degrees of freedom only little, and
+            no λ of a small term still falls.
         """
         s = self.penalties
         mean_edf = np.mean([found.edf for found in solutions], axis=0)
@@ -230,9 +244,11 @@ class Search:
         self._edf = edf
         prior = s.summed(1.0 / s.diagonal(self.weights))
         prior = prior - np.mean([s.summed(found.variance) for found in solutions], axis=0)
+        slack = np.array([mean_edf[p.index] @ (1.0 - mean_edf[p.index]) for p in s.each])
+        tiny = np.finfo(np.float64).tiny
+        prior = prior * (1.0 + 2.0 * self._cost * (slack / np.maximum(edf, tiny)).clip(0.0, 1.0))
         scaled = [((f.coefficients / np.sqrt(f.dispersion)) ** 2).mean(1) for f in solutions]
         squares = s.summed(np.mean(scaled, axis=0))
-        tiny = np.finfo(np.float64).tiny
         step = np.log(np.maximum(prior, tiny) / np.maximum(squares, tiny))
         same = np.sign(step) == np.sign(self._last)
         power = self._power * np.where(same, 1.25, 0.5)
@@ -240,8 +256,10 @@ class Search:
         self._last = step
         step = (self._power * step).clip(-LARGEST_STEP, LARGEST_STEP)
         new = (self.weights * np.exp(step)).clip(*self._range)
+        falls = self._free & (edf < SMALL) & (np.log(self.weights / new) > GROWING)
         self.weights = np.where(self._free, new, self.weights)
-        return bool(moved < EDF_STEP)
+        self._steps += 1
+        return bool(moved < EDF_STEP and not (falls.any() and self._steps < PATIENCE))
 
 
 def choose(
