@@ -295,10 +295,22 @@ def lowest(session: nox.Session) -> None:
     uv(session, "pip", "install", "--resolution", "lowest-direct", *ours)
     tools = ("beartype", "equinox", "jaxtyping", "pandas", "pytest-xdist>=3.6", "setuptools")
     uv(session, "pip", "install", *tools)
-    # Of that release of PyTorch itself, when it exports.
-    quiet = "ignore:The given buffer is not writable:UserWarning"
-    for paths in (WITHOUT_JAX, WITH_JAX):
-        session.run("pytest", "-n", "2", "-W", quiet, *paths, *session.posargs, env=ONE_THREAD)
+    folder = Path(session.create_tmp())
+    releases = [released(session, version, folder) for version in ("1.0.3", "1.0.4")]
+    env = ONE_THREAD | {"KANDITIONED_1X": os.pathsep.join(releases)}
+    # Of that PyTorch itself when it exports, of that Flax with a newer JAX, and of that Matplotlib
+    # with a newer pyparsing.
+    warnings = (
+        "ignore:The given buffer is not writable:UserWarning",
+        "ignore:jax.core.Effect is deprecated:DeprecationWarning",
+        "ignore::DeprecationWarning:matplotlib._fontconfig_pattern",
+        "ignore::DeprecationWarning:matplotlib._mathtext",
+        "ignore::DeprecationWarning:pyparsing.util",
+    )
+    quiet = [argument for warning in warnings for argument in ("-W", warning)]
+    declared = [path for path in WITH_JAX if path != "benchmarks/tests"]
+    for paths in (WITHOUT_JAX, declared):
+        session.run("pytest", "-n", "2", *quiet, *paths, *session.posargs, env=env)
 
 
 @nox.session

@@ -93,7 +93,7 @@ def prune(network: KAN, x: ArrayLike, tolerance: float) -> Pruned:
     the variance. Constants are not frozen, so training on moves them.
 
     Args:
-        network: It stays as it is.
+        network: The network, which is not changed.
         x: Inputs (..., widths[0]) that stand for all that will come, for example the validation
             set. The statement holds for these.
         tolerance: Largest |y' - y|, in units of the outputs, >= 0.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 SYMBOLIC = 1024
-"""What a size counts as that a compiler leaves open."""
+"""The size that is assumed where a compiler traces with an unknown one."""
 
 
 class Sizes(NamedTuple):

@@ -38,7 +38,7 @@ class Magnitudes:
         self.counts = np.zeros((in_features, BINS), np.int64)
 
     def add(self, x: npt.ArrayLike) -> None:
-        """Count the inputs `x` of shape (B, I), but for NaN."""
+        """Count the inputs `x` of shape (B, I) that are not NaN."""
         with np.errstate(over="ignore"):  # float64 beyond float32 counts as infinite
             magnitude = np.abs(np.asarray(x).astype(np.float32))
         place = (magnitude.view(np.int32) >> SHIFT) + BINS * np.arange(len(self.counts))

@@ -48,7 +48,7 @@ FORMATS = {
 
 
 def compute_eps(dtype: str, operands: str | None = None) -> float:
-    """Return eps of the arithmetic for a storage `dtype`: float32 or wider but for `operands`.
+    """Return eps of the arithmetic for a storage `dtype`: float32 or wider, or `operands`.
 
     Args:
         dtype: Storage dtype.

@@ -17,7 +17,7 @@ class Magnitudes(domain.Magnitudes):
     """Counts of |x| for each feature, made on the device of the data."""
 
     def add(self, x: Any) -> None:
-        """Count the inputs `x`, a tensor of shape (..., I), but for NaN."""
+        """Count the inputs `x`, a tensor of shape (..., I), that are not NaN."""
         in_features = len(self.counts)
         magnitude = x.detach().reshape(-1, in_features).float().abs()
         place = magnitude.view(torch.int32) >> domain.SHIFT

@@ -192,7 +192,7 @@ def build_spec(where: str, name: str, grid: Grid, options: dict[str, Any]) -> Pa
         where: The callable that name and options are arguments of, for errors.
         name: One of `PARAMETERIZATIONS`.
         grid: The layer's.
-        options: Of the parameterization, but for its width.
+        options: Those of the parameterization, without its width.
     """
     validate.choice(where, "parameterization", name, PARAMETERIZATIONS)
     width = {"spline_width": grid.spline_width} if "spline_width" in option_names(name) else {}

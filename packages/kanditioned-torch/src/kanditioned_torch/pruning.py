@@ -28,7 +28,7 @@ class Pruned(NamedTuple):
     """A pruned network, and what is known of it.
 
     Attributes:
-        network: It.
+        network: The smaller network.
         edges: For each layer which edges are left, shape (I, O), in the numbering before.
         error: Largest |y' - y| over the inputs that it was measured on.
     """
@@ -86,7 +86,7 @@ def flatten_edges(layer: KANLayer, tolerance: float) -> KANLayer:
     tolerance.
 
     Args:
-        layer: It stays as it is.
+        layer: The layer, which is not changed.
         tolerance: In units of the outputs, >= 0.
     """
     remedy = "Name a layer of the model."
@@ -112,7 +112,7 @@ def prune(network: KAN, x: Tensor, tolerance: float) -> Pruned:
     the variance. Constants are not frozen, so training on moves them.
 
     Args:
-        network: It stays as it is.
+        network: The network, which is not changed.
         x: Inputs (..., widths[0]) that stand for all that will come, for example the validation
             set. The statement holds for these, in eval mode.
         tolerance: Largest |y' - y|, in units of the outputs, >= 0.

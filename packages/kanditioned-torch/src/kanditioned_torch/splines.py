@@ -99,7 +99,7 @@ class Splines(nn.Module):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options of the parameterization, but for its width, which is the layer's."""
+        """The options of the parameterization, without its width, which is the layer's."""
         options = self.parameterization_spec.options
         return {key: value for key, value in options.items() if key != "spline_width"}
 

@@ -69,9 +69,9 @@ class KANLayer(nn.Module):
         The weights of a checkpoint mean the same, and give the same outputs to float32 rounding.
         A *new* layer differs by a factor: there `"identity"` multiplies by (K - 1)/w, and
         `"random_normal"` has the same gain; here `"identity"` is the identity, and every output of
-        `"random_normal"` has slopes of unit norm. For one seed the slopes are the same but for
-        that factor. "parallel_scan" is initialised as well. Input may have any leading shape, NaN
-        stays in its row, and positions of half-precision inputs are computed in float32.
+        `"random_normal"` has slopes of unit norm. For one seed the slopes differ by that factor
+        alone. "parallel_scan" is initialised as well. Input may have any leading shape, NaN stays
+        in its row, and positions of half-precision inputs are computed in float32.
 
     Raises:
         ValueError: A value is out of range or a name unknown.

@@ -13,8 +13,8 @@ and the other arrays are, for every layer N and no more,
     input_map.breakpoints           (I, M)    with an input map, float64
     input_map.images                (I, M)    with an input map, float64
 
-of floating dtypes but for the number of batches, not necessarily those of the layers. What they
-mean is in `kanditioned_spec.network`.
+of floating dtypes (the number of batches is an integer), which need not be the dtypes of the
+layers. What they mean is in `kanditioned_spec.network`.
 """
 
 from __future__ import annotations

@@ -159,7 +159,8 @@ def _step(
 ) -> tuple[KAN, Any, jax.Array]:
     value, gradient = _objective(network, x, y, weight, offset, smoothing, kind)
     direction, state = _ADAM.update(gradient, state)
-    return optax.apply_updates(network, optax.tree.scale(-rate, direction)), state, value
+    step = jax.tree.map(lambda each: -rate * each, direction)
+    return optax.apply_updates(network, step), state, value
 
 
 @jax.jit
