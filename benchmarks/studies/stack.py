@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from kanditioned.estimators import training
 from kanditioned.estimators.training import Array, Samples, Schedule
+from kanditioned_spec import Grid
 from kanditioned_spec.costs import Sizes
 
 from ..speed.cases import Case
@@ -60,7 +61,8 @@ class Stack(BaseEstimator):  # type: ignore[misc]
         self.scaler_ = StandardScaler().fit(x)
         samples = Samples(self.scaler_.transform(x).astype(np.float32), y, np.ones(len(x)))
         size = len(x) if len(x) <= SMALL else BATCH
-        schedule = Schedule((COUNT,), EPOCHS, size, self.learning_rate, EPOCHS, 0.0, False)
+        grids = (Grid(COUNT, WIDTH),)
+        schedule = Schedule(grids, EPOCHS, size, self.learning_rate, EPOCHS, 0.0, False)
         model = cast(training.Model, self.network_)  # as far as is needed without validation
         self.loss_curve_, _ = training.train(
             model, samples, None, schedule, np.random.RandomState(0)

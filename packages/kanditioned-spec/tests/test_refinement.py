@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from kanditioned_spec import ResampleWarning, numerics, reference, refinement
+from kanditioned_spec import Grid, ResampleWarning, numerics, reference, refinement
 from kanditioned_spec.grid import Array
 
 COUNTS = (2, 3, 5, 8, 32)
@@ -109,3 +110,26 @@ def test_from_coarse_to_fine() -> None:
 def test_from_coarse_to_fine_needs_intervals(arguments: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="coarse_to_fine"):
         refinement.coarse_to_fine(*arguments)
+
+
+@pytest.mark.parametrize("count", [*range(2, 70), 127, 161, 1000])
+@pytest.mark.parametrize("coarsest", [1, 5])
+def test_nested_grids_hold_one_another_exactly(count: int, coarsest: int) -> None:
+    grids = refinement.nested_grids(Grid(count, 3.0), coarsest)
+    assert grids[-1] == Grid(count, 3.0)
+    assert grids[0].num_control_points - 1 <= coarsest
+    rng = np.random.default_rng(count)
+    for coarse, fine in pairwise(grids):
+        c = rng.normal(size=(2, coarse.num_control_points, 3))
+        change = refinement.nested_change(coarse, fine)
+        assert change.grid == fine
+        x = np.concatenate([rng.uniform(-2, 2, (50, 2)), [[-9.0, 9.0], [9.0, -9.0]]])
+        want = reference.forward(x, c, coarse.spline_width)
+        got = reference.forward(x, change.matrix @ c, fine.spline_width)
+        bound = numerics.forward_condition(x, c, coarse.spline_width) + 60 * abs(c).max()
+        assert (abs(got - want) <= numerics.tolerance(bound, want, "float64")).all()
+
+
+def test_nested_grids_need_an_interval() -> None:
+    with pytest.raises(ValueError, match=r"`nested_grids\(coarsest=...\)` must be"):
+        refinement.nested_grids(Grid(16, 4.0), 0)

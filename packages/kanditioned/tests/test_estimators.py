@@ -12,7 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import check_estimator
 
-from kanditioned.estimators import KANClassifier, KANRegressor
+from kanditioned.estimators import KANClassifier, KANRegressor, training
+from kanditioned_spec import Grid
+from kanditioned_spec.refinement import nested_change, nested_grids
 
 BACKENDS = ("torch", "jax")
 BY_ARRAY_API = "check_array_api_input"
@@ -300,3 +302,20 @@ def test_negative_and_vanishing_weights_are_refused(kind: Any, weight: float) ->
     given = np.full(len(y), weight)
     with pytest.raises(ValueError, match=r"sample_weight=...\)` must be"):
         kind().fit(x, y, sample_weight=given)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_any_number_of_knots_is_reached_by_exact_stages(backend: str) -> None:
+    pytest.importorskip(f"kanditioned_{backend}")
+    samples = training.Samples(np.linspace(-3, 3, 40)[:, None], np.zeros((40, 1)), np.ones(40))
+    grids = nested_grids(Grid(12, 6.0))
+    assert [grid.num_control_points for grid in grids] == [6, 12]
+    network = training.Network(
+        (1, 2, 1), "squared", 0.0, 0, "float64", grids[0], lambda _: {"parameterization": "bspline"}
+    )
+    model = training.build(backend, network)
+    model.set_parameters(np.random.default_rng(0).normal(size=model.parameters().size))
+    before = model.outputs(samples.x)
+    model.refine(nested_change(*grids))
+    assert model.network.layers[0].grid == grids[1]
+    np.testing.assert_allclose(model.outputs(samples.x), before, rtol=0, atol=1e-12)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from kanditioned_spec import Grid, Shapes, checkpoint, domain, validate
+from kanditioned_spec.refinement import GridChange
 from kanditioned_spec.shapes import Signs
 
 from . import initializers, resampling
@@ -149,6 +150,14 @@ class KANLayer(Splines):
         """
         where, parts = f"{type(self).__name__}.reparameterize", (self.theta, self.config)
         return self.of(*resampling.reparameterize(where, *parts, parameterization, options))
+
+    def change_grid(self, change: GridChange) -> Self:
+        """Return a layer with the same functions on another grid, as `change` says.
+
+        A `degree=` of `legendre` is dropped: on another grid the functions are no polynomials.
+        """
+        where = f"{type(self).__name__}.change_grid"
+        return self.of(*resampling.change_grid(where, self.theta, self.config, change))
 
     def refine(self, num_control_points: int) -> Self:
         """Return a layer with the same functions on another number of control points.

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike, DTypeLike
 import kanditioned_spec as spec
 from kanditioned_spec import checkpoint, domain, validate
 from kanditioned_spec.network import EPSILON, layer_shapes
+from kanditioned_spec.refinement import GridChange
 from kanditioned_spec.shapes import Signs
 
 from . import resampling
@@ -176,6 +177,10 @@ class KAN(Pytree):
     def refine(self, num_control_points: int) -> Self:
         """Return the same functions on another number of control points, see `KANLayer.refine`."""
         return self._rebuild(lambda layer: layer.refine(num_control_points))
+
+    def change_grid(self, change: GridChange) -> Self:
+        """Return the same functions on another grid, see `KANLayer.change_grid`."""
+        return self._rebuild(lambda layer: layer.change_grid(change))
 
     def widen(self, intervals: int) -> Self:
         """Return the same functions on wider domains, see `KANLayer.widen`."""

@@ -32,13 +32,13 @@ def reparameterize(
 def refine(where: str, theta: jax.Array, config: Config, num_control_points: int) -> Parts:
     """Go to another number of control points."""
     change = refinement.refine_grid(where, config.grid, num_control_points)
-    return _change_grid(where, theta, config, change)
+    return change_grid(where, theta, config, change)
 
 
 def widen(where: str, theta: jax.Array, config: Config, intervals: int) -> Parts:
     """Extend the domain by whole intervals."""
     change = refinement.widen_grid(where, config.grid, intervals)
-    return _change_grid(where, theta, config, change)
+    return change_grid(where, theta, config, change)
 
 
 def fit_domain(where: str, theta: jax.Array, config: Config, reach: float, keep: str) -> Parts:
@@ -47,10 +47,11 @@ def fit_domain(where: str, theta: jax.Array, config: Config, reach: float, keep:
     points = feasible(points, config.shapes) if config.shapes else points
     stored = points.astype(theta.dtype)
     change = domain.fit_grid(config.grid, reach, keep, stored, theta.dtype.name)
-    return _change_grid(where, theta, config, change)
+    return change_grid(where, theta, config, change)
 
 
-def _change_grid(where: str, theta: jax.Array, config: Config, change: GridChange) -> Parts:
+def change_grid(where: str, theta: jax.Array, config: Config, change: GridChange) -> Parts:
+    """Go to another grid."""
     new = config.on_grid(where, change.grid, theta.dtype.name)
     return _resample(theta, config, new, change.matrix)
 

@@ -73,6 +73,47 @@ class GridChange(NamedTuple):
     matrix: Array
 
 
+def nested_grids(grid: Grid, coarsest: int = 5) -> list[Grid]:
+    """Return grids to train on one after the other, each of which the next holds exactly.
+
+    The last is the one given. An even number of intervals comes from half as many. An odd one, n,
+    comes from the smallest odd number that is at least n/3, of three times the spacing: they reach
+    beyond the domain by less than one of them at either end, where a function goes on straight.
+
+    Args:
+        grid: The last grid.
+        coarsest: Most intervals to begin with, >= 1.
+
+    Example:
+        >>> [coarse.num_control_points for coarse in nested_grids(Grid(32, 4.0))]
+        [6, 12, 32]
+    """
+    remedy = "It counts intervals of the first grid."
+    most = validate.integer("nested_grids", "coarsest", coarsest, 1, remedy)
+    grids = [grid]
+    while (intervals := grids[0].num_control_points - 1) > most:
+        factor = 3 if intervals % 2 else 2
+        fewer = -(-intervals // factor)
+        fewer += intervals % 2 and 1 - fewer % 2
+        width = grids[0].spline_width * fewer * factor / intervals
+        grids.insert(0, Grid(fewer + 1, width))
+    return grids
+
+
+def nested_change(coarse: Grid, fine: Grid) -> GridChange:
+    """Go from one grid of `nested_grids` to the next."""
+    last = coarse.num_control_points - 1
+    factor = round(coarse.spacing / fine.spacing)
+    beyond = (factor * last - (fine.num_control_points - 1)) // 2
+    rows = np.arange(fine.num_control_points)
+    interval = np.minimum((rows + beyond) // factor, last - 1)
+    fraction = (rows + beyond - interval * factor) / factor
+    matrix = np.zeros((len(rows), last + 1))
+    matrix[rows, interval] = 1 - fraction
+    matrix[rows, interval + 1] = fraction
+    return GridChange(fine, matrix)
+
+
 def refine_grid(where: str, grid: Grid, num_control_points: int) -> GridChange:
     """Go to another number of control points.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -13,7 +12,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from kanditioned_jax import KAN, KANLayer
-from kanditioned_spec import ResampleWarning, validate
+from kanditioned_spec import validate
+from kanditioned_spec.refinement import GridChange
 
 from .training import Array, Network, Samples, Vector
 
@@ -34,9 +34,8 @@ class Model:
                 norm="none",
                 key=jax.random.key(network.seed),
                 dtype=network.dtype,
-                num_control_points=network.num_control_points,
-                spline_width=network.spline_width,
-                **self._coordinates(network.num_control_points),
+                **network.grid._asdict(),
+                **self._coordinates(network.grid.num_control_points),
             )
             self.network = jax.device_put(_starting_at_zero(self.network), network.device)
             self._optimizer = _ADAM.init(self.network)
@@ -53,11 +52,11 @@ class Model:
             )
             return float(objective)
 
-    def refine(self, num_control_points: int) -> None:
-        with self._settings(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResampleWarning)
-            refined = self.network.refine(num_control_points)
-            self.network = refined.reparameterize(**self._coordinates(num_control_points))
+    def refine(self, change: GridChange) -> None:
+        coordinates = self._coordinates(change.grid.num_control_points)
+        with self._settings():
+            refined = self.network.change_grid(change)
+            self.network = refined.reparameterize(**coordinates)
             self._optimizer = _ADAM.init(self.network)
 
     def loss(self, samples: Samples) -> float:

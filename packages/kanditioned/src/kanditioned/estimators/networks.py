@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from kanditioned_spec import validate
-from kanditioned_spec.refinement import coarse_to_fine
+from kanditioned_spec import Grid, validate
+from kanditioned_spec.refinement import nested_grids
 
 from .arrays import Indices, Matrix, Objects, Vector
 from .families import Family, Logistic, Softmax, Squared
@@ -123,7 +123,7 @@ def options(estimator: Any, widths: tuple[int, ...], samples: int) -> Options:
     epochs = validate.integer(where, "max_iter", estimator.max_iter, 1, remedy)
     rate, tol = estimator.learning_rate_init, estimator.tol
     schedule = Schedule(
-        tuple(coarse_to_fine(count)[-epochs:]),
+        tuple(nested_grids(Grid(count, WIDTH))[-epochs:]),
         epochs,
         validate.integer(where, "batch_size", size, 1, 'Or "auto".'),
         validate.finite_real(
@@ -184,7 +184,6 @@ def fit(
         int(rng.randint(2**31 - 1)),
         "float64",
         chosen.schedule.stages[0] if chosen.solver == "adam" else chosen.schedule.stages[-1],
-        WIDTH,
         partial(_coordinates, chosen.solver, chosen.smoothing),
         chosen.device,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, TypeVar, cast
@@ -13,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kanditioned_spec import ResampleWarning
+from kanditioned_spec.refinement import GridChange
 from kanditioned_torch import KAN
+from kanditioned_torch.replace import replace_layers
 
 from .training import Array, Network, Samples, Vector
 
@@ -53,9 +53,8 @@ class Model:
             generator=torch.Generator(device).manual_seed(network.seed),
             device=device,
             dtype=getattr(torch, network.dtype),
-            num_control_points=network.num_control_points,
-            spline_width=network.spline_width,
-            **self._coordinates(network.num_control_points),
+            **network.grid._asdict(),
+            **self._coordinates(network.grid.num_control_points),
         )
         torch.nn.init.zeros_(self._like())
         self._optimizer = torch.optim.Adam(self.network.parameters())
@@ -73,11 +72,10 @@ class Model:
         return value, _vector(parameter.grad for parameter in self.network.parameters())
 
     @_apart
-    def refine(self, num_control_points: int) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResampleWarning)
-            refined = self.network.refine(num_control_points)
-            self.network = refined.reparameterize(**self._coordinates(num_control_points))
+    def refine(self, change: GridChange) -> None:
+        refined = replace_layers(self.network, lambda layer: layer.change_grid(change))
+        coordinates = self._coordinates(change.grid.num_control_points)
+        self.network = refined.reparameterize(**coordinates)
         self._optimizer = torch.optim.Adam(self.network.parameters())
 
     @_apart

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from kanditioned_spec import registry, validate
+from kanditioned_spec import Grid, registry, validate
+from kanditioned_spec.refinement import GridChange, nested_change
 
 Array = npt.NDArray[np.floating[Any]]
 Vector = npt.NDArray[np.float64]
@@ -34,8 +35,7 @@ class Network:
         smoothing: λ, the weight of the penalty, in its continuous scaling.
         seed: Seed of the initial functions.
         dtype: `"float32"` or `"float64"`.
-        num_control_points: To begin with.
-        spline_width: Of every layer.
+        grid: Of every layer, to begin with.
         coordinates: Returns the arguments of `reparameterize` for a number of control points.
         device: Where the network lives, in the framework's words; by default its own choice.
     """
@@ -45,8 +45,7 @@ class Network:
     smoothing: float
     seed: int
     dtype: str
-    num_control_points: int
-    spline_width: float
+    grid: Grid
     coordinates: Callable[[int], dict[str, Any]]
     device: Any = None
 
@@ -89,8 +88,8 @@ class Model(Protocol):
     def outputs(self, x: Array) -> Array:
         """Evaluate the network at inputs (N, I)."""
 
-    def refine(self, num_control_points: int) -> None:
-        """Go on with the same functions on another number of knots, and with a new optimizer."""
+    def refine(self, change: GridChange) -> None:
+        """Go on with the same functions on another grid, and with a new optimizer."""
 
     def objective(self, samples: Samples) -> tuple[float, Vector]:
         """Return the objective and its gradient by the parameters."""
@@ -110,8 +109,7 @@ class Schedule:
     """How long and in what steps to train with Adam.
 
     Attributes:
-        stages: Numbers of control points, each for an equal part of the passes, beginning with
-            that of the model.
+        stages: Grids, each for an equal part of the passes, beginning with that of the model.
         epochs: Most passes over the samples.
         batch_size: Samples per step.
         learning_rate: At the first step; it falls to zero along a cosine.
@@ -120,7 +118,7 @@ class Schedule:
         progress: Show a progress bar.
     """
 
-    stages: tuple[int, ...]
+    stages: tuple[Grid, ...]
     epochs: int
     batch_size: int
     learning_rate: float
@@ -161,12 +159,12 @@ def train(
     objectives: list[float] = []
     losses: list[float] = []
     with _progress(schedule) as progress:
-        for number, count in enumerate(schedule.stages):
+        for number, grid in enumerate(schedule.stages):
             first, last = (
                 schedule.epochs * n // len(schedule.stages) for n in (number, number + 1)
             )
             if number:
-                model.refine(count)
+                model.refine(nested_change(schedule.stages[number - 1], grid))
             best = _Best(model, schedule.tolerance)
             for epoch in range(first, last):
                 objectives.append(_epoch(model, samples, schedule, epoch, rng))
