@@ -22,6 +22,9 @@ class Flipped(ReferenceBackend):
         gx, gc = super().vjp(*arguments)
         return -gx, gc
 
+    def forward_int8(self, *arguments):
+        return super().forward_int8(*arguments) * (1 + 2**-23)
+
     penalty = property()
 
 backend = Flipped()
@@ -50,6 +53,7 @@ def test_no_tensor_stands_for_two() -> None:
         *vectors.of_maps(),
         *vectors.of_shapes(),
         *vectors.of_input_maps(),
+        *vectors.of_int8(),
         *vectors.of_construction(),
     ]:
         names = [name for name, _, _ in vector.tensors()]
@@ -62,10 +66,11 @@ def test_they_cover_every_chapter_and_stay_small(again: Path) -> None:
         *vectors.of_maps(),
         *vectors.of_shapes(),
         *vectors.of_input_maps(),
+        *vectors.of_int8(),
         *vectors.of_construction(),
     ]
     covered = {vector.chapter for vector in files} | {"checkpoints"}
-    assert covered == {name.removeprefix("test_") for name in CHAPTERS}
+    assert covered == {name.removeprefix("test_") for name in CHAPTERS} | {"int8"}
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 300_000
 
 
@@ -85,6 +90,7 @@ def test_a_flipped_sign_fails_and_what_is_lacking_is_skipped(tmp_path: Path) -> 
     done = run(tmp_path, "port:backend")
     assert done.returncode == 1
     assert "failed gradients-off_knots-float32" in done.stdout
+    assert "failed int8-6" in done.stdout
     assert "values" not in done.stdout
     assert "20 skipped" in done.stdout
 

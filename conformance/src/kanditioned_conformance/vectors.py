@@ -21,6 +21,7 @@ from kanditioned_spec import SPEC_VERSION, Problem, initializers, numerics, refe
 from kanditioned_spec.backend import backend
 from kanditioned_spec.checkpoint import bfloat16_bits
 from kanditioned_spec.grid import Array
+from kanditioned_spec.quantize import QuantizedLayer
 
 from . import tolerance
 from .cases import Case, Floats, finite, map_of
@@ -224,6 +225,32 @@ def of_input_maps() -> Iterator[Vector]:
         yield Vector(f"input_maps-{dtype}", "input_maps", "map_input", problem, inputs, results)
 
 
+def of_int8() -> Iterator[Vector]:
+    """Yield the vectors of the int8 profile, whose results have no room: the same bits everywhere.
+
+    Inputs lie between the knots, at them, beyond both ends and beyond where they are clipped.
+    """
+    for count, width, factors in ((2, 2.0, False), (6, 4.0, True), (9, 3.0, False)):
+        rng = np.random.default_rng(count)
+        tables = rng.integers(-127, 128, (4, count, 5)).astype(np.int8)
+        steps = rng.integers(1, 128, (4, 5)) if factors else np.ones((4, 5))
+        biases = rng.integers(-(2**29), 2**29, 5).astype(np.int32)
+        scales = (2.0 ** rng.integers(-12, -6, 5) / 3).astype(np.float32)
+        layer = QuantizedLayer(tables, steps.astype(np.int8), biases, scales, width)
+        x = rng.uniform(-width, width, (12, 4)).astype(np.float32)
+        x[0], x[1, :2], x[2, 3] = 0.0, (np.inf, -np.inf), np.nan
+        x[3] = np.resize(layer.grid.knots(), 4)
+        p = Problem(len(x), 4, 5, count, width, dtype="float64")
+        given = zip(
+            ("x", "tables", "factors", "biases", "scales"),
+            (x, tables, steps, biases, scales),
+            strict=True,
+        )
+        inputs = {name: np.asarray(values, np.float64) for name, values in given}
+        results: Pairs = {"y": (layer.forward(x), np.zeros((len(x), 5)))}
+        yield Vector(f"int8-{count}", "int8", "forward_int8", p, inputs, results)
+
+
 def of_construction() -> Iterator[Vector]:
     """Yield the vectors of initialisers, refinement and refused arguments."""
     p = Problem(0, 2, 2, 4, 6.5)
@@ -276,6 +303,7 @@ def write(folder: Path) -> None:
         *of_maps(),
         *of_shapes(),
         *of_input_maps(),
+        *of_int8(),
         *of_construction(),
         *of_files(folder),
     ]

@@ -13,6 +13,7 @@ from .input_map import InputMap
 from .parameterizations import PARAMETERIZATIONS, Parameterization
 from .parameterizations import parameterization as build
 from .protocol import SPEC_VERSION, BackendInfo, NumpyArray, Problem
+from .quantize import QuantizedLayer
 from .rounding import rounded
 from .shapes import Shapes, Signs
 
@@ -89,6 +90,24 @@ class ReferenceBackend:
     ) -> tuple[NumpyArray, NumpyArray]:
         numbers = InputMap(input_map.breakpoints, input_map.images)
         return numbers(x), grad_z * numbers.slope(x)
+
+    def forward_int8(
+        self,
+        problem: Problem,
+        x: NumpyArray,
+        tables: NumpyArray,
+        factors: NumpyArray,
+        biases: NumpyArray,
+        scales: NumpyArray,
+    ) -> NumpyArray:
+        layer = QuantizedLayer(
+            tables.astype(np.int8),
+            factors.astype(np.int8),
+            biases.astype(np.int32),
+            scales.astype(np.float32),
+            problem.spline_width,
+        )
+        return layer.forward(x)
 
     def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
         return rounded(_map_of(problem).parameters_from(control_points), problem.dtype)
