@@ -77,6 +77,7 @@ class Model:
             for layer, (points, mean, scale) in zip(network.layers, self._arrays, strict=True)
         ]
         self._stages = (native.Stage * len(stages))(*stages)
+        self._stages_at = addressof(self._stages)
         self._sizes = len(stages), max(network.widths), threads
         self._one = self._shape(1)
         self._evaluate = native.network(self.dtype.name)
@@ -92,15 +93,16 @@ class Model:
         given = x if isinstance(x, np.ndarray) else np.asarray(x)
         if given.dtype is not self.dtype or self._input_map is not None:
             given = self._converted(given)
-        if given.ndim < 1 or given.shape[-1] != self.in_features:
-            validate.last_dimension("Model", "x", given.shape, self.in_features)
-        given = np.ascontiguousarray(given)
-        y = np.empty((*given.shape[:-1], self.out_features), self.dtype)
-        rows = y.size // self.out_features
+        shape = given.shape
+        if not shape or shape[-1] != self.in_features:
+            validate.last_dimension("Model", "x", shape, self.in_features)
+        rows = given.size // self.in_features
+        y = np.empty((*shape[:-1], self.out_features), self.dtype)
         if rows:
-            shape = self._one if rows == 1 else self._shape(rows)
-            at = addressof(shape), addressof(self._stages), native.address(given)
-            native.check(self._evaluate(*at, native.address(y)))
+            given = np.ascontiguousarray(given)
+            sizes = self._one if rows == 1 else self._shape(rows)
+            at = addressof(sizes), self._stages_at, native.address(given), native.address(y)
+            native.check(self._evaluate(*at))
         return y
 
     def _shape(self, rows: int) -> native.NetworkShape:
