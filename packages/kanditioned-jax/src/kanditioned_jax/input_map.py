@@ -85,7 +85,7 @@ class InputMap:
 
     @property
     def in_features(self) -> int:
-        """I."""
+        """The number of inputs, I."""
         return self.numbers.in_features
 
     def __call__(self, x: ArrayLike) -> jax.Array:

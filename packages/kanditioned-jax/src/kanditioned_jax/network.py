@@ -171,7 +171,7 @@ class KAN(Pytree):
         return jnp.stack([layer.penalty(scaling) for layer in self.layers]).sum()
 
     def infeasibility(self) -> jax.Array:
-        """Return the sum over the layers, to add to the loss, see `KANLayer.infeasibility`."""
+        """Return the sum of `KANLayer.infeasibility` over the layers, to add to the loss."""
         return jnp.stack([layer.infeasibility() for layer in self.layers]).sum()
 
     def refine(self, num_control_points: int) -> Self:

@@ -170,7 +170,7 @@ class KAN(nnx.Module):
         return jnp.stack([module.penalty(scaling) for module in self.layers]).sum()
 
     def infeasibility(self) -> jax.Array:
-        """Return the sum over the layers, see `kanditioned_jax.KANLayer.infeasibility`."""
+        """Return the sum of `kanditioned_jax.KANLayer.infeasibility` over the layers."""
         return jnp.stack([module.infeasibility() for module in self.layers]).sum()
 
 

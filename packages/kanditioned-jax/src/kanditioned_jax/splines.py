@@ -34,12 +34,12 @@ class Splines(Pytree):
 
     @property
     def in_features(self) -> int:
-        """I."""
+        """The number of inputs, I."""
         return self.theta.shape[-3]
 
     @property
     def out_features(self) -> int:
-        """O."""
+        """The number of outputs, O."""
         return self.theta.shape[-1]
 
     @property
@@ -49,7 +49,7 @@ class Splines(Pytree):
 
     @property
     def num_control_points(self) -> int:
-        """K."""
+        """The number of control points of each spline, K."""
         return self.grid.num_control_points
 
     @property

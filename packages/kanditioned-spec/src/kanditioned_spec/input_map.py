@@ -82,7 +82,7 @@ class InputMap:
 
     @property
     def in_features(self) -> int:
-        """I."""
+        """The number of inputs, I."""
         return len(self.breakpoints)
 
     @property

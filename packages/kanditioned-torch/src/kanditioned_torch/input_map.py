@@ -92,7 +92,7 @@ class InputMap(nn.Module):
 
     @property
     def in_features(self) -> int:
-        """I."""
+        """The number of inputs, I."""
         return self.breakpoints.shape[0]
 
     def numbers(self) -> spec.InputMap:

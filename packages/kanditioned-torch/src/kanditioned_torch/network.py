@@ -126,7 +126,7 @@ class KAN(nn.Module):
         return torch.stack([layer.penalty(scaling) for layer in self.kan_layers()]).sum()
 
     def infeasibility(self) -> Tensor:
-        """Return the sum over the layers, to add to the loss, see `KANLayer.infeasibility`."""
+        """Return the sum of `KANLayer.infeasibility` over the layers, to add to the loss."""
         return torch.stack([layer.infeasibility() for layer in self.kan_layers()]).sum()
 
     def refine(self, num_control_points: int) -> Self:

@@ -79,7 +79,7 @@ class Splines(nn.Module):
 
     @property
     def num_control_points(self) -> int:
-        """K."""
+        """The number of control points of each spline, K."""
         return self.grid.num_control_points
 
     @property

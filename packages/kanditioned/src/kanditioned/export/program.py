@@ -52,12 +52,12 @@ class Stage:
 
     @property
     def in_features(self) -> int:
-        """I."""
+        """The number of inputs, I."""
         return int(self.control_points.shape[0])
 
     @property
     def out_features(self) -> int:
-        """O."""
+        """The number of outputs, O."""
         return int(self.control_points.shape[2])
 
     @property
