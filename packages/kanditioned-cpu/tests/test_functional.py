@@ -123,3 +123,12 @@ class TestErrors:
 def test_no_framework_is_imported():
     code = "import sys, kanditioned_cpu.backend; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "width"), [("float64", 1e-320), ("float64", 1e308), ("float32", 1e-40)]
+)
+def test_widths_that_a_dtype_does_not_hold(dtype, width):
+    x, c = np.ones((2, 2), dtype), np.ones((2, 4, 3), dtype)
+    with pytest.raises(ValueError, match=r"`forward\(spline_width=...\)` must be from"):
+        kanditioned_cpu.forward(x, c, width)

@@ -44,6 +44,11 @@ CALLS = {
         TypeError,
         "of a floating dtype, got float8_e4m3fn",
     ),
+    "data of words": (
+        lambda: importance(LAYER, ["ab"]),
+        TypeError,
+        r"`importance\(data=...\)` must be an array, got str",
+    ),
     "option": (lambda: KANLayer(3, 2, degree=2, key=0), TypeError, "degree="),
     "widths": (lambda: KAN([3], key=0), ValueError, r"KAN\(widths=...\)` must be a list"),
     "norm": (lambda: KAN([2, 1], key=0), ValueError, "at most their order"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -267,8 +268,19 @@ def test_a_link_is_followed_and_permissions_stay(path: Path) -> None:
 def test_a_missing_file_or_folder_is_an_error_of_the_file_system(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read(path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=re.escape(str(path))):  # the folder's name
         write(path / "below", stack())
+    with pytest.raises(IsADirectoryError, match=re.escape(repr(str(path.parent)))):
+        write(path.parent, stack())
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", b"", b"a\0b"])
+def test_what_can_name_no_file_is_refused(name: str | bytes) -> None:
+    match = r"\(path=\.\.\.\)` must be a path, not empty"
+    with pytest.raises(ValueError, match=match):
+        write(name, stack())
+    with pytest.raises(ValueError, match=match):
+        read(name)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a named pipe")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from kanditioned_torch import IMPL_NAMES, KAN, KANLayer, selection, spline_forward
+from kanditioned_torch import IMPL_NAMES, KAN, KANLayer, importance, selection, spline_forward
 from kanditioned_torch.selection import PACKAGES
 
 C = torch.zeros(3, 5, 4)
@@ -161,3 +162,9 @@ def test_domains_that_would_take_too_many_control_points() -> None:
         KANLayer(1, 1).fit_domain(x, coverage=1.0)
     fitted = KANLayer(1, 1).fit_domain(x, coverage=1.0, keep="num_control_points")
     assert fitted.spline_width >= 4e6
+
+
+@pytest.mark.parametrize("data", [np.array([["a", "b"]]), b"ab", np.zeros((2, 2), object)])
+def test_data_of_words_is_refused(data: Any) -> None:
+    with pytest.raises(TypeError, match=r"`importance\(data=...\)` must be"):
+        importance(KANLayer(2, 2), data)

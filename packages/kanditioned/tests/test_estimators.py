@@ -319,3 +319,10 @@ def test_any_number_of_knots_is_reached_by_exact_stages(backend: str) -> None:
     model.refine(nested_change(*grids))
     assert model.network.layers[0].grid == grids[1]
     np.testing.assert_allclose(model.outputs(samples.x), before, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("weight", [np.ones(40) + 0j, 1j, "heavy", object()])
+def test_weights_that_are_no_real_numbers_are_refused(weight: Any) -> None:
+    x = np.linspace(-1, 1, 40)[:, None]
+    with pytest.raises(TypeError, match=r"`KANRegressor(\.fit)?\(sample_weight=...\)` must be"):
+        KANRegressor().fit(x, x[:, 0], sample_weight=weight)

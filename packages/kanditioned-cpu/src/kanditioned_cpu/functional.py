@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanditioned_spec import validate
+from kanditioned_spec import Grid, validate
 
 from . import native
 
@@ -167,6 +167,7 @@ class _Call:
         self.threads = checked_threads(where, num_threads)
         self.storage = np.result_type(x, c)
         self.compute = np.result_type(self.storage, np.float32)
+        Grid(c.shape[1], self.width).check_dtype(where, self.storage.name)
         self.x = x.astype(self.compute, copy=False)
         self.control_points = c.astype(self.compute, copy=False)
         self.y_shape = (*x.shape[:-1], c.shape[2])

@@ -25,6 +25,8 @@ def floating_array(where: str, argument: str, value: ArrayLike) -> jax.Array:
         TypeError: It is none.
     """
     try:
+        if isinstance(value, str | bytes):  # which NumPy may take for the name of a dtype
+            raise TypeError
         array = jnp.asarray(value)
     except (TypeError, ValueError, OverflowError):
         remedy = "For example a JAX or a NumPy array."

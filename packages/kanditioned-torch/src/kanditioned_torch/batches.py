@@ -29,12 +29,12 @@ def batches(where: str, data: Data, in_features: int) -> Iterator[Tensor]:
         ValueError: A batch has another number of features.
     """
     if isinstance(data, np.ndarray):
-        data = torch.as_tensor(data)
+        data = _inputs(where, data)
     if isinstance(data, Tensor):
         validate.last_dimension(where, "data", tuple(data.shape), in_features)
         rows = data.reshape(-1, in_features)
         data = (rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS))
-    if not isinstance(data, Iterable) or isinstance(data, str):
+    if not isinstance(data, Iterable) or isinstance(data, str | bytes):
         remedy = "Batches are tensors (..., in_features), or tuples with the inputs first."
         got = f"a {type(data).__name__}"
         raise TypeError(validate.message(where, "data", "a tensor or batches", got, remedy))

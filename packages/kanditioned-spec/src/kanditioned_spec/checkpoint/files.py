@@ -50,11 +50,16 @@ def write(path: str | bytes | os.PathLike[str], checkpoint: Checkpoint) -> None:
 
 
 def _decoded(where: str, path: Any) -> str:
+    remedy = "Pass a string or a pathlib.Path."
     try:
-        return os.fsdecode(path)
+        decoded = os.fsdecode(path)
     except TypeError:
-        remedy, got = "Pass a string or a pathlib.Path.", f"a {type(path).__name__}"
+        got = f"a {type(path).__name__}"
         raise TypeError(validate.message(where, "path", "a path", got, remedy)) from None
+    if not decoded or "\0" in decoded:
+        constraint = "a path, not empty and without the character of number 0"
+        raise ValueError(validate.message(where, "path", constraint, repr(decoded), remedy))
+    return decoded
 
 
 def _target(path: str | bytes | os.PathLike[str]) -> Path:
@@ -66,6 +71,10 @@ def _target(path: str | bytes | os.PathLike[str]) -> Path:
         constraint, remedy = "a regular file or a new one", "Nothing was written."
         got = f"{os.fsdecode(path)!r}, which is a device, a pipe or a socket"
         raise ValueError(validate.message("checkpoint.write", "path", constraint, got, remedy))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target.parent))
     return target
 
 

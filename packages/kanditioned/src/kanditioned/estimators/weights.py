@@ -15,6 +15,7 @@ def checked(where: str, given: Any, samples: int) -> Vector:
     """Return weights (N,) >= 0 in float64.
 
     Raises:
+        TypeError: They are no real numbers.
         ValueError: They are negative or not finite, all are zero, or there are not N of them.
     """
     constraint = f"{samples} finite numbers >= 0, at least one of them above 0"
@@ -22,6 +23,8 @@ def checked(where: str, given: Any, samples: int) -> Vector:
     if given is None:
         return np.ones(samples)
     try:
+        if np.iscomplexobj(given):
+            raise TypeError
         weight = np.array(given, np.float64)
     except (TypeError, ValueError):
         got = type(given).__name__
