@@ -1,0 +1,1 @@
+"""Adapters of implementations that nobody here wrote: see `README.md` of the folder above."""

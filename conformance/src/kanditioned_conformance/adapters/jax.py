@@ -1,0 +1,73 @@
+"""A backend from one function of JAX: gradients come from `jax.vjp`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kanditioned_spec import Problem
+
+from .base import Supports, declare, takes_all
+
+Evaluate = Callable[[Problem, jax.Array, jax.Array], jax.Array]
+
+
+class JaxAdapter:
+    """A layer that JAX differentiates. Arguments are those of `adapters.torch.TorchAdapter`.
+
+    Each operation is compiled once for every problem; float64 is computed where it is enabled.
+    """
+
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        name: str,
+        package: str,
+        dtypes: tuple[str, ...] = ("float32",),
+        supports: Supports = takes_all,
+        **declared: Any,
+    ) -> None:
+        def value(problem: Problem, x: jax.Array, c: jax.Array) -> jax.Array:
+            return evaluate(problem, x, c)
+
+        def first(problem: Problem, x: jax.Array, c: jax.Array, gy: jax.Array) -> Any:
+            _, pull = jax.vjp(lambda x, c: evaluate(problem, x, c), x, c)
+            return pull(gy)
+
+        def second(problem: Problem, x: jax.Array, c: jax.Array, gy: jax.Array, *v: Any) -> Any:
+            _, pull = jax.vjp(lambda x, c, gy: first(problem, x, c, gy), x, c, gy)
+            return pull(v)
+
+        self._value, self._first, self._second = (
+            jax.jit(function, static_argnums=0) for function in (value, first, second)
+        )
+        self.supports = supports
+        self.info = declare(name, package, dtypes, **declared)
+
+    def forward(self, problem: Problem, x: Any, control_points: Any) -> Any:
+        """Return y."""
+        return _called(self._value, problem, x, control_points)[0]
+
+    def vjp(self, problem: Problem, x: Any, control_points: Any, grad_y: Any) -> Any:
+        """Return the gradients of x and of the control points."""
+        return _called(self._first, problem, x, control_points, grad_y)
+
+    def vjp_of_vjp(self, problem: Problem, *arrays: Any) -> Any:
+        """Return the mixed second derivatives."""
+        return _called(self._second, problem, *arrays)
+
+
+def _called(function: Any, problem: Problem, *arrays: Any) -> tuple[Any, ...]:
+    """Call a function on arrays of the problem's dtype; bfloat16 comes back as float32."""
+    with jax.enable_x64(problem.dtype == "float64"):
+        given = [jnp.asarray(np.array(array, dtype=jnp.dtype(problem.dtype))) for array in arrays]
+        results = function(problem, *given)
+        listed = results if isinstance(results, tuple | list) else (results,)
+        return tuple(
+            np.asarray(each, dtype=np.float32 if each.dtype == jnp.bfloat16 else None)
+            for each in listed
+        )
