@@ -58,6 +58,31 @@ WITHOUT_JAX = (
     "packages/kanditioned-torch/tests",
     "packages/kanditioned-triton/tests",
 )
+STRANGERS = (
+    "efficient-kan @ git+https://github.com/Blealtan/efficient-kan@7b6ce1c87f18c8bc90c208f6b494042344216b11",
+    "flashkan==0.2.0",
+    "jaxkan==0.3.7",
+    "kanx==0.2.1",
+    "pykan==0.2.8",
+    "pytorch-lattice==0.2.0",
+)
+"""KAN libraries of others, without what they depend on."""
+SCOREBOARD = (
+    "strangers.array_libraries:numpy_interp",
+    "strangers.array_libraries:scipy_spline",
+    "strangers.array_libraries:scipy_basis",
+    "strangers.array_libraries:sklearn_transformer",
+    "strangers.kan_libraries:pykan_spline",
+    "strangers.kan_libraries:efficient_kan_linear",
+    "strangers.kan_libraries:kanx_linear",
+    "strangers.kan_libraries:flashkan_layer",
+    "strangers.kan_libraries:pytorch_lattice",
+    "strangers.jaxkan_layer:jaxkan",
+    "strangers.exports:onnx_runtime",
+    "strangers.exports:torch_export",
+    "kanditioned.export.backend:c_backend",
+)
+"""The rows of the scoreboard: others' implementations, and ours after it was exported."""
 DISTRIBUTIONS = (
     "packages/kanditioned-spec",
     "packages/kanditioned-torch",
@@ -167,6 +192,30 @@ def conformance(session: nox.Session) -> None:
                 *("--profile", "ci", "--xfails", f"conformance/adopters/{name}.xfails"),
                 env=ONE_THREAD | {"PYTHONPATH": os.pathsep.join([release, "conformance/adopters"])},
             )
+
+
+@nox.session
+def strangers(session: nox.Session) -> None:
+    """Run the kit on implementations that others wrote; show each reason; write the scoreboard."""
+    tools = ("pytest", "onnxruntime", "onnxscript", "scikit-learn", "scipy")
+    install(session, SPEC, f"{TORCH}[onnx]", JAX, FACE, CONFORMANCE, *tools)
+    folder = Path(session.create_tmp())
+    session.run("pip", "install", "--quiet", "--no-deps", "--target", str(folder), *STRANGERS)
+    adopters = Path("conformance/adopters")
+    env = ONE_THREAD | {"PYTHONPATH": os.pathsep.join([str(adopters), str(folder)])}
+    session.run("pytest", str(adopters / "tests/test_reasons.py"), env=env)
+    reports = []
+    for backend in SCOREBOARD:
+        name = backend.rpartition(":")[2]
+        xfails = adopters / "strangers" / f"{name}.xfails"
+        reports.append(str(folder / f"{name}.json"))
+        session.run(
+            *("kanditioned-conformance", "--backend", backend, "--profile", "ci", "--spec", "2.0"),
+            *("--report", reports[-1], *(("--xfails", str(xfails)) if xfails.exists() else ())),
+            env=env,
+        )
+    page = "docs/pages/backends/scoreboard.md"
+    session.run("python", "-m", "kanditioned_conformance.scoreboard", page, *reports)
 
 
 @nox.session

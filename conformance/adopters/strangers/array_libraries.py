@@ -22,7 +22,7 @@ class OfFeatures:
 
     def __init__(self, feature: Any, name: str, package: str, **declared: Any) -> None:
         self.feature = feature
-        self.info = declare(name, package, ("float64", "float32"), **declared)
+        self.info = declare(name, (package,), ("float64", "float32"), **declared)
 
     def supports(self, problem: Problem) -> bool | str:
         return True

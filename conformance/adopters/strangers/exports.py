@@ -62,7 +62,7 @@ SIZES = (
 class OnnxRuntime:
     """Values alone: an inference engine has no gradients."""
 
-    info = declare("ONNX Runtime", "onnxruntime", ("float32",), fixed_problems=SIZES)
+    info = declare("ONNX Runtime", ("onnxruntime", "torch"), ("float32",), fixed_problems=SIZES)
 
     def supports(self, problem: Problem) -> bool | str:
         return True

@@ -16,10 +16,10 @@ def evaluate(p: Problem, x: jax.Array, c: jax.Array) -> jax.Array:
         grid_range=(-p.spline_width / 2, p.spline_width / 2), grid_e=1.0, residual=None,
         external_weights=False, add_bias=False,
     )  # fmt: skip
-    layer.c_basis.value = c.transpose(2, 0, 1).reshape(-1, p.num_control_points)
+    layer.c_basis[...] = c.transpose(2, 0, 1).reshape(-1, p.num_control_points)
     return layer(x.reshape(-1, p.in_features)).reshape(*x.shape[:-1], p.out_features)
 
 
-backend = JaxAdapter(
+jaxkan = JaxAdapter(
     evaluate, "jaxkan", "jaxkan", extrapolation=None, stored_knots=True, spreads_non_finite=True
 )

@@ -1,4 +1,4 @@
-"""pykan, kanx, flashkan and pytorch-lattice, whose order 1 is a linear B-spline.
+"""pykan, kanx, efficient-kan, flashkan and pytorch-lattice, whose order 1 is a linear B-spline.
 
 Knots are kept as numbers, and a value is a product with the whole basis. Residual terms are off.
 """
@@ -52,6 +52,23 @@ def _without_tensorflow(module: str) -> Any:
     return importlib.import_module(module)
 
 
+def efficient_kan(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+    """`KANLinear` of order 1, from which many others were made."""
+    from efficient_kan import KANLinear
+
+    ends = [-p.spline_width / 2, p.spline_width / 2]
+    layer = KANLinear(
+        p.in_features, p.out_features, p.num_control_points - 1, 1, grid_range=ends,
+        enable_standalone_scale_spline=False,
+    ).to(x.dtype)  # fmt: skip
+    values = {
+        "spline_weight": c.permute(2, 0, 1).contiguous(),
+        "base_weight": torch.zeros_like(layer.base_weight),
+    }
+    y: torch.Tensor = torch.func.functional_call(layer, values, x)
+    return y
+
+
 def flashkan(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
     """`KANLayer(spline_order=1)`, without torch.compile."""
     from flashkan import KANLayer
@@ -64,7 +81,10 @@ def flashkan(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
 
 
 def lattice(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-    """`NumericalCalibrator`: its parameters are the first value and the increments after it."""
+    """`NumericalCalibrator`: its parameters are the first value and the increments after it.
+
+    It keeps them and its knots in float64, whatever the input, and so computes in that.
+    """
     import numpy as np
     from pytorch_lattice.layers import NumericalCalibrator
 
@@ -90,6 +110,9 @@ def few_edges(problem: Problem) -> bool | str:
 
 pykan_spline = TorchAdapter(pykan, "pykan", "pykan", extrapolation=None, **DECLARED)
 kanx_linear = TorchAdapter(kanx, "kanx", "kanx", extrapolation=None, **DECLARED)
+efficient_kan_linear = TorchAdapter(
+    efficient_kan, "efficient-kan", "efficient-kan", extrapolation=None, **DECLARED
+)
 flashkan_layer = TorchAdapter(flashkan, "flashkan", "flashkan", extrapolation=None, **DECLARED)
 pytorch_lattice = TorchAdapter(
     lattice, "pytorch-lattice", "pytorch_lattice", ("float64", "float32"), few_edges,

@@ -88,14 +88,22 @@ class Case:
         """Return this case for a backend with this extrapolation."""
         return replace(self, extrapolation=extrapolation)
 
-    def fitted_to(self, problems: Sequence[Problem]) -> Case:
+    def fitted_to(self, problems: Sequence[Problem], *, keep_batch: bool = False) -> Case:
         """Return this case for one of a few fixed problems, which its seed picks.
 
         A batch of 0 among them stands for any batch. Chosen inputs move with the domain; those that
         are no ends of it do not stay on knots, and are left out where knots are asked for.
+
+        Args:
+            problems: At least one.
+            keep_batch: Whether to stay as it is if none of them takes its number of rows.
         """
         mine = self.problem
         usable = [p for p in problems if self.inputs != "on_knots" or is_dyadic(p)] or problems
+        if keep_batch:
+            usable = [p for p in usable if p.batch in (0, mine.batch)]
+        if not usable:
+            return self
         fixed = usable[self.seed % len(usable)]
         fixed = replace(
             fixed, batch=fixed.batch or mine.batch, dtype=mine.dtype, device=mine.device

@@ -3,8 +3,9 @@
     python -m kanditioned_conformance.scoreboard page.md report.json [report.json ...]
     python -m kanditioned_conformance.scoreboard badge.json report.json
 
-A cell has how many tests passed of those that ran. Below it stands every reason why one did not,
-and what was skipped or refused. A badge is the JSON of a shields.io endpoint.
+A cell has how many tests passed of those that ran; a chapter of which nothing ran has no column.
+Below it stands every reason why a test did not pass, and what was skipped or refused. A badge is
+the JSON of a shields.io endpoint.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def badge(results: Iterable[Result]) -> dict[str, object]:
 def page(report: Report) -> str:
     """Return the page as Markdown."""
     results = report.results
-    chapters = list(dict.fromkeys(result.chapter for result in results))
+    chapters = list(dict.fromkeys(r.chapter for r in results if r.outcome in RAN))
     names = list(dict.fromkeys(result.backend for result in results))
     titles = [chapter.replace("_", " ") for chapter in chapters]
     lines = [HEAD, _row(["implementation", *titles]), _row(["---"] * (len(chapters) + 1))]
@@ -68,14 +69,13 @@ def page(report: Report) -> str:
     lines += ["", "## What did not pass, and why", ""]
     for name in names:
         mine = [result for result in results if result.backend == name]
-        lines += [f"### {name}", "", *_reasons(mine), ""]
+        lines += [f"### {_short(name)}", "", *_reasons(mine), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _short(name: str) -> str:
-    """Return the last parts of a `module:attribute`."""
-    module, _, attribute = name.rpartition(":")
-    return f"{module.rpartition('.')[2]}:{attribute}" if module else name
+    """Return the attribute of a `module:attribute`."""
+    return name.rpartition(":")[2]
 
 
 def _row(cells: Sequence[str]) -> str:

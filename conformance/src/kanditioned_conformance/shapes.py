@@ -64,3 +64,5 @@ MANY_KNOTS = (
     Problem(64, 2, 3, 1000, 20.0),
     Problem(64, 2, 3, 4097, 20.0),
 )
+PARTICULAR = frozenset((*LARGE, *MANY_KNOTS))
+"""What no other problem can stand for: a test of them is about their size."""

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
-
-import numpy as np
 
 from kanditioned_spec import SPEC_VERSION, BackendInfo, Problem
 
 Supports = Callable[[Problem], bool | str]
 
 
-def declare(name: str, package: str, dtypes: tuple[str, ...], **declared: Any) -> BackendInfo:
+def declare(
+    name: str, packages: Iterable[str], dtypes: tuple[str, ...], **declared: Any
+) -> BackendInfo:
     """Return the `BackendInfo` of an implementation that computes in float32 or wider.
 
     Args:
         name: Of the implementation.
-        package: The distribution whose version is shown.
+        packages: The distributions whose versions are shown; one that is named twice, once.
         dtypes: The storage dtypes that it takes.
         **declared: Further fields of `BackendInfo`, such as `extrapolation`.
     """
@@ -27,8 +27,8 @@ def declare(name: str, package: str, dtypes: tuple[str, ...], **declared: Any) -
         "parameterizations": ("bspline",),
         "accumulation": {d: "float64" if d == "float64" else "float32" for d in dtypes},
     }
-    version = importlib.metadata.version(package)
-    framework = f"{package} {version}, numpy {np.__version__}"
+    shown = dict.fromkeys((*packages, "numpy"))
+    framework = ", ".join(f"{each} {importlib.metadata.version(each)}" for each in shown)
     return BackendInfo(name, framework, SPEC_VERSION, dtypes, **fields | declared)
 
 

@@ -46,7 +46,7 @@ class JaxAdapter:
             jax.jit(function, static_argnums=0) for function in (value, first, second)
         )
         self.supports = supports
-        self.info = declare(name, package, dtypes, **declared)
+        self.info = declare(name, (package, "jax"), dtypes, **declared)
 
     def forward(self, problem: Problem, x: Any, control_points: Any) -> Any:
         """Return y."""

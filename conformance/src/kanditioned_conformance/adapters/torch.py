@@ -47,7 +47,7 @@ class TorchAdapter:
     ) -> None:
         self.evaluate = evaluate
         self.supports = supports
-        self.info = declare(name, package, dtypes, **declared)
+        self.info = declare(name, (package, "torch"), dtypes, **declared)
 
     def forward(self, problem: Problem, x: Any, control_points: Any) -> Any:
         """Return y."""

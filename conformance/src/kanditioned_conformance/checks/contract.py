@@ -72,6 +72,8 @@ def check_layer_results_are_kept(
     calls = _layer_calls(backend, p, arrays)
     again = [replace(case, seed=case.seed + n) for n in (1, 2, 3)]
     others = [other.on(p.dtype, p.device).under(case.extrapolation) for other in later]
+    if fixed := backend.info.fixed_problems:
+        others = [other.fitted_to(fixed) for other in others]
     usable = [other for other in others if backend.supports(other.problem) is True]
     later_calls = [_layer_calls(backend, o.problem, o.arrays()) for o in (*again, *usable)]
     return _kept(p, calls, later_calls, arrays)

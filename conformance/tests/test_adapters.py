@@ -1,0 +1,52 @@
+"""The base adapters: one differentiable function is a backend."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+LAYER = """
+def evaluate(problem, x, c):
+    intervals = problem.num_control_points - 1
+    u = (x + problem.spline_width / 2) * (intervals / problem.spline_width)
+    hats = relu(1 - abs(u[..., None] - knots(problem.num_control_points)))
+    return einsum("...ik,iko->...o", hats, c)
+"""
+TORCH = f"""
+from torch import arange as knots, einsum, relu
+from kanditioned_conformance.adapters.torch import TorchAdapter
+{LAYER}
+backend = TorchAdapter(evaluate, "hats", "torch", ("float32", "float64"), extrapolation=None)
+"""
+JAX = f"""
+from jax.nn import relu
+from jax.numpy import arange as knots, einsum
+from kanditioned_conformance.adapters.jax import JaxAdapter
+{LAYER}
+backend = JaxAdapter(evaluate, "hats", "jax", ("float32", "float64"), extrapolation=None)
+"""
+CHECK = """
+from kanditioned_conformance import Case, ConformanceError
+from kanditioned_conformance.checks.layer import *
+from kanditioned_spec import Problem
+for dtype in backend.info.dtypes:
+    case = Case(Problem(9, 4, 5, 17), 7, "off_knots", extrapolation=None).on(dtype, "cpu")
+    for check in (check_forward, check_grad_x, check_grad_control_points, check_second_derivatives):
+        assert max(check(backend, case).values()) < 1, check
+on_knots = Case(Problem(3, 1, 2, 3), 0, "on_knots", ((0, 0.0),), extrapolation=None)
+try:
+    check_grad_x(backend, on_knots)
+except ConformanceError:
+    print(backend.info.framework)
+"""
+
+
+@pytest.mark.parametrize(("adapter", "framework"), [(TORCH, "torch"), (JAX, "jax")])
+def test_a_function_is_a_backend(adapter: str, framework: str) -> None:
+    """It is right off the knots; on a knot, where its hats have two slopes, it is found wrong."""
+    command = [sys.executable, "-c", adapter + CHECK]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.startswith(f"{framework} ")
+    assert ", numpy " in run.stdout
