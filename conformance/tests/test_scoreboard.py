@@ -38,7 +38,7 @@ def test_every_reason_is_shown() -> None:
     text = page(REPORT)
     assert "- kanditioned spec 2.0, numpy 2" in text
     assert "- expected failure: NaN is 0 (values 1)" in text
-    assert "- skipped: it does not offer vjp (gradients 1)" in text
+    assert "- skipped: it does not offer vjp (1); it does not offer penalty (1)" in text
     assert "- refused: 2 of 6 problems: too large" in text
 
 

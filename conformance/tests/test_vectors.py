@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from kanditioned_conformance.session import CHAPTERS
 
 FOLDER = Path(__file__).parents[1] / "vectors"
 WRITTEN = sorted(path.name for path in FOLDER.iterdir() if path.suffix in (".json", ".safetensors"))
+read_tensors = runpy.run_path(str(FOLDER / "check.py"))["read_tensors"]
 FLIPPED = """
 from kanditioned_spec.backend import ReferenceBackend
 
@@ -127,3 +130,64 @@ def test_the_checker_needs_numpy_alone() -> None:
         line.split()[1] for line in text.splitlines() if line.startswith(("import", "from"))
     }
     assert imported - set(sys.stdlib_module_names) == {"numpy"}
+
+
+def answers(folder: Path, **given: object) -> subprocess.CompletedProcess[str]:
+    (folder / "results.json").write_text(json.dumps(given))
+    return run(folder, "--results", "results.json", "--verdict", "verdict.json")
+
+
+def test_results_of_other_languages_are_judged(tmp_path: Path) -> None:
+    """A file of results has a verdict; what is not in it is skipped."""
+    manifest = json.loads((FOLDER / "manifest.json").read_text())["vectors"]
+    tensors = read_tensors(FOLDER / "extrapolation.safetensors")
+    given = {}
+    for vector in manifest:
+        if vector["error"]:
+            given[vector["name"]] = {"error": vector["error"]}
+        elif vector["chapter"] == "extrapolation":
+            wanted = [tensors[f"{vector['name']}.{name}"] for name in vector["results"]]
+            outputs = [{"shape": w.shape, "values": [str(v) for v in w.flat]} for w in wanted]
+            given[vector["name"]] = {"outputs": outputs, "again": outputs}
+    done = answers(tmp_path, **given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdict = json.loads((tmp_path / "verdict.json").read_text())
+    assert (verdict["passed"], verdict["failed"]) == (len(given), 0)
+    assert verdict["skipped"] == len(manifest) - len(given)
+
+
+def test_a_verdict_names_the_worst_entry(tmp_path: Path) -> None:
+    name = "position-knots-float32"
+    tensors = read_tensors(FOLDER / "position.safetensors")
+    want, bound = tensors[f"{name}.y"], tensors[f"{name}.y.bound"]
+    values = want.copy()
+    values[1, 0] += 3 * bound[1, 0]
+    given = {"outputs": [{"shape": want.shape, "values": values.ravel().tolist()}]}
+    done = answers(tmp_path, **{name: given})
+    assert done.returncode == 1
+    fault = f"y at [1, 0] got {values[1, 0]}, want {want[1, 0]}, bound {bound[1, 0]:.3g}; 1 of 10"
+    assert f"failed {name}\n  {fault}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"no_such": {"error": "ValueError"}}, "no vector is named no_such"),
+        ({"refused-0": {}}, "must have `outputs` or `error`"),
+        ({"refused-0": {"outputs": [{"shape": [2], "values": [1]}]}}, "must be a list of tensors"),
+    ],
+)
+def test_a_file_of_results_that_says_nothing_is_refused(
+    given: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    done = answers(tmp_path, **given)
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def test_an_operation_that_raises_is_a_failure_and_the_rest_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "port.py").write_text(FLIPPED.replace("gx, gc = ", "raise OSError('no')  # "))
+    done = run(tmp_path, "port:backend", "--chapter", "gradients", "--chapter", "values")
+    assert done.returncode == 1
+    assert "raised OSError: no, want a result" in done.stdout
+    assert re.search(r"\n[1-9]\d* passed, [1-9]\d* failed", done.stdout)

@@ -92,9 +92,12 @@ def _cell(results: Sequence[Result]) -> str:
 
 
 def _reasons(results: Sequence[Result]) -> list[str]:
-    """Return a line for each reason, with how many tests of which chapters share it."""
+    """Return a line for each reason, with how many tests of which chapters share it.
+
+    What was skipped is one line.
+    """
     lines = []
-    for outcome in ("failed", "crashed", "timed out", "not run", "xfailed", "skipped"):
+    for outcome in (*BAD, "xfailed"):
         shared: dict[str, Counter[str]] = {}
         for result in results:
             if result.outcome == outcome:
@@ -104,6 +107,10 @@ def _reasons(results: Sequence[Result]) -> list[str]:
         for reason, where in shared.items():
             chapters = ", ".join(f"{chapter} {count}" for chapter, count in where.items())
             lines.append(f"- {said}: {reason} ({chapters})")
+    skipped = Counter(result.reason for result in results if result.outcome == "skipped")
+    if skipped:
+        said = "; ".join(f"{reason} ({count})" for reason, count in skipped.items())
+        lines.append(f"- skipped: {said}")
     refused: Counter[str] = Counter()
     for result in results:
         refused.update(result.refused)

@@ -229,7 +229,6 @@ def _control_points(layer: KANLayer) -> jax.Array:
     return layer.control_points()
 
 
-@jax.jit
 def _feasible(layer: KANLayer, grad: jax.Array) -> tuple[jax.Array, jax.Array]:
     points, pull = jax.vjp(lambda layer: layer.control_points(), layer)
     return points, pull(grad.astype(points.dtype))[0].theta

@@ -51,6 +51,7 @@ def _replaced(c: jax.Array, features: Sequence[int], rule: Rule, shapes: Shapes)
     return c.at[index].set(jnp.where(usable, points, free))
 
 
+@jax.jit
 def _monotone(c: jax.Array, sign: jax.Array, _: jax.Array) -> jax.Array:
     rising = jax.lax.stop_gradient(sign * c)
     highest = jax.lax.cummax(rising, axis=1)
@@ -59,6 +60,7 @@ def _monotone(c: jax.Array, sign: jax.Array, _: jax.Array) -> jax.Array:
     return (_at(c, left) + _at(c, right)) / 2
 
 
+@jax.jit  # or else a loop outside of `jit` is compiled anew at every call
 def _convex(c: jax.Array, monotone: jax.Array, convex: jax.Array) -> jax.Array:
     direction = monotone * convex
     left, right = _hull(jax.lax.stop_gradient(convex * c), direction)
