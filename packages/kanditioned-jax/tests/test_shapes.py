@@ -57,7 +57,20 @@ def test_it_is_mapped_and_compiled() -> None:
     c = free_points(5, 2, 9, 3)
     together = jax.jit(jax.vmap(lambda each: shapes.feasible(each, spec)))(c)
     alone = jnp.stack([shapes.feasible(each, spec) for each in c])
-    np.testing.assert_allclose(together, alone, atol=1e-6)
+    for free, *points in zip(np.asarray(c, np.float64), together, alone, strict=True):
+        want, condition = spec.feasible(free), numerics.shape_condition(free, spec)
+        allowed = numerics.tolerance(condition, want, "float32")
+        for got in points:  # two programs: a rounding moves a convex point by a step of its grid
+            assert (np.abs(np.asarray(got, np.float64) - want) <= allowed).all()
+
+
+def test_outside_of_jit_it_compiles_once_per_shape() -> None:
+    c = free_points(1, 11, 3)
+    shapes.feasible(c, Shapes((0,), (1,)))
+    compiled = shapes._convex._cache_size()
+    for monotone, convex in ((0, 1), (0, -1), (1, 1)):
+        shapes.feasible(c + monotone, Shapes((monotone,), (convex,)))
+    assert shapes._convex._cache_size() == compiled
 
 
 def test_what_is_not_finite_stays() -> None:
