@@ -36,27 +36,27 @@ class KANEstimator(Inspection):
     def _fit(self, given: Table, y: Matrix, weight: Vector, family: Family) -> Self:
         """Fit to targets (N, O) as the family says; all weights are positive."""
         rng = check_random_state(0 if self.random_state is None else self.random_state)
-        widths, settings = (
-            arguments.widths(self),
-            arguments.settings(self, self._names, self._categorical, int(rng.randint(2**31 - 1))),
-        )
+        widths, seed = arguments.widths(self), int(rng.randint(2**31 - 1))
+        settings = arguments.settings(self, self._names, self._categorical, seed)
         chosen = networks.options(self, widths, len(y)) if widths else None
-        kept, held = np.arange(len(y)), np.zeros(0, np.intp)
+        split = None
         if chosen is not None and self.early_stopping:
             where = type(self).__name__
-            kept, held = networks.split(where, y, family, self.validation_fraction, rng)
-        train = given.taken(kept) if len(held) else given
-        columns = additive.describe(self._names, train.columns, weight[kept], settings)
-        found = additive.fit(columns, train.columns, y[kept], weight[kept], family, settings)
+            split = networks.split(where, y, family, self.validation_fraction, rng)
+        kept = slice(None) if split is None else split[0]
+        train, known = given.taken(kept), weight[kept]
+        columns = additive.describe(self._names, train.columns, known, settings)
+        found = additive.fit(columns, train.columns, y[kept], known, family, settings)
         if chosen is None:
             found = replace(found, model=ends.limited(found.model, found.shares))
         self._family, self._found, self._network, self._sums = family, found, None, None
         self.n_iter_ = found.steps
         self._samples = len(train)
-        self._histograms = histograms(found.model, train, weight[kept])
+        self._histograms = histograms(found.model, train, known)
         if chosen is not None:
+            split = split or (np.arange(len(y)), np.zeros(0, np.intp))
             self._network = networks.fit(
-                chosen, found.model, given.columns, y, weight, family, (kept, held), rng
+                chosen, found.model, given.columns, y, weight, family, split, rng
             )
             self.loss_curve_ = self._network.objectives
             self.validation_losses_ = self._network.losses

@@ -81,7 +81,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
         given, y = reading.training(self, X, y)
         check_classification_targets(y)
         weight = self._weights(sample_weight, len(y))
-        used = weight > 0
+        used = weights.used(weight)
         self.classes_, indices = np.unique(y, return_inverse=True)
         indices, weight = indices[used], weights.counted(weight[used])
         if len(np.unique(indices)) < max(2, len(self.classes_)):

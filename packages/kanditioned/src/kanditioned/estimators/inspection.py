@@ -39,7 +39,7 @@ CONTRIBUTIONS: dict[type, str] = {
     Gamma: "contribution to the logarithm of the mean",
 }
 
-HISTOGRAM_ROWS = 1 << 18
+HISTOGRAM_ROWS = 1 << 16
 """Most rows that a histogram counts."""
 
 

@@ -135,9 +135,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         given, y = reading.training(self, X, y, multi_output=True, y_numeric=True)
         weight = self._weights(sample_weight, len(y))
         self._is_vector = y.ndim == 1
-        targets = y.reshape(len(y), -1).astype(np.float64)
+        targets = y.reshape(len(y), -1).astype(np.float64, copy=False)
         self._check_loss(targets)
-        used = weight > 0
+        used = weights.used(weight)
         weight = weights.counted(weight[used])
         return self._fit(given.taken(used), targets[used], weight, FAMILIES[self.loss]())
 
@@ -164,8 +164,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         first = self._sums is None
         given, y = reading.training(self, X, y, first, multi_output=True, y_numeric=True)
         weight = self._weights(sample_weight, len(y))
-        targets = y.reshape(len(y), -1).astype(np.float64)
-        used = weight > 0
+        targets = y.reshape(len(y), -1).astype(np.float64, copy=False)
+        used = weights.used(weight)
         given, targets, weight = given.taken(used), targets[used], weight[used]
         if self._sums is None:
             self._is_vector = y.ndim == 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from kanditioned_spec import validate
 
-from .arrays import Vector
+from .arrays import Flags, Vector
 
 
 def checked(where: str, given: Any, samples: int) -> Vector:
@@ -43,6 +43,12 @@ def checked(where: str, given: Any, samples: int) -> Vector:
     if got:
         raise ValueError(validate.message(where, "sample_weight", constraint, got, remedy))
     return weight
+
+
+def used(weight: Vector) -> Flags | slice:
+    """Return which rows have a weight above 0, as a slice, which copies nothing, if all have."""
+    flags: Flags = weight > 0
+    return slice(None) if flags.all() else flags
 
 
 def counted(weight: Vector) -> Vector:
