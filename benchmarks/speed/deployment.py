@@ -14,6 +14,7 @@ import itertools
 import os
 import platform
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -71,11 +72,13 @@ class Way:
         repeat: Evaluates it.
         outputs: Returns what it gives, or None where it has weights of its own.
         size: Bytes of its tables, where it is a program.
+        flash: Bytes of the program on a Cortex-M4, where there is a compiler for it.
     """
 
     repeat: Repeat
     outputs: Callable[[], npt.ArrayLike] | None = None
     size: int | None = None
+    flash: int | None = None
 
 
 def run(given: argparse.Namespace) -> int:
@@ -96,6 +99,9 @@ def run(given: argparse.Namespace) -> int:
             ways = dict(_ways(model, x, Path(folder), given))
             errors = {name: _error(name, model, x.numpy(), way) for name, way in ways.items()}
             timings = measured(ways, given)
+        for name, way in ways.items():
+            if way.flash is not None and batch == 1:
+                tqdm.write(f"{name} of {list(widths)}, {norm}: {way.flash} bytes on a Cortex-M4")
         for name, timing in timings.items():
             figures = {f"p{p}_us": round(timing.percentile(p) * 1e6, 2) for p in (20, 50, 80)}
             columns = {"error": errors[name], "bytes": ways[name].size or ""}
@@ -217,7 +223,19 @@ def _c(model: KAN, x: Single, folder: Path, **options: Any) -> Way:
         stage.control_points.nbytes if stage.integers is None else stage.integers.nbytes
         for stage in program.stages
     )
-    return Way(repeat, lambda: repeat(1), size)
+    return Way(repeat, lambda: repeat(1), size, _cortex_m4_bytes(folder))
+
+
+def _cortex_m4_bytes(folder: Path) -> int | None:
+    """Compile the generated program for a Cortex-M4 and return its size, if that is possible."""
+    if not shutil.which("arm-none-eabi-gcc"):
+        return None
+    target = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-Werror")
+    command = ["arm-none-eabi-gcc", "-std=c99", "-O2", *target, "-c", "model.c"]
+    subprocess.run(command, cwd=folder, check=True)
+    size = ["arm-none-eabi-size", "model.o"]
+    done = subprocess.run(size, cwd=folder, check=True, capture_output=True, text=True)
+    return int(done.stdout.splitlines()[1].split()[3])
 
 
 def _released(competitors: Path) -> Iterator[tuple[str, Any]]:
