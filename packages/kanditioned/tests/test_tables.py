@@ -141,6 +141,18 @@ def test_the_layer_of_torch_is_the_model_and_is_drawn() -> None:
     assert "kind" in labels
 
 
+def test_the_layer_of_jax_is_the_model() -> None:
+    jax = pytest.importorskip("jax")
+    frame, y = table()
+    model = KANRegressor(interactions=0, backend="jax").fit(frame, y)
+    far = frame.assign(age=frame["age"] * 20, kind="new")
+    with jax.enable_x64(True):
+        for rows in (frame, far):
+            outputs = np.asarray(model.network_(model.network_inputs(rows)))
+            assert outputs.dtype == np.float64
+            np.testing.assert_allclose(outputs[:, 0], model.predict(rows), atol=1e-9)
+
+
 def test_a_report_is_one_file_that_names_every_term(tmp_path: Path) -> None:
     frame, y = table()
     model = KANRegressor(interactions=[("size", "kind")]).fit(frame, y)
