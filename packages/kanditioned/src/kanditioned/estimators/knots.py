@@ -38,10 +38,13 @@ def place(values: Vector, weight: Vector, count: int) -> Vector:
         weight: Weights (N,) > 0; a weight of two is the same as the value twice.
         count: Most knots, at least two.
     """
-    distinct, index = np.unique(values, return_inverse=True)
+    if (weight == weight[0]).all():  # sorting without the order takes a third of the time
+        distinct, each = np.unique(values, return_counts=True)
+    else:
+        distinct, index = np.unique(values, return_inverse=True)
+        each = np.bincount(index, weight)
     if len(distinct) <= count:
         return distinct
-    each = np.bincount(index, weight)
     rank = np.cumsum(each) - each / 2
     scaled = distinct / max(abs(distinct[0]), abs(distinct[-1]))
     u = RANK_SHARE * _to_unit(rank) + (1 - RANK_SHARE) * _to_unit(scaled)
