@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from kanditioned_conformance import Case, ConformanceError
+from kanditioned_conformance.cases import Inputs
 from kanditioned_conformance.checks.layer import check_forward
 from kanditioned_conformance.faults.layer import SwapsTheFraction
 from kanditioned_conformance.tolerance import compare
 from kanditioned_spec import Problem, numerics
+from kanditioned_spec.backend import ReferenceBackend
 
 PROBLEM = Problem(1, 1, 3, 2)
 WANT = np.array([1.0, np.nan, np.inf])
@@ -63,3 +67,18 @@ def test_the_message_names_what_a_person_needs() -> None:
     assert "interval" in message
     assert "control_points[0, " in message
     assert caught.value.ratio > 1
+
+
+@pytest.mark.parametrize("inputs", ["anywhere", "outside"])
+def test_what_all_wrong_entries_share_is_said(inputs: Inputs) -> None:
+    """It is no news where all inputs are outside the domain."""
+
+    class Clamps(ReferenceBackend):
+        def forward(self, problem: Problem, x: Any, control_points: Any) -> Any:
+            end = problem.spline_width / 2
+            return super().forward(problem, np.clip(x, -end, end), control_points)
+
+    with pytest.raises(ConformanceError) as caught:
+        check_forward(Clamps(), Case(Problem(40, 1, 2, 9, 2.0), 0, inputs))
+    said = "all of them are of inputs outside the domain" in str(caught.value)
+    assert said == (inputs == "anywhere")

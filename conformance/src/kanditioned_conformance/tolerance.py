@@ -7,7 +7,7 @@ spec has not named yet: of the parameterizations and of the penalty.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ Ratios = dict[str, float]
 
 Explain = Callable[[tuple[int, ...]], str]
 """Given an index, returns the numbers that the entry is made of."""
+
+Traits = Mapping[str, npt.NDArray[np.bool_]]
+"""What may be common to all entries that are wrong, and which entries have it."""
 
 DIFFERENCED = ("bspline", "legendre")
 """Parameterizations whose second differences the spec takes from the control points."""
@@ -48,6 +51,7 @@ def compare(
     condition: npt.ArrayLike,
     explain: Explain | None = None,
     operands: str | None = None,
+    traits: Traits | None = None,
 ) -> Ratios:
     """Compare a result with the reference's, entry by entry, within `numerics.tolerance`.
 
@@ -59,6 +63,7 @@ def compare(
         condition: Of the shape of `want`.
         explain: Given the index of the first bad entry, returns the numbers that it is made of.
         operands: Format that the backend rounds factors to, if it declares one.
+        traits: Of entries; one that all bad entries share is named.
 
     Returns:
         `label` with the largest |got - want| / bound.
@@ -67,7 +72,7 @@ def compare(
         ConformanceError: Another shape, or an entry that differs.
     """
     bound = numerics.tolerance(condition, want, problem.dtype, operands)
-    return judge(label, problem, got, want, bound, explain)
+    return judge(label, problem, got, want, bound, explain, traits)
 
 
 def judge(
@@ -77,6 +82,7 @@ def judge(
     want: npt.ArrayLike,
     bound: Array,
     explain: Explain | None = None,
+    traits: Traits | None = None,
 ) -> Ratios:
     """Compare a result with what it must be, as `compare` does, within a bound of its own.
 
@@ -97,10 +103,17 @@ def judge(
         f"at {list(first)} got {got[first]!s}, want {want[first]!s}: |got - want| is "
         f"{ratio[first]:.3g} times the bound {bound[first]:.3g}",
         f"  {int((ratio > 1).sum())} of {ratio.size} entries differ, by up to {worst:.3g} times",
+        *(f"  all of them are {name}" for name in _shared(ratio > 1, traits or {})),
         described(problem),
         *([explain(first)] if explain else []),
     ]
     raise ConformanceError(label, worst, "\n".join(lines))
+
+
+def _shared(bad: npt.NDArray[np.bool_], traits: Traits) -> list[str]:
+    """Return the traits that all bad entries have, and not all entries."""
+    masks = {name: np.broadcast_to(mask, bad.shape) for name, mask in traits.items()}
+    return [name for name, mask in masks.items() if not mask.all() and mask[bad].all()]
 
 
 def described(problem: Problem) -> str:

@@ -12,7 +12,7 @@ from kanditioned_spec.protocol import GRADIENTS, CompleteBackend
 
 from ..cases import Arrays, Case
 from ..oracle import Oracle, Wanted
-from ..tolerance import ConformanceError, Explain, Ratios, compare
+from ..tolerance import ConformanceError, Explain, Ratios, Traits, compare
 from .base import needs
 
 LABELS = dict(zip(GRADIENTS, ("grad x", "grad control points"), strict=True))
@@ -24,7 +24,8 @@ def check_forward(backend: Backend, case: Case) -> Ratios:
     oracle = Oracle(backend.info, p)
     got = backend.forward(p, a.x, a.control_points)
     (want,), (condition,) = oracle.forward(a.x, a.control_points)
-    return compare("value", p, got, want, condition, _row(p, a), oracle.operands)
+    traits = {name: np.asarray(of.any(-1, keepdims=True)) for name, of in _traits(p, a).items()}
+    return compare("value", p, got, want, condition, _row(p, a), oracle.operands, traits)
 
 
 @needs("vjp", gradients=("x",))
@@ -115,14 +116,28 @@ def _compare_gradient(name: str, backend: CompleteBackend, case: Case) -> Ratios
     oracle = Oracle(backend.info, p)
     got = gradient(name, backend.vjp(p, a.x, a.control_points, a.grad_y))
     want, condition = _of(name, oracle.vjp(a.x, a.control_points, a.grad_y))
-    explain = _slopes(p, a) if name == "x" else _contributions(p, a)
-    return compare(LABELS[name], p, got, want, condition, explain, oracle.operands)
+    explain, traits = _contributions(p, a), None
+    if name == "x":
+        explain, traits = _slopes(p, a), _traits(p, a)
+    return compare(LABELS[name], p, got, want, condition, explain, oracle.operands, traits)
 
 
 def _of(name: str, wanted: Wanted) -> tuple[Array, Array]:
     """Return value and condition of one gradient."""
     index = GRADIENTS.index(name)
     return wanted.values[index], wanted.conditions[index]
+
+
+def _traits(p: Problem, a: Arrays) -> Traits:
+    """Return which inputs (B, I) are of a kind that one fault may be about."""
+    distance = np.abs(a.x.astype(np.float64)) - p.spline_width / 2
+    u = p.grid.position(a.x)
+    return {
+        "of inputs outside the domain": distance > 0,
+        "of inputs at an end of the domain": distance == 0,
+        "of inputs on knots": np.isfinite(u) & (u == np.rint(u)),
+        "of inputs that are not finite": ~np.isfinite(a.x),
+    }
 
 
 def _row(p: Problem, a: Arrays) -> Explain:
