@@ -23,9 +23,10 @@ def checked(where: str, given: Any, samples: int) -> Vector:
     if given is None:
         return np.ones(samples)
     try:
-        if np.iscomplexobj(given):
+        array = np.asarray(given)
+        if np.iscomplexobj(array):
             raise TypeError
-        weight = np.array(given, np.float64)
+        weight = array.astype(np.float64)
     except (TypeError, ValueError):
         got = type(given).__name__
         raise TypeError(validate.message(where, "sample_weight", constraint, got, remedy)) from None
