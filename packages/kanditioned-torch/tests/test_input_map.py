@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import kanditioned_spec as spec
 from kanditioned_spec import numerics
-from kanditioned_torch import InputMap
+from kanditioned_torch import KAN, InputMap
 
 RNG = np.random.default_rng
 DATA = np.stack(
@@ -144,3 +144,25 @@ def test_bad_inputs_are_named() -> None:
         quantiles()(torch.zeros(2, 3, dtype=torch.int64))
     with pytest.raises(TypeError, match=r"`InputMap.domain\(data=.*floating dtype"):
         InputMap.domain(torch.zeros(2, 3, dtype=torch.int64))
+
+
+def mapped_network() -> KAN:
+    numbers = spec.InputMap.quantiles(RNG(0).lognormal(size=(200, 3)), 8)
+    kept = {"input_map": numbers, "monotone": {0: 1}}
+    return KAN([3, 4, 2], norm="none", num_control_points=8, **kept)
+
+
+def test_a_network_with_a_map_on_the_meta_device_takes_parameters() -> None:
+    source = mapped_network()
+    with torch.device("meta"):
+        empty = mapped_network()
+    empty.load_state_dict(source.state_dict(), assign=True)
+    x = torch.randn(5, 3)
+    assert torch.equal(empty(x), source(x))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
+def test_traced_networks_keep_their_map() -> None:
+    network, x, other = mapped_network(), torch.randn(5, 3), torch.randn(7, 3).exp()
+    for traced in (torch.jit.trace(network, (x,)), torch.fx.symbolic_trace(network)):
+        torch.testing.assert_close(traced(other), network(other))

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 import kanditioned_spec as spec
 from kanditioned_spec import validate
@@ -60,6 +61,7 @@ class InputMap(nn.Module):
         for name in ("breakpoints", "images"):
             array = torch.tensor(getattr(numbers, name), dtype=torch.float64, device=device)
             self.register_buffer(name, array)
+        self._last = numbers.num_breakpoints - 2  # the shape of a traced tensor is no number
         empty = torch.empty(0, dtype=dtype or torch.float32, device=device)
         self.register_buffer("_result", empty, persistent=False)
 
@@ -99,16 +101,29 @@ class InputMap(nn.Module):
         """Return the map as the spec has it, in NumPy."""
         return spec.InputMap(self.breakpoints.cpu().numpy(), self.images.cpu().numpy())
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """Return z(x) for x of shape (..., I)."""
+        if isinstance(x, Proxy):
+            return self._symbolic(x)
         dtype = self._result.dtype
         if x.dtype != torch.float64:
             dtype = torch.promote_types(dtype, x.dtype)
-        return _mapped(self._checked(x), self.breakpoints, self.images).to(dtype)
+        return _mapped(self._checked(x), self.breakpoints, self.images, self._last).to(dtype)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Return the x with z(x) = z, for z of shape (..., I), in float64."""
-        return _mapped(self._checked(z), self.images, self.breakpoints)
+        return _mapped(self._checked(z), self.images, self.breakpoints, self._last)
+
+    def _symbolic(self, x: Proxy) -> Tensor:
+        """Return what stands for z(x) in a program of `torch.fx`: a call of this module."""
+        tracer: Any = x.tracer
+        path = tracer.path_of_module(self)
+        if not path:
+            remedy = "Trace the network that it is a part of."
+            got = "a map that is traced itself"
+            raise TypeError(validate.message("InputMap", "x", "a tensor", got, remedy))
+        z: Tensor = tracer.create_proxy("call_module", path, (x,), {})
+        return z
 
     def _checked(self, x: Tensor) -> Tensor:
         validate.floating("InputMap", "x", x.is_floating_point(), x.dtype)
@@ -130,10 +145,9 @@ class InputMap(nn.Module):
         return f"in_features={self.in_features}, num_breakpoints={self.breakpoints.shape[1]}"
 
 
-def _mapped(x: Tensor, points: Tensor, images: Tensor) -> Tensor:
+def _mapped(x: Tensor, points: Tensor, images: Tensor, last: int) -> Tensor:
     """Return the map of x (..., I), all in float64."""
     flat = x.reshape(-1, x.shape[-1]).t()  # (I, B)
-    last = points.shape[1] - 2
     piece = _piece(flat.detach(), points, last)
     p, v = points.gather(1, piece), images.gather(1, piece)
     p_next, v_next = points.gather(1, piece + 1), images.gather(1, piece + 1)

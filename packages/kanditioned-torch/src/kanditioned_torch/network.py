@@ -87,7 +87,7 @@ class KAN(nn.Module):
         made: dict[str, Any] = {"device": device, "dtype": dtype}
         self.norms = nn.ModuleList(make_norm(norm, count, **made) for count in self.widths[:-1])
         self.input_map = _input_map(input_map, self.widths[0], made)
-        numbers = None if self.input_map is None else self.input_map.numbers()
+        numbers = input_map.numbers() if isinstance(input_map, InputMap) else input_map
         shapes = layer_shapes(
             "KAN", self.widths, monotone, convex, norm=norm, residual=residual, input_map=numbers
         )
