@@ -88,3 +88,18 @@ def test_wrong_pairs_are_refused(value: Any, kind: type[Exception]) -> None:
     x, y = product(50, 0)
     with pytest.raises(kind, match=r"interactions=...\)` must be"):
         KANRegressor(interactions=value).fit(x, y)
+
+
+def test_a_value_of_one_row_is_absent_in_a_fold() -> None:
+    """A level, and a missing number, of a single row have no data in the folds without it."""
+    pandas = pytest.importorskip("pandas")
+    x, clean = product(300, 0)
+    frame = pandas.DataFrame(x, columns=["a", "b", "c", "d"])
+    frame["kind"] = ["u", "v"] * 149 + ["u", "rare"]
+    frame.loc[7, ["a", "c"]] = np.nan
+    y = clean + 0.3 * np.random.RandomState(1).standard_normal(300)
+    model = KANRegressor().fit(frame, y)
+    assert model.score(frame, y) > 0.9
+    assert np.abs(model.predict(frame)).max() < 10
+    labels = KANClassifier().fit(frame, y > 0)
+    assert np.isfinite(labels.predict_proba(frame)).all()

@@ -40,6 +40,8 @@ COST = 2.0
 SMALL, GROWING, PATIENCE = 0.5, 0.1, 25
 """A term of less degrees of freedom whose log λ falls by more in a step may still become one; the
 search waits for it for so many steps."""
+ROUNDING = 1e-12
+"""Of the largest sum of squares that a term could have: below it there are no data."""
 LEAST_RESIDUAL = 1e-7
 """Of the sum of squares: below it the difference that gives the residual is rounding."""
 NEGLIGIBLE = 1e3
@@ -221,8 +223,11 @@ class Search:
         # With more terms than samples the search would begin, and end, at interpolation.
         first = middle * max(1.0, CROWDED * len(middle) / quadratic.samples)
         given = first if weights is None else np.where(np.isnan(weights), first, weights)
-        self.weights = given
-        self._free = np.ones(len(middle), bool) if fixed is None else ~fixed
+        # A value that no row has, as in a fold, leaves rounding errors alone: it gets no effect.
+        most = quadratic.weight * np.array([p.scale.sum() for p in penalties.each])
+        has_data = penalties.summed(np.diag(quadratic.a)) > ROUNDING * most
+        self.weights = np.where(has_data, given, np.maximum(given, quadratic.weight))
+        self._free = has_data if fixed is None else has_data & ~fixed
         self._power = np.full(len(middle), FIRST)
         self._last = np.zeros(len(middle))
         self._edf: Vector | None = None
