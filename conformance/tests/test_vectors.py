@@ -13,6 +13,7 @@ import pytest
 
 from kanditioned_conformance import vectors
 from kanditioned_conformance.session import CHAPTERS
+from kanditioned_conformance.vectors.operations import of_operations
 
 FOLDER = Path(__file__).parents[1] / "vectors"
 WRITTEN = sorted(path.name for path in FOLDER.iterdir() if path.suffix in (".json", ".safetensors"))
@@ -51,28 +52,13 @@ def test_the_same_bytes_are_written(name: str, again: Path) -> None:
 
 
 def test_no_tensor_stands_for_two() -> None:
-    for vector in [
-        *vectors.of_layer(),
-        *vectors.of_maps(),
-        *vectors.of_shapes(),
-        *vectors.of_input_maps(),
-        *vectors.of_int8(),
-        *vectors.of_construction(),
-    ]:
+    for vector in of_operations():
         names = [name for name, _, _ in vector.tensors()]
         assert len(set(names)) == len(names)
 
 
 def test_they_cover_every_chapter_and_stay_small(again: Path) -> None:
-    files = [
-        *vectors.of_layer(),
-        *vectors.of_maps(),
-        *vectors.of_shapes(),
-        *vectors.of_input_maps(),
-        *vectors.of_int8(),
-        *vectors.of_construction(),
-    ]
-    covered = {vector.chapter for vector in files} | {"checkpoints"}
+    covered = {vector.chapter for vector in of_operations()} | {"checkpoints"}
     assert covered == {name.removeprefix("test_") for name in CHAPTERS} | {"int8"}
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 300_000
 

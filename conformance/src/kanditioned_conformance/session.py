@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from kanditioned_spec import SPEC_VERSION, Backend, registry
+from kanditioned_spec import SPEC_VERSION
 
 from . import chapters, coverage, profiles
 from .backend_under_test import BackendUnderTest, Record
 from .journal import Journal
+from .loading import describe, load_backend, read_entries
 from .report import Report, Result, environment
 from .xfails import Entry
-from .xfails import read as read_entries
 
 CHAPTERS = {module.name for module in pkgutil.iter_modules(chapters.__path__)}
 RECORD = "kanditioned_conformance"
@@ -92,7 +92,7 @@ class Session:
             )
         device, dtypes = str(option("--kan-device")), list[str](option("--kan-dtype"))
         names = dict.fromkeys(option("--kan-backend") or ["reference"])
-        backends = {name: _load(name, device, dtypes) for name in names}
+        backends = {name: load_backend(name, device, dtypes) for name in names}
         folder: Path | None = option("--kan-journal")
         session = Session(
             profiles.PROFILES[option("--kan-profile")],
@@ -105,8 +105,8 @@ class Session:
             seed,
             option("--kan-timeout"),
             option("--kan-min-run"),
-            xfails=_read(option("--kan-xfails")) or [],
-            skips=_read(option("--kan-skips")),
+            xfails=read_entries(option("--kan-xfails")) or [],
+            skips=read_entries(option("--kan-skips")),
             journal=Journal(folder) if folder else None,
         )
         session._resume()
@@ -124,7 +124,7 @@ class Session:
             dtypes.setdefault(tested.name, []).append(tested.dtype)
         for tested in self.backends:
             if listed := ", ".join(dtypes.pop(tested.name, ())):
-                lines.append(f"backend {tested.name}: {_described(tested, listed)}")
+                lines.append(f"backend {tested.name}: {describe(tested, listed)}")
         return lines
 
     def report(self) -> Report:
@@ -262,21 +262,6 @@ def _unlisted(results: list[Result], listed: list[Entry]) -> list[Result]:
     ]
 
 
-def _described(tested: BackendUnderTest, dtypes: str) -> str:
-    """Say what a backend is, and what it declares that is not the spec's."""
-    info = tested.backend.info
-    parts = [f"{info.name} on {info.framework}", tested.device, dtypes]
-    if info.extrapolation != "linear":
-        parts.append(f"extrapolation {info.extrapolation}")
-    if info.stored_knots:
-        parts.append("stored knots")
-    if info.operands:
-        parts.append("factors " + ", ".join(f"{k} in {v}" for k, v in info.operands.items()))
-    if info.fixed_problems:
-        parts.append(f"{len(info.fixed_problems)} fixed sizes")
-    return ", ".join(parts)
-
-
 def _reason(report: pytest.TestReport) -> str:
     """Return the reason of a skip, or the message of a failure."""
     if report.skipped and isinstance(report.longrepr, tuple):
@@ -284,28 +269,3 @@ def _reason(report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     said = str(crash.message if crash else report.longrepr)
     return "" if report.passed else said.removeprefix("Failed: ")
-
-
-def _load(name: str, device: str, dtypes: list[str]) -> Backend:
-    try:
-        backend = registry.load(name)
-    except (ImportError, TypeError, ValueError) as error:
-        raise pytest.UsageError(str(error)) from error
-    info = backend.info
-    for kind, asked, has in (("device", [device], info.devices), ("dtype", dtypes, info.dtypes)):
-        for one in asked:
-            if one not in has:
-                usable = ", ".join(has)
-                raise pytest.UsageError(
-                    f"backend {name!r} has no {kind} {one!r} here, only {usable}."
-                )
-    return backend
-
-
-def _read(path: Path | None) -> list[Entry] | None:
-    if path is None:
-        return None
-    try:
-        return read_entries(path)
-    except (OSError, ValueError) as error:
-        raise pytest.UsageError(str(error)) from error

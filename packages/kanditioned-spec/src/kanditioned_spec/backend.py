@@ -10,10 +10,10 @@ import numpy as np
 from . import checkpoint, initializers, reference, refinement, validate
 from .grid import Array, Grid
 from .input_map import InputMap
+from .int8 import QuantizedLayer
 from .parameterizations import PARAMETERIZATIONS, Parameterization
 from .parameterizations import parameterization as build
 from .protocol import SPEC_VERSION, BackendInfo, NumpyArray, Problem
-from .quantize import QuantizedLayer
 from .rounding import rounded
 from .shapes import Shapes, Signs
 

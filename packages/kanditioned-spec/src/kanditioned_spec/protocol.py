@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -258,49 +258,3 @@ CAPABILITIES = (
 def offers(backend: Backend, capability: str) -> bool:
     """Whether a backend has the method that a capability is named after."""
     return callable(getattr(backend, capability, None))
-
-
-def defect(backend: object) -> str:
-    """Return what keeps an object from being a `Backend`, or nothing if it is one."""
-    kind = type(backend).__name__
-    if isinstance(backend, type):
-        return f"got the class {backend.__name__}. Name an instance"
-    for method in ("supports", "forward"):
-        if not callable(getattr(backend, method, None)):
-            return f"got {kind}, which has no method `{method}`"
-    try:
-        info = backend.info  # type: ignore[attr-defined]
-    except Exception as error:
-        return f"got {kind}, whose `info` raises {type(error).__name__}: {error}"
-    if not isinstance(info, BackendInfo):
-        return f"got {kind}, whose `info` is of type {type(info).__name__}, not `BackendInfo`"
-    wrong = _wrong_field(info)
-    return f"got {kind}, whose `info.{wrong}" if wrong else ""
-
-
-def _wrong_field(info: BackendInfo) -> str:
-    """Return the first field whose value is of the wrong kind, and how; or nothing."""
-    choices: dict[str, tuple[Any, ...]] = {
-        "dtypes": STORAGE_DTYPES,
-        "gradients": GRADIENTS,
-    }
-    for name in ("name", "framework", "spec_version"):
-        if not isinstance(getattr(info, name), str):
-            return f"{name}` must be a string, is {getattr(info, name)!r}"
-    for name in ("dtypes", "devices", "parameterizations", "gradients"):
-        value = getattr(info, name)
-        if not isinstance(value, tuple) or not all(isinstance(each, str) for each in value):
-            return f"{name}` must be a tuple of strings, is {value!r}"
-        unknown = [each for each in value if name in choices and each not in choices[name]]
-        if unknown or not value:
-            known = ", ".join(choices.get(name, ()))
-            return f"{name}` must name at least one{f' of {known}' if known else ''}, is {value!r}"
-    for name in ("accumulation", "operands"):
-        if not isinstance(getattr(info, name), dict):
-            return f"{name}` must be a dict from storage dtypes, is {getattr(info, name)!r}"
-    if info.extrapolation not in (*get_args(Extrapolation), None):
-        known = ", ".join(get_args(Extrapolation))
-        return f"extrapolation` must be one of {known} or None, is {info.extrapolation!r}"
-    if not all(isinstance(problem, Problem) for problem in info.fixed_problems):
-        return f"fixed_problems` must be a tuple of `Problem`, is {info.fixed_problems!r}"
-    return ""

@@ -17,7 +17,7 @@ from typing import Any
 from kanditioned_spec import validate
 from kanditioned_spec.quantize import SCALES
 
-from . import c, c_table, numpy, numpy_table, onnx
+from . import c, c_table, numpy, numpy_table, onnx, onnx_table
 from .c import Options
 from .estimator import Table, is_estimator, table_of
 from .program import Program, program_of
@@ -100,7 +100,7 @@ def _of_table(
         version = metadata.version("kanditioned")
         return _pair(target, options, c_table.render(table, options, version))
     if kind == "onnx":
-        return {target: onnx.render_table(table)}
+        return {target: onnx_table.render(table)}
     return {target: numpy_table.render(table, metadata.version("kanditioned"))}
 
 

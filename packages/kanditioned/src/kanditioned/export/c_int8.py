@@ -1,10 +1,10 @@
-"""The functions of an int8 layer in C, bit for bit as `kanditioned_spec.quantize` says."""
+"""The functions of an int8 layer in C, bit for bit as `kanditioned_spec.int8` says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kanditioned_spec.quantize import STEPS, QuantizedLayer
+from kanditioned_spec.int8 import STEPS, QuantizedLayer
 
 from .c_text import array, integers, number
 

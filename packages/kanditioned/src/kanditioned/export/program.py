@@ -18,9 +18,10 @@ import numpy.typing as npt
 from kanditioned_spec import checkpoint, validate
 from kanditioned_spec.grid import Array, Grid
 from kanditioned_spec.input_map import InputMap
+from kanditioned_spec.int8 import STEPS, QuantizedLayer
 from kanditioned_spec.network import EPSILON, layer_norm, normalise
 from kanditioned_spec.numerics import forward_condition, input_map_condition
-from kanditioned_spec.quantize import STEPS, QuantizedLayer, quantize
+from kanditioned_spec.quantize import quantize
 from kanditioned_spec.reference import forward
 
 Single = npt.NDArray[np.float32]

@@ -1,95 +1,33 @@
-"""Write the test vectors: inputs, results and bounds of every chapter, for ports in any language.
-
-    python -m kanditioned_conformance.vectors conformance/vectors
-
-The format is described in `conformance/vectors/FORMAT.md`; the same spec gives the same bytes.
-"""
+"""The vectors of every operation that needs no file."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import safetensors
 
-from kanditioned_spec import SPEC_VERSION, Problem, initializers, numerics, reference, refinement
-from kanditioned_spec.backend import backend
-from kanditioned_spec.checkpoint import bfloat16_bits
-from kanditioned_spec.grid import Array
-from kanditioned_spec.quantize import QuantizedLayer
+from kanditioned_spec import Problem, initializers, numerics, reference, refinement
+from kanditioned_spec.int8 import QuantizedLayer
 
-from . import tolerance
-from .cases import Case, Floats, finite, map_of
-from .chapters.test_errors import REFUSED
-from .checks.constraints import DYADIC
-from .strategies import MAPS, map_id
+from .. import tolerance
+from ..cases import Case, Floats, finite, map_of
+from ..chapters.test_errors import REFUSED
+from ..checks.constraints import DYADIC
+from ..strategies import MAPS, map_id
+from .vector import Pairs, Vector
 
-FORMAT = 1
-HALVES = ("float16", "bfloat16")
-ALL = ("float64", "float32", *HALVES)
-PRECISION = 8
-"""Results, but for float64, and bounds are rounded to a 256th of the bound or less."""
-Pairs = dict[str, tuple[Any, Any]]
-"""Results and their conditions by name."""
+ALL = ("float64", "float32", "float16", "bfloat16")
 
 
-@dataclass
-class Vector:
-    """One operation with its inputs, and its results with their bounds.
-
-    Attributes:
-        name: Unique; its tensors are named `NAME.TENSOR`.
-        chapter: Chapter of the spec, and name of the file.
-        operation: A method of the backend protocol.
-        problem: The layer.
-        inputs: Tensors, in the order in which the operation takes them.
-        results: Tensors and their conditions, in the order in which it returns them.
-        arguments: Further arguments of the operation, by name.
-        error: Name of the error that it must raise instead.
-    """
-
-    name: str
-    chapter: str
-    operation: str
-    problem: Problem
-    inputs: Mapping[str, Floats] = field(default_factory=dict)
-    results: Pairs = field(default_factory=dict)
-    arguments: dict[str, Any] = field(default_factory=dict)
-    error: str = ""
-
-    def entry(self) -> dict[str, Any]:
-        """Return what the manifest says of it."""
-        shapes = () if self.problem.shapes else ("monotone", "convex")
-        left_out = ("device", *shapes)
-        problem = {k: v for k, v in asdict(self.problem).items() if k not in left_out}
-        return {
-            "name": self.name,
-            "chapter": self.chapter,
-            "operation": self.operation,
-            "problem": problem | {"options": dict(self.problem.options)},
-            "inputs": list(self.inputs),
-            "results": list(self.results),
-            "arguments": self.arguments,
-            "error": self.error,
-        }
-
-    def tensors(self) -> Iterator[tuple[str, Floats, str]]:
-        """Yield name, values and storage dtype of every tensor."""
-        for name, values in self.inputs.items():
-            yield f"{self.name}.{name}", values, self.problem.dtype
-        for name, (want, condition) in self.results.items():
-            want = np.asarray(want, dtype=np.float64)
-            bound = numerics.tolerance(condition, want, self.problem.dtype)
-            bound = np.where(np.isfinite(want), bound, 0.0)  # others must be what they are
-            if self.problem.dtype != "float64":
-                want = _without_noise(want, bound)
-            yield f"{self.name}.{name}", want, "float64"
-            yield f"{self.name}.{name}.bound", _without_noise(bound, bound), "float64"
+def of_operations() -> Iterator[Vector]:
+    """Yield all of them."""
+    yield from of_layer()
+    yield from of_maps()
+    yield from of_shapes()
+    yield from of_input_maps()
+    yield from of_int8()
+    yield from of_construction()
 
 
 def layer(chapter: str, name: str, operation: str, case: Case, *shape: int) -> Vector:
@@ -281,66 +219,3 @@ def of_construction() -> Iterator[Vector]:
         if isinstance(value, float) and not np.isfinite(value):
             continue  # JSON has no such number
         yield Vector(f"refused-{number}", "errors", "layer", p, {}, {}, arguments, error)
-
-
-def of_files(folder: Path) -> Iterator[Vector]:
-    """Write checkpoints, and yield the vectors that read them."""
-    for dtype, kind in zip(ALL, (MAPS[0], MAPS[1], MAPS[3], MAPS[5]), strict=True):
-        case = Case(Problem(0, 1, 2, 5, 1.0), 7).on(dtype, "cpu").of(*kind)
-        theta, path = case.parameter_arrays().theta, f"checkpoint-{dtype}.safetensors"
-        backend.save(case.problem, theta, folder / path)
-        results: Pairs = {"theta": (theta, np.zeros(theta.shape))}
-        arguments = {"path": path}
-        name = f"checkpoint-{dtype}"
-        yield Vector(name, "checkpoints", "load", case.problem, {}, results, arguments)
-
-
-def write(folder: Path) -> None:
-    """Write manifest and tensors."""
-    folder.mkdir(parents=True, exist_ok=True)
-    vectors = [
-        *of_layer(),
-        *of_maps(),
-        *of_shapes(),
-        *of_input_maps(),
-        *of_int8(),
-        *of_construction(),
-        *of_files(folder),
-    ]
-    for chapter in dict.fromkeys(vector.chapter for vector in vectors):
-        stored = {
-            name: (dtype, _stored(values, dtype))
-            for vector in vectors
-            if vector.chapter == chapter
-            for name, values, dtype in vector.tensors()
-        }
-        if stored:
-            content = safetensors.serialize({k: _spec(*entry) for k, entry in stored.items()})
-            (folder / f"{chapter}.safetensors").write_bytes(content)
-    head = {"format": FORMAT, "spec_version": SPEC_VERSION, "constant": numerics.CONSTANT}
-    entries = ",\n".join(json.dumps(vector.entry(), ensure_ascii=False) for vector in vectors)
-    text = json.dumps(head)[:-1] + f', "vectors": [\n{entries}\n]}}\n'
-    (folder / "manifest.json").write_text(text, "utf-8")
-
-
-def _without_noise(values: Array, bound: Array) -> Array:
-    """Round to a small part of the bound: another machine's sums then give the same bytes."""
-    step = np.ldexp(1.0, np.frexp(bound)[1] - PRECISION)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(bound > 0, np.rint(values / step) * step, values)
-
-
-def _stored(values: Floats, dtype: str) -> np.ndarray[Any, Any]:
-    kind = np.dtype("uint16" if dtype == "bfloat16" else dtype).newbyteorder("<")
-    bits = bfloat16_bits(values) if dtype == "bfloat16" else values
-    return np.asarray(bits, dtype=kind, order="C")
-
-
-def _spec(dtype: str, array: np.ndarray[Any, Any]) -> safetensors.TensorSpec:
-    return safetensors.TensorSpec(
-        dtype=dtype, shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes
-    )
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))

@@ -1,0 +1,66 @@
+"""The files of the vectors: a manifest, tensors by chapter, checkpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+
+from kanditioned_spec import SPEC_VERSION, Problem, numerics
+from kanditioned_spec.backend import backend
+from kanditioned_spec.checkpoint import bfloat16_bits
+
+from ..cases import Case, Floats
+from ..strategies import MAPS
+from .operations import ALL, of_operations
+from .vector import Pairs, Vector
+
+FORMAT = 1
+
+
+def write(folder: Path) -> None:
+    """Write manifest and tensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vectors = [*of_operations(), *of_files(folder)]
+    for chapter in dict.fromkeys(vector.chapter for vector in vectors):
+        stored = {
+            name: (dtype, _stored(values, dtype))
+            for vector in vectors
+            if vector.chapter == chapter
+            for name, values, dtype in vector.tensors()
+        }
+        if stored:
+            content = safetensors.serialize({k: _spec(*entry) for k, entry in stored.items()})
+            (folder / f"{chapter}.safetensors").write_bytes(content)
+    head = {"format": FORMAT, "spec_version": SPEC_VERSION, "constant": numerics.CONSTANT}
+    entries = ",\n".join(json.dumps(vector.entry(), ensure_ascii=False) for vector in vectors)
+    text = json.dumps(head)[:-1] + f', "vectors": [\n{entries}\n]}}\n'
+    (folder / "manifest.json").write_text(text, "utf-8")
+
+
+def of_files(folder: Path) -> Iterator[Vector]:
+    """Write checkpoints, and yield the vectors that read them."""
+    for dtype, kind in zip(ALL, (MAPS[0], MAPS[1], MAPS[3], MAPS[5]), strict=True):
+        case = Case(Problem(0, 1, 2, 5, 1.0), 7).on(dtype, "cpu").of(*kind)
+        theta, path = case.parameter_arrays().theta, f"checkpoint-{dtype}.safetensors"
+        backend.save(case.problem, theta, folder / path)
+        results: Pairs = {"theta": (theta, np.zeros(theta.shape))}
+        arguments = {"path": path}
+        name = f"checkpoint-{dtype}"
+        yield Vector(name, "checkpoints", "load", case.problem, {}, results, arguments)
+
+
+def _stored(values: Floats, dtype: str) -> np.ndarray[Any, Any]:
+    kind = np.dtype("uint16" if dtype == "bfloat16" else dtype).newbyteorder("<")
+    bits = bfloat16_bits(values) if dtype == "bfloat16" else values
+    return np.asarray(bits, dtype=kind, order="C")
+
+
+def _spec(dtype: str, array: np.ndarray[Any, Any]) -> safetensors.TensorSpec:
+    return safetensors.TensorSpec(
+        dtype=dtype, shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes
+    )
