@@ -45,8 +45,8 @@ def input_map_of(where: str, given: Any, in_features: int) -> InputMap | None:
     """
     if given is None:
         return None
-    numbers = getattr(given, "numbers", given)
-    if not isinstance(numbers, InputMap) and callable(numbers):
+    numbers = given if isinstance(given, InputMap) else getattr(given, "numbers", None)
+    if callable(numbers) and not isinstance(given, type):
         numbers = numbers()
     remedy = "For example network.input_map."
     if not isinstance(numbers, InputMap):
