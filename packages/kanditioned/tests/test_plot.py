@@ -11,7 +11,8 @@ import pytest
 
 import kanditioned
 from kanditioned.plot import importance, plot_edges, plot_layer, plot_network
-from kanditioned_spec import reference
+from kanditioned.plot.units import input_map_of
+from kanditioned_spec import InputMap, reference
 from kanditioned_spec.grid import Grid
 
 
@@ -222,3 +223,13 @@ def test_bad_arguments_are_named(points: Any, arguments: dict[str, Any], message
     name = next(iter(arguments))
     with pytest.raises(ValueError, match=rf"`plot_edges\({name}=...\)` {message}"):
         plot_edges(**{"control_points": points, "spline_width": 4.0, **arguments})
+
+
+@pytest.mark.parametrize("package", ["kanditioned_spec", "kanditioned_torch", "kanditioned_jax"])
+def test_the_input_map_of_any_package_gives_its_numbers(package: str) -> None:
+    numbers = InputMap.standardise(np.random.default_rng(0).normal(size=(50, 2)))
+    module = pytest.importorskip(package, reason=f"{package} is not installed")
+    given = numbers if package == "kanditioned_spec" else module.InputMap(numbers)
+    found = input_map_of("plot_edges", given, 2)
+    assert found is not None
+    np.testing.assert_array_equal(found.breakpoints, numbers.breakpoints)

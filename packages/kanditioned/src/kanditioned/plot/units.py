@@ -45,9 +45,9 @@ def input_map_of(where: str, given: Any, in_features: int) -> InputMap | None:
     """
     if given is None:
         return None
-    numbers = given if isinstance(given, InputMap) else getattr(given, "numbers", None)
-    if callable(numbers) and not isinstance(given, type):
-        numbers = numbers()
+    numbers: Any = None if isinstance(given, type) else getattr(given, "numbers", given)
+    if not isinstance(numbers, InputMap) and numbers is not given and callable(numbers):
+        numbers = numbers()  # a method in PyTorch, a field in JAX
     remedy = "For example network.input_map."
     if not isinstance(numbers, InputMap):
         got = type(given).__name__
