@@ -239,3 +239,30 @@ def test_a_straight_line_goes_on_for_three_ranges_and_then_no_further() -> None:
     assert len(model._deviations()[0]) == model.model_.terms[0].column.slots
     huge = np.linspace(-8e307, 8e307, 100)[:, None]
     assert np.isfinite(KANRegressor().fit(huge, x[:100, 0]).predict(huge)).all()
+
+
+@pytest.mark.parametrize("rare", [1, 2])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_class_of_fewer_rows_than_folds(rare: int, classes: int) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 3))
+    y = np.r_[rng.integers(0, classes - 1, 100 - rare), np.full(rare, classes - 1)]
+    probabilities = KANClassifier().fit(x, y).predict_proba(x)
+    np.testing.assert_allclose(probabilities.sum(1), 1)
+    assert probabilities[-rare:, -1].mean() > probabilities[:-rare, -1].mean()
+
+
+def test_nothing_is_printed_where_no_coefficient_is_free(capfd: pytest.CaptureFixture[str]) -> None:
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    np.testing.assert_allclose(KANRegressor().fit(x, np.ones(100)).predict(x), 1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_units_do_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 3))
+    y = x[:, 0] + np.sin(3 * x[:, 1]) + x[:, 0] * x[:, 2]
+    want = KANRegressor().fit(x, y).predict(x)
+    for of_x, of_y in ((2.0**600, 2.0**300), (2.0**-600, 2.0**-300)):
+        got = KANRegressor().fit(of_x * x, of_y * y).predict(of_x * x)
+        np.testing.assert_allclose(got / of_y, want, atol=1e-6)

@@ -68,7 +68,7 @@ class Logistic:
     dispersion: float | None = 1.0
 
     def start(self, y: Matrix, weight: Vector) -> Vector:
-        mean = np.average(y, axis=0, weights=weight)
+        mean = _shares(y, weight)
         odds: Vector = np.log(mean) - np.log1p(-mean)
         return odds
 
@@ -91,7 +91,7 @@ class Softmax:
     dispersion: float | None = 1.0
 
     def start(self, y: Matrix, weight: Vector) -> Vector:
-        logarithms = np.log(np.average(y, axis=0, weights=weight))
+        logarithms = np.log(_shares(y, weight))
         centred: Vector = logarithms - logarithms.mean()
         return centred
 
@@ -152,6 +152,13 @@ class Gamma:
     def mean(self, eta: Array) -> Array:
         amounts: Array = np.exp(_bounded(eta))
         return amounts
+
+
+def _shares(y: Matrix, weight: Vector) -> Vector:
+    """Return the share of each class; of one that no row of a fold has, that of half a row."""
+    least = 0.5 / len(y)
+    shares: Vector = np.average(y, axis=0, weights=weight).clip(least, 1 - least)
+    return shares
 
 
 def _scored(eta: Vector, probability: Vector, y: Vector) -> tuple[Vector, Vector]:

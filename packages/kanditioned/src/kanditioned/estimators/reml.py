@@ -183,6 +183,8 @@ def solve(
 
 def inverse_root(a: Matrix, d: Vector, active: Indices) -> Matrix:
     """Return R, upper triangular, with R Rᵀ the inverse of some rows and columns of A + diag d."""
+    if not len(active):
+        return np.zeros((0, 0))  # which LAPACK would complain of
     part = a.copy() if len(active) == len(a) else a[np.ix_(active, active)]
     part[np.diag_indices_from(part)] += d[active]
     factor, status = dpotrf(part.T, lower=1, clean=1, overwrite_a=1)  # no copy: A is symmetric

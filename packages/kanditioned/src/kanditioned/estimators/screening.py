@@ -40,8 +40,8 @@ def screen(
 ) -> list[tuple[float, tuple[int, int]]]:
     """Rank all pairs by how much the cells of their bins stand out, best first.
 
-    With S the sum of residuals in a cell and N its information, Σ (S² - φ N)/(N + κ) over the cells
-    has mean zero without an effect, and variance 2 Σ (φ N/(N + κ))².
+    With S the sum of residuals in a cell, in units of √φ, and N its information, Σ (S² - N)/(N + κ)
+    over the cells has mean zero without an effect, and variance 2 Σ (N/(N + κ))².
 
     Args:
         codes: Bins of each column (N,), -1 for none.
@@ -55,13 +55,14 @@ def screen(
     for code, start in zip(codes, bounds, strict=False):
         rows = np.flatnonzero(code >= 0)
         hot[rows, start + code[rows]] = 1.0
-    gain = np.zeros((len(codes), len(codes)))
+    gain, tiny = np.zeros((len(codes), len(codes))), float(np.finfo(np.float64).tiny)
     for r, n, phi in zip(residual.T, information.T, dispersion, strict=True):
-        sums, counts = hot.T @ (r[:, None] * hot), hot.T @ (n[:, None] * hot)
-        shrunk = counts + SHRINKAGE * n.mean() + np.finfo(np.float64).tiny
-        excess = _blocks((sums**2 - phi * counts) / shrunk, bounds)
-        spread = _blocks(2 * (phi * counts / shrunk) ** 2, bounds)
-        gain += excess / np.sqrt(np.maximum(spread, np.finfo(np.float64).tiny))
+        scaled = r / np.sqrt(max(phi, tiny))
+        sums, counts = hot.T @ (scaled[:, None] * hot), hot.T @ (n[:, None] * hot)
+        shrunk = counts + SHRINKAGE * n.mean() + tiny
+        excess = _blocks((sums**2 - counts) / shrunk, bounds)
+        spread = _blocks(2 * (counts / shrunk) ** 2, bounds)
+        gain += excess / np.sqrt(np.maximum(spread, tiny))
     gain /= np.sqrt(len(dispersion))
     first, second = np.triu_indices(len(codes), 1)
     order = np.argsort(-gain[first, second], kind="stable")
