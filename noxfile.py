@@ -142,7 +142,8 @@ def uv(session: nox.Session, *arguments: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run every test: each package's own, its doctests, and the conformance kit per backend."""
-    install(session, *EVERYTHING, "pytest", "pytest-xdist", "pandas", "equinox", "statsmodels")
+    tools = ("equinox", "pandas", "polars", "pytest", "pytest-xdist", "statsmodels")
+    install(session, *EVERYTHING, *tools)
     # XLA compiles every shape that the kit draws: all examples in one format take 160 s of
     # processor time (lookup, float32, 2026-11-28), and three backends in four formats twelve times
     # as much. So they are the job of the session `kit_of_jax`, at night.
