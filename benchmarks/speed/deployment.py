@@ -13,12 +13,10 @@ import ctypes
 import itertools
 import os
 import platform
-import random
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +38,7 @@ from .. import machine
 from ..results import FOLDER, Table
 from .competitors import RELEASED
 from .environments import UnavailableError, load
-from .timing import CLOCKS, SHORTEST, Timing
+from .timing import CLOCKS, SHORTEST, Timing, in_turns
 
 Single = npt.NDArray[np.float32]
 Repeat = Callable[[int], Any]
@@ -125,12 +123,12 @@ def measured(ways: dict[str, Way], given: argparse.Namespace) -> dict[str, Timin
     clock = CLOCKS[given.clock]
     repeats = {name: _repeats(way.repeat, clock) for name, way in ways.items()}
     timings = {name: Timing(0.0, []) for name in ways}
-    start, names = time.perf_counter(), list(ways)
-    for number in range(given.rounds):
-        if number >= 5 and time.perf_counter() - start > given.seconds:
-            break
-        for name in random.Random(number).sample(names, len(names)):
-            timings[name].seconds.append(_seconds(ways[name].repeat, repeats[name], clock))
+
+    def measure(name: str, _: int) -> float:
+        return _seconds(ways[name].repeat, repeats[name], clock)
+
+    for _ in in_turns(list(ways), timings, measure, given.rounds, given.seconds):
+        pass
     return timings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -68,12 +68,35 @@ def rounds(
         clock: One of `CLOCKS`.
     """
     repeats = {name: _repeats(step, clock) for name, step in steps.items()}
-    names, start = list(steps), time.perf_counter()
+
+    def measure(name: Name, number: int) -> float:
+        return _call(steps[name], 100 + number, repeats[name], clock)
+
+    yield from in_turns(list(steps), timings, measure, count, budget)
+
+
+def in_turns(
+    names: Sequence[Name],
+    timings: Mapping[Name, Timing],
+    measure: Callable[[Name, int], float],
+    count: int,
+    budget: float,
+) -> Iterator[int]:
+    """Measure everything once a round, in random order, and yield the round's number.
+
+    Args:
+        names: Of everything.
+        timings: Where the measurements go.
+        measure: Takes a name and the round's number, and returns seconds per call.
+        count: Number of rounds.
+        budget: Seconds after which no further round starts, once there are five.
+    """
+    start = time.perf_counter()
     for number in range(count):
         if number >= 5 and time.perf_counter() - start > budget:
             return
         for name in random.Random(number).sample(names, len(names)):
-            timings[name].seconds.append(_call(steps[name], 100 + number, repeats[name], clock))
+            timings[name].seconds.append(measure(name, number))
         yield number
 
 

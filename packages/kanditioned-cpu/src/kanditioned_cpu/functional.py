@@ -181,7 +181,7 @@ class _Call:
         return array.astype(self.compute, copy=False)
 
     def interpolate(self, direction: NumpyArray | None, control_points: NumpyArray) -> NumpyArray:
-        c = _packed(control_points)
+        c = packed(control_points)
         x, v = self._flat(self.x), None if direction is None else self._flat(direction)
         y = np.empty((x.shape[0], c.shape[2]), dtype=self.compute)
         native.interpolate(
@@ -204,9 +204,9 @@ class _Call:
         of_c: bool,
     ) -> tuple[NumpyArray, NumpyArray]:
         """Return both gradients; one that is not wanted is empty memory."""
-        c = _packed(control_points)
+        c = packed(control_points)
         x, v = self._flat(self.x), None if direction is None else self._flat(direction)
-        gy = _packed(grad_y)
+        gy = packed(grad_y)
         grad_x = np.empty(x.shape, dtype=self.compute)
         grad_c = np.empty(c.shape, dtype=self.compute)
         native.gradients(
@@ -236,8 +236,9 @@ class _Call:
         return array.astype(self.storage, copy=False)
 
 
-def _packed(array: NumpyArray) -> NumpyArray:
-    return np.require(array, requirements=("C", "A"))
+def packed(array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> NumpyArray:
+    """Return an array, aligned and in the order of C, as the library reads it."""
+    return np.require(array, dtype, ("C", "A"))
 
 
 def _strides(x: NumpyArray) -> tuple[int, int]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from kanditioned_spec import validate
 
 from . import native
-from .functional import checked_threads
+from .functional import checked_threads, packed
 
 Array = npt.NDArray[np.float64]
 
@@ -81,7 +81,7 @@ def gram(
         ([[0.25, 0.25, 0.0], [0.25, 1.25, 0.0], [0.0, 0.0, 0.0]], [1.0, 4.0, 0.0])
     """
     threads = checked_threads("gram", num_threads)
-    w, y = _packed(weight, np.float64), _packed(targets, np.float64)
+    w, y = packed(weight, np.float64), packed(targets, np.float64)
     _check_shape("weight", w, (len(w),))
     if y.ndim != 2 or len(y) != len(w):
         _refuse(
@@ -111,20 +111,16 @@ def gram(
 
 def _checked(hats: Hats, size: int, rows: int) -> list[npt.NDArray[Any]]:
     """Return the arrays of hats; an absent scale has no address."""
-    index = _packed(hats.index, np.int64)
-    arrays = [index, _packed(hats.fraction, np.float64)]
+    index = packed(hats.index, np.int64)
+    arrays = [index, packed(hats.fraction, np.float64)]
     if hats.scale is not None:
-        arrays.append(_packed(hats.scale, np.float64))
+        arrays.append(packed(hats.scale, np.float64))
     for name, array in zip(("index", "fraction", "scale"), arrays, strict=False):
         _check_shape(name, array, (rows,))
     if rows and not 0 <= int(index.min()) <= int(index.max()) <= size - 2:
         got = f"{index.min()} ... {index.max()}"
         _refuse("index", f"0 ... {size - 2} in a block of {size}", got, "The next is used too.")
     return arrays
-
-
-def _packed(values: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    return np.require(values, dtype, ("C", "A"))
 
 
 def _check_shape(argument: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> None:

@@ -37,7 +37,7 @@ def floating_array(where: str, argument: str, value: ArrayLike) -> jax.Array:
     return array
 
 
-def kept_array(where: str, argument: str, value: ArrayLike) -> jax.Array | npt.NDArray[np.float64]:
+def kept_array(where: str, argument: str, value: ArrayLike) -> Kept:
     """Return `floating_array`, but a float64 array of NumPy as it is.
 
     An input map subtracts its offset from such before JAX rounds it.

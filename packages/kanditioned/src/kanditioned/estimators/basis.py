@@ -126,8 +126,8 @@ def _of_knots(column: Numeric, share: Vector) -> Basis:
         constant[-1] = 1.0
         matrix = np.hstack([matrix, constant - share[-1] / share.sum()])
         penalties.append(Penalty("missing", np.array([matrix.shape[1] - 1]), np.ones(1)))
-    has_shape = count > 1 and (column.monotone or column.convex)
-    rows = shapes.inequalities(column, matrix) if has_shape else None
+    bound = count > 1 and shapes.has_shape(column)
+    rows = shapes.inequalities(column, matrix) if bound else None
     return Basis(matrix, tuple(penalties), share, rows)
 
 

@@ -15,8 +15,6 @@ from .basis import Basis, Penalty, shifted
 from .table import located, parts
 from .terms import Column, Place, interpolate
 
-BLOCK = 1 << 21
-"""Numbers of the design matrix that are built at a time, 16 MiB."""
 KEPT = 1 << 23
 """Up to so many numbers the whole matrix is kept for the next pass, 64 MiB."""
 
@@ -143,7 +141,7 @@ class Design:
                 self._kept = self.matrix(slice(0, count))
             yield slice(0, count), self._kept
             return
-        step = max(1, BLOCK // max(self.size, 1))
+        step = max(1, gram.DENSE // max(self.size, 1))
         for start in range(0, count, step):
             index = slice(start, min(start + step, count))
             yield index, self.matrix(index)

@@ -25,7 +25,7 @@ Xeon with AVX-512, 2026-11)."""
 FEWEST_MULTIPLICATIONS = 1e8
 """With fewer, what comes before and after the native kernel takes longer: some 2 ms."""
 DENSE = 1 << 21
-"""Numbers of Φ that are built at a time without the kernel, 16 MiB."""
+"""Numbers of X, or of Φ, that are built at a time without the kernel, 16 MiB."""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
     @property
     def _fitted(self) -> Fitted:
         """The result of `fit`, or of all batches of `partial_fit`, which are solved when asked."""
+        check_is_fitted(self)
         if self._found is None:
             assert self._sums is not None
             found = additive.solved(self._sums, self._batch_settings)
@@ -62,9 +63,7 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
     @property
     def model_(self) -> Additive:
         """The fitted additive model: its intercept, terms and surfaces."""
-        check_is_fitted(self)
-        model: Additive = self._fitted.model
-        return model
+        return self._fitted.model
 
     @property
     def intercept_(self) -> Vector:
@@ -74,16 +73,13 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
     @property
     def edf_(self) -> Vector:
         """Effective degrees of freedom of each column's curve: 1 is a straight line, shape (I,)."""
-        check_is_fitted(self)
         edf: Vector = self._fitted.edf[: self.n_features_in_]
         return edf
 
     @property
     def smoothing_(self) -> Vector:
         """λ of each column's curve, NaN for categories, shape (I,)."""
-        check_is_fitted(self)
-        smoothing: Vector = self._fitted.smoothing
-        return smoothing
+        return self._fitted.smoothing
 
     @property
     def importance_(self) -> Vector:
@@ -92,9 +88,7 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
         In units of the prediction, with several outputs the root of the mean square over them.
         Terms are the columns and then the pairs, as `term_names_` says.
         """
-        check_is_fitted(self)
-        importance: Vector = self._fitted.importance
-        return importance
+        return self._fitted.importance
 
     @property
     def term_names_(self) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import c
 from .c_text import array, doubles, number
-from .estimator import MOST_HOT, Column, Surface, Table
+from .estimator import MOST_HOT, Column, Surface, Table, numbered
 
 HELPERS = {
     "locate_number": """\
@@ -105,24 +105,18 @@ def render(table: Table, options: c.Options, version: str) -> tuple[str, str]:
 def _notes(table: Table) -> str:
     lines = ["   x has one number for each column; NaN is a missing value:"]
     for n, column in enumerate(table.columns):
-        lines.append(f"     x[{n}] {_safe(column.name)}{_listed(column)}")
+        lines.append(f"     x[{n}] {_safe(column.note)}")
     if table.classes:
-        named = ", ".join(f"{n} {_safe(label)}" for n, label in enumerate(table.classes))
-        lines += ["   y has the probability of each class:", f"     {named}"]
+        lines += [
+            "   y has the probability of each class:",
+            f"     {_safe(numbered(table.classes))}",
+        ]
     return "\n".join(lines)
 
 
-def _listed(column: Column) -> str:
-    if column.knots is not None:
-        return ""
-    named = ", ".join(f"{n} {_safe(label)}" for n, label in enumerate(column.labels))
-    return f": the number of its label, {named}; another number for any other"
-
-
-def _safe(text: object) -> str:
+def _safe(text: str) -> str:
     """Return what may stand in a comment."""
-    plain = "".join(char if char.isprintable() else " " for char in str(text))
-    return plain.replace("*/", "* /").replace("/*", "/ *")
+    return text.replace("*/", "* /").replace("/*", "/ *")
 
 
 def _tables(table: Table) -> str:

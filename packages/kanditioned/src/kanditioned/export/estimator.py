@@ -7,6 +7,7 @@ a label that was not seen in training.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,14 @@ class Column:
         """The number of the label of missing values, or -1."""
         return self.labels.index(None) if None in self.labels else -1
 
+    @property
+    def note(self) -> str:
+        """The name, and which number stands for which label, in one line."""
+        if self.knots is not None:
+            return printable(self.name)
+        known = f"the number of its label, {numbered(self.labels)}"
+        return f"{printable(self.name)}: {known}; another number for any other"
+
     @classmethod
     def of(cls, column: Any) -> Column:
         """Take a column of `estimators.terms`."""
@@ -74,6 +83,16 @@ class Column:
         plain = [None if v is None or v != v else v for v in values.tolist()]
         missing = code.get(None, np.nan)
         return np.array([missing if v is None else code.get(v, -1.0) for v in plain])
+
+
+def numbered(labels: Iterable[object]) -> str:
+    """Return labels behind their numbers, in one line."""
+    return printable(", ".join(f"{n} {label}" for n, label in enumerate(labels)))
+
+
+def printable(text: object) -> str:
+    """Return a text with spaces in the place of what cannot be printed, such as ends of lines."""
+    return "".join(char if char.isprintable() else " " for char in str(text))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import numpy
-from .estimator import MOST_HOT, Column, Surface, Table
+from .estimator import MOST_HOT, Column, Surface, Table, numbered
 
 HELPERS = '''\
 
@@ -76,23 +76,15 @@ def render(table: Table, version: str) -> str:
 def _notes(table: Table) -> str:
     lines = ["", "x has one number for each column; NaN is a missing value:", ""]
     for n, column in enumerate(table.columns):
-        listed = "" if column.knots is not None else f": the number of its label, {_listed(column)}"
-        lines.append(f"    x[:, {n}] {_safe(column.name)}{listed}")
+        lines.append(f"    x[:, {n}] {_safe(column.note)}")
     if table.classes:
-        named = ", ".join(f"{n} {_safe(label)}" for n, label in enumerate(table.classes))
-        lines += ["", f"y has the probability of each class: {named}"]
+        lines += ["", f"y has the probability of each class: {_safe(numbered(table.classes))}"]
     return "\n".join([*lines, ""])
 
 
-def _listed(column: Column) -> str:
-    named = ", ".join(f"{n} {_safe(label)}" for n, label in enumerate(column.labels))
-    return f"{named}; another number for any other"
-
-
-def _safe(text: object) -> str:
+def _safe(text: str) -> str:
     """Return what may stand in a docstring."""
-    plain = "".join(char if char.isprintable() else " " for char in str(text))
-    return plain.replace("\\", "/").replace('"', "'")
+    return text.replace("\\", "/").replace('"', "'")
 
 
 def _tables(table: Table) -> str:
