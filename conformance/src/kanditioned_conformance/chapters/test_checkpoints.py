@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ..backend_under_test import BackendUnderTest
@@ -11,7 +13,8 @@ from ..checks.files import DAMAGES, check_damage, check_load, check_save, check_
 from ..shapes import MAPS as SHAPES
 from ..strategies import MAPS, MapKind, map_id
 
-CASE = Case(SHAPES[1])
+CASE = Case(replace(SHAPES[1], spline_width=2.5))
+"""Of no default: a width of 4 could be one that a reader takes for granted."""
 
 
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import kanditioned_spec as spec
-from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem, Shapes
+from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem
 from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.protocol import NumpyArray
 
@@ -129,20 +129,9 @@ class JaxBackend:
             return _numpy(module(x) if on_host else z), _numpy(gradient)
 
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> NumpyArray:
-        options = {name: v for name, v in problem.options if name != "spline_width"}
+        arguments = LayerConfig.of(problem).arguments()
         with _scope(problem):
-            layer = KANLayer(
-                problem.in_features,
-                problem.out_features,
-                init,
-                problem.num_control_points,
-                problem.spline_width,
-                problem.parameterization,
-                key=seed,
-                dtype=problem.dtype,
-                **Shapes.of(problem)._asdict(),
-                **options,
-            )
+            layer = KANLayer(**arguments, init=init, key=seed, dtype=problem.dtype)
             return _numpy(layer.control_points())
 
     def refine(

@@ -62,7 +62,7 @@ class Config:
     def of(cls, where: str, layer: LayerConfig, impl: str, precision: str | None) -> Self:
         """Build one from what a file or a problem says of a layer."""
         return cls(
-            Grid(layer.num_control_points, layer.spline_width),
+            layer.grid,
             layer.parameterization,
             tuple(dict(layer.options).items()),
             *selection.check_evaluation(where, impl, precision),

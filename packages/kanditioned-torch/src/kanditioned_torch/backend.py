@@ -11,12 +11,14 @@ from torch import Tensor
 
 import kanditioned_spec as spec
 from kanditioned_spec import PARAMETERIZATIONS, SPEC_VERSION, BackendInfo, Problem, Shapes
+from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.protocol import NumpyArray
 
 from . import selection
 from .functional import spline_forward
 from .input_map import InputMap
 from .layer import KANLayer
+from .parameterizations import map_of
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 PRODUCTS = ("auto", "dense", "triton")
@@ -163,17 +165,12 @@ class TorchBackend:
         )
 
     def _module(self, problem: Problem, **arguments: Any) -> KANLayer:
-        return KANLayer(
-            problem.in_features,
-            problem.out_features,
-            num_control_points=problem.num_control_points,
-            parameterization=problem.parameterization,
-            impl=self.impl,
-            device=problem.device,
-            dtype=getattr(torch, problem.dtype),
-            **Shapes.of(problem)._asdict(),
-            **{"init": "zero", **_options(problem), **arguments},
-        )
+        config = LayerConfig.of(problem)
+        given = {"init": "zero", **config.arguments(), **arguments}
+        dtype = getattr(torch, problem.dtype)
+        layer = KANLayer(**given, impl=self.impl, device=problem.device, dtype=dtype)
+        layer.parameterization_map = map_of(config.map(), layer.theta)
+        return layer
 
     def _of_theta(self, problem: Problem, theta: NumpyArray) -> KANLayer:
         layer = self._module(problem)
@@ -182,18 +179,9 @@ class TorchBackend:
         return layer
 
     def _of_control_points(self, problem: Problem, control_points: NumpyArray) -> KANLayer:
-        return KANLayer.from_control_points(
-            _tensors(problem, control_points)[0],
-            parameterization=problem.parameterization,
-            impl=self.impl,
-            **Shapes.of(problem)._asdict(),
-            **_options(problem),
-        )
-
-
-def _options(problem: Problem) -> dict[str, Any]:
-    """Return width and options; an option `spline_width` is of the parameterization alone."""
-    return {"spline_width": problem.spline_width, **dict(problem.options)}
+        layer = self._module(problem)
+        (points,) = _tensors(problem, control_points)
+        return layer.replace_functions(points, layer.grid, layer.parameterization_spec)
 
 
 def _tensors(problem: Problem, *arrays: NumpyArray) -> list[Tensor]:

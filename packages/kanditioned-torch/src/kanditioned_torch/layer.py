@@ -269,23 +269,18 @@ class KANLayer(Splines):
     ) -> Self:
         """Build the layer that a file holds."""
         config = stored.config
-        options = dict(config.options)
-        options.pop("spline_width", None)
         layer = cls(
             config.in_features,
             config.out_features,
             "zero",
-            config.num_control_points,
-            config.spline_width,
-            config.parameterization,
-            impl,
+            *config.grid,
+            impl=impl,
             device=device,
             dtype=getattr(torch, config.dtype),
-            monotone=config.shapes.monotone,
-            convex=config.shapes.convex,
-            **options,
+            **config.shapes._asdict(),
         )
-        layer.theta.copy_(to_tensor(stored.parameters, device))
+        layer.theta = nn.Parameter(to_tensor(stored.parameters, layer.theta.device))
+        layer.parameterization_map = map_of(config.map(), layer.theta)
         return layer
 
     def save(self, path: str | bytes | os.PathLike[str]) -> None:

@@ -100,6 +100,18 @@ class LayerConfig:
         """Return the layer as a problem of the backend protocol."""
         return Problem(batch=batch, device=device, **vars(self))
 
+    def arguments(self) -> dict[str, Any]:
+        """Return what a backend's `KANLayer` is made with, but for the dtype."""
+        return {
+            **dict(self.options),
+            "in_features": self.in_features,
+            "out_features": self.out_features,
+            "num_control_points": self.num_control_points,
+            "spline_width": self.spline_width,  # of the layer, also where it is an option
+            "parameterization": self.parameterization,
+            **self.shapes._asdict(),
+        }
+
     def map(self) -> Parameterization:
         """Return the map from parameters to control points."""
         return parameterization(
