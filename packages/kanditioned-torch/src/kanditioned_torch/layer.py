@@ -144,24 +144,11 @@ class KANLayer(Splines):
         check_tensor(where, "control_points", control_points)
         validate.control_points(where, control_points.shape)
         in_features, count, out_features = control_points.shape
-        layer = cls(
-            in_features,
-            out_features,
-            "zero",
-            count,
-            spline_width,
-            parameterization,
-            impl,
-            precision=precision,
-            device=control_points.device,
-            dtype=control_points.dtype,
-            monotone=monotone,
-            convex=convex,
-            **options,
-        )
-        theta = layer.parameterization_spec.parameters_from(to_float64(control_points))
-        layer.theta.copy_(torch.as_tensor(theta))
-        return layer
+        made: dict[str, Any] = {"device": control_points.device, "dtype": control_points.dtype}
+        made |= {"impl": impl, "precision": precision, "monotone": monotone, "convex": convex}
+        layer = cls(in_features, out_features, "zero", count, spline_width, **made)
+        spec = build_spec(where, parameterization, layer.grid, options)
+        return layer.replace_functions(control_points, layer.grid, spec)
 
     def reparameterize(self, parameterization: str, **options: Any) -> Self:
         """Return a layer with the same functions under another parameterization.
@@ -269,16 +256,9 @@ class KANLayer(Splines):
     ) -> Self:
         """Build the layer that a file holds."""
         config = stored.config
-        layer = cls(
-            config.in_features,
-            config.out_features,
-            "zero",
-            *config.grid,
-            impl=impl,
-            device=device,
-            dtype=getattr(torch, config.dtype),
-            **config.shapes._asdict(),
-        )
+        made = {"impl": impl, "device": device, "dtype": getattr(torch, config.dtype)}
+        made |= config.shapes._asdict()
+        layer = cls(config.in_features, config.out_features, "zero", *config.grid, **made)
         layer.theta = nn.Parameter(to_tensor(stored.parameters, layer.theta.device))
         layer.parameterization_map = map_of(config.map(), layer.theta)
         return layer

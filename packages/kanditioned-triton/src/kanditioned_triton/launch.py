@@ -56,8 +56,8 @@ def interpolate(
     part_bytes = batch * out_features * compute.itemsize
     chunk = _chunk(config, in_features)
     features = config.block_g // chunk
-    smallest = max(1, 32 // groups)
-    shares = divide_sum(tiles, in_features, smallest, part_bytes, gpu, features if is_dense else 1)
+    step = features if is_dense else 1
+    shares = divide_sum(tiles, in_features, max(1, 32 // groups), part_bytes, gpu, step)
     is_even = out_features % config.block_o == 0
     target = y if shares.number == 1 else y.new_empty(shares.number, *y.shape, dtype=compute)
     arguments: tuple[Any, ...] = (
@@ -76,11 +76,10 @@ def interpolate(
         _bits(spline_width),
         direction is not None,
     )
-    grid = (tiles, shares.number)
     with device.guard(x):
         if is_dense:
             is_even = is_even and in_features % features == 0 and shares.each % features == 0
-            kernels.dense_interpolate[grid](
+            kernels.dense_interpolate[tiles, shares.number](
                 *arguments,
                 **how.constants("WEIGHT", "VALUE"),
                 IS_EVEN=is_even and count % (chunk * kernels.GROUP) == 0,
@@ -89,9 +88,9 @@ def interpolate(
                 **config.schedule(),
             )
         else:
-            kernels.lookup_interpolate[grid](
+            kernels.lookup_interpolate[tiles, shares.number](
                 *arguments,
-                _tl(compute),
+                getattr(tl, _name(compute)),
                 _offset_type(control_points),
                 is_even,
                 config.block_b,
@@ -161,7 +160,7 @@ def contract(
             grid = (ceil_div(batch, config.block_b) * ceil_div(in_features, config.block_g),)
             kernels.lookup_contract[grid](
                 *arguments,
-                _tl(compute),
+                getattr(tl, _name(compute)),
                 _offset_type(control_points),
                 out_features % config.block_o == 0,
                 config.block_b,
@@ -209,7 +208,9 @@ def accumulate(
     with device.guard(x):
         if is_bucketed:
             width, knots = _bits(spline_width), chunk * kernels.GROUP
-            order, starts = sort_batch(x, num_control_points, width, _tl(compute), knots)
+            order, starts = sort_batch(
+                x, num_control_points, width, getattr(tl, _name(compute)), knots
+            )
             parts = starts.shape[2]
         else:
             part_bytes = gc.numel() * compute.itemsize
@@ -293,10 +294,6 @@ def _strides(direction: Tensor | None) -> tuple[int, ...]:
 
 def _dtypes(*tensors: Tensor | None) -> list[torch.dtype]:
     return [tensor.dtype for tensor in tensors if tensor is not None]
-
-
-def _tl(dtype: torch.dtype) -> Any:
-    return getattr(tl, _name(dtype))
 
 
 def _name(dtype: torch.dtype) -> str:

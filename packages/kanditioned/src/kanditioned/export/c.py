@@ -127,9 +127,7 @@ def prologue(source: str, options: Options, version: str) -> list[str]:
 def functions(program: Program, signature: str, options: Options) -> list[str]:
     """Return the tables and functions of a network, the last of which evaluates it."""
     layouts = [layer_of(stage) for stage in program.stages]
-    parts = []
-    if any(layout.locates for layout in layouts):
-        parts.append(LOCATE)
+    parts = [LOCATE] if any(layout.locates for layout in layouts) else []
     if any(stage.integers for stage in program.stages):
         parts.append(c_int8.SHARED)
     if program.input_map is not None:
