@@ -1,7 +1,7 @@
 """Tests of the kernels under Triton's interpreter, run by `test_interpreter`.
 
 The conformance kit says whether the layer is right. Here is what it does not reach: several tiles
-in every direction, strides, mixed dtypes, every precision, shares of a sum, what is not finite in
+in every direction, strides, mixed dtypes, every precision, split sums, what is not finite in
 other arguments than x, and the operators under PyTorch's own checks.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from kanditioned_spec import numerics, reference
 from kanditioned_torch import KANLayer, spline_forward
-from kanditioned_triton import configs, device, shares
+from kanditioned_triton import configs, device, split_k
 from kanditioned_triton.device import Device
 from kanditioned_triton.torch import registered
 
@@ -134,7 +134,7 @@ class TestContractions:
         assert not gc.any()
 
 
-class TestShares:
+class TestSplitK:
     """A sum that is divided among programs, on a device that has more of them than tiles."""
 
     @pytest.mark.parametrize("shape", [(200, 33, 5, 3), (20, 40, 37, 3)])
@@ -146,11 +146,11 @@ class TestShares:
 
     def test_count(self) -> None:
         gpu = Device("sm_90", units=132)
-        assert shares.divide_sum(200, 10_000, 64, 4, gpu, 1) == (1, 10_000)
-        assert shares.divide_sum(10, 10_000, 64, 4, gpu, 1) == (14, 715)
-        assert shares.divide_sum(10, 10_000, 64, 4, gpu, 8) == (14, 720)
-        assert shares.divide_sum(10, 100, 64, 4, gpu, 1) == (2, 50)
-        assert shares.divide_sum(1, 10_000, 64, shares.SHARE_BYTES, gpu, 1) == (1, 10_000)
+        assert split_k.split_k(200, 10_000, 64, 4, gpu, 1) == (1, 10_000)
+        assert split_k.split_k(10, 10_000, 64, 4, gpu, 1) == (14, 715)
+        assert split_k.split_k(10, 10_000, 64, 4, gpu, 8) == (14, 720)
+        assert split_k.split_k(10, 100, 64, 4, gpu, 1) == (2, 50)
+        assert split_k.split_k(1, 10_000, 64, split_k.PARTIAL_BYTES, gpu, 1) == (1, 10_000)
 
 
 class TestNonFinite:

@@ -13,7 +13,7 @@ import torch
 from kanditioned_torch import spline_forward
 
 GROUPS = (
-    ("interpreted.py", "Contractions or Shares"),
+    ("interpreted.py", "Contractions or SplitK"),
     ("interpreted.py", "NonFinite or Precision"),
     ("interpreted.py", "Operators or Layer"),
     ("interpreted_edges.py", ""),

@@ -2,7 +2,7 @@
 
 Shapes as in `kanditioned_torch.impls.base`: x and direction (B, I), control points (I, K, O),
 grad_y (B, O), any strides. Besides its result a call allocates at most the partial sums of
-`shares`, and for the bucketed gradient one int32 per number in x and a few per tile of knots.
+`split_k`, and for the bucketed gradient one int32 per number in x and a few per tile of knots.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .arithmetic import Arithmetic
 from .buckets import sort_batch
 from .configs import Config, ceil_div
 from .device import Device
-from .shares import Shares, add_shares, divide_sum
+from .split_k import Split, reduce_partials, split_k
 
 NARROW = 16
 
@@ -57,9 +57,9 @@ def interpolate(
     chunk = _chunk(config, in_features)
     features = config.block_g // chunk
     step = features if is_dense else 1
-    shares = divide_sum(tiles, in_features, max(1, 32 // groups), part_bytes, gpu, step)
+    split = split_k(tiles, in_features, max(1, 32 // groups), part_bytes, gpu, step)
     is_even = out_features % config.block_o == 0
-    target = y if shares.number == 1 else y.new_empty(shares.number, *y.shape, dtype=compute)
+    target = y if split.number == 1 else y.new_empty(split.number, *y.shape, dtype=compute)
     arguments: tuple[Any, ...] = (
         x,
         direction,
@@ -69,7 +69,7 @@ def interpolate(
         in_features,
         count,
         out_features,
-        shares.each,
+        split.each,
         *x.stride(),
         *_strides(direction),
         *control_points.stride(),
@@ -78,8 +78,8 @@ def interpolate(
     )
     with device.guard(x):
         if is_dense:
-            is_even = is_even and in_features % features == 0 and shares.each % features == 0
-            kernels.dense_interpolate[tiles, shares.number](
+            is_even = is_even and in_features % features == 0 and split.each % features == 0
+            kernels.dense_interpolate[tiles, split.number](
                 *arguments,
                 **how.constants("WEIGHT", "VALUE"),
                 IS_EVEN=is_even and count % (chunk * kernels.GROUP) == 0,
@@ -88,7 +88,7 @@ def interpolate(
                 **config.schedule(),
             )
         else:
-            kernels.lookup_interpolate[tiles, shares.number](
+            kernels.lookup_interpolate[tiles, split.number](
                 *arguments,
                 getattr(tl, _name(compute)),
                 _offset_type(control_points),
@@ -97,7 +97,7 @@ def interpolate(
                 config.block_o,
                 **config.schedule(),
             )
-        add_shares(target, y, shares)
+        reduce_partials(target, y, split)
     return y
 
 
@@ -204,7 +204,7 @@ def accumulate(
     tiles = ceil_div(in_features, features) * chunks
     tiles *= ceil_div(out_features, config.block_o)
     gc = x.new_empty(shape, dtype=dtype)
-    shares, order, starts, parts = Shares(1, batch), None, None, 1
+    split, order, starts, parts = Split(1, batch), None, None, 1
     with device.guard(x):
         if is_bucketed:
             width, knots = _bits(spline_width), chunk * kernels.GROUP
@@ -215,9 +215,9 @@ def accumulate(
         else:
             part_bytes = gc.numel() * compute.itemsize
             step = config.block_b
-            shares = divide_sum(tiles, batch, 4 * step, part_bytes, gpu, step)
-        target = gc if shares.number == 1 else gc.new_empty(shares.number, *shape, dtype=compute)
-        kernels.accumulate[tiles, shares.number](
+            split = split_k(tiles, batch, 4 * step, part_bytes, gpu, step)
+        target = gc if split.number == 1 else gc.new_empty(split.number, *shape, dtype=compute)
+        kernels.accumulate[tiles, split.number](
             x,
             direction,
             grad_y,
@@ -228,7 +228,7 @@ def accumulate(
             in_features,
             num_control_points,
             out_features,
-            shares.each,
+            split.each,
             parts,
             *x.stride(),
             *_strides(direction),
@@ -245,7 +245,7 @@ def accumulate(
             NARROW=min(NARROW, config.block_o),
             **config.schedule(),
         )
-        add_shares(target, gc, shares)
+        reduce_partials(target, gc, split)
     return gc
 
 

@@ -3,7 +3,7 @@
 `kanditioned_torch` finds `registered` by this package's entry point.
 
 `torch.library.triton_op` would show the kernels to the compiler, and traces them; but it records
-the plan of one batch size, tiles and shares of a sum, so that an export with a dynamic batch fails
+the plan of one batch size, tiles and parts of a sum, so that an export with a dynamic batch fails
 (torch 2.11), and it takes no kernel that the interpreter runs. Opaque operators plan at every call.
 A package of AOTInductor calls them through Python, where this module must have been imported.
 """

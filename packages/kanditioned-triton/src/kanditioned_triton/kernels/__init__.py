@@ -12,7 +12,7 @@ from .basis import GROUP
 from .bucket import count_keys, place_samples
 from .contract import dense_contract, lookup_contract
 from .interpolate import dense_interpolate, lookup_interpolate
-from .shares import sum_shares
+from .reduce import reduce_partials
 
 __all__ = [
     "GROUP",
@@ -23,5 +23,5 @@ __all__ = [
     "lookup_contract",
     "lookup_interpolate",
     "place_samples",
-    "sum_shares",
+    "reduce_partials",
 ]
