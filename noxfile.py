@@ -126,6 +126,18 @@ def released(session: nox.Session, version: str, folder: Path) -> str:
     return target
 
 
+def compiled_once(session: nox.Session) -> dict[str, str]:
+    """Return variables with which XLA compiles a function once for all processes and backends.
+
+    Of the kit on one JAX backend, maps, penalties and shapes are half; all three have the same.
+    """
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(Path(session.create_tmp()).resolve() / "xla"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
 def version() -> str:
     """Return the version of all distributions."""
     text = Path(".bumpversion.toml").read_text(encoding="utf-8")
@@ -144,13 +156,16 @@ def tests(session: nox.Session) -> None:
     """Run every test: each package's own, its doctests, and the conformance kit per backend."""
     tools = ("equinox", "pandas", "polars", "pytest", "pytest-xdist", "statsmodels")
     install(session, *EVERYTHING, *tools)
-    # XLA compiles every shape that the kit draws: all examples in one format take 160 s of
-    # processor time (lookup, float32, 2026-11-28), and three backends in four formats twelve times
-    # as much. So they are the job of the session `kit_of_jax`, at night.
+    # XLA compiles every shape that the kit draws: one backend in one format takes 90 to 110 s of
+    # processor time (lookup, float32, 2026-11-28). So the formats but float32 are the job of the
+    # session `kit_of_jax`, at night.
     others = [name for name in BACKENDS if name not in OF_JAX]
     session.run("pytest", "-n", "2", *kit(*others), env=ONE_THREAD)
     drawn_less = kit(*OF_JAX, profile="dev")
-    session.run("pytest", "-n", "2", "--kan-dtype", "float32", *drawn_less, env=ONE_THREAD)
+    session.run(
+        *("pytest", "-n", "2", "--kan-dtype", "float32", *drawn_less),
+        env=ONE_THREAD | compiled_once(session),
+    )
     # The interpreter is chosen when Triton is imported, hence a process of its own.
     interpreted = kit("kanditioned_torch.backend:triton", profile="dev")
     session.run(
@@ -173,7 +188,7 @@ def tests(session: nox.Session) -> None:
 def kit_of_jax(session: nox.Session) -> None:
     """Run the conformance kit on JAX's backends, in every format and with CI's examples."""
     install(session, *EVERYTHING, "pytest", "pytest-xdist")
-    session.run("pytest", "-n", "2", *kit(*OF_JAX), env=ONE_THREAD)
+    session.run("pytest", "-n", "2", *kit(*OF_JAX), env=ONE_THREAD | compiled_once(session))
 
 
 @nox.session

@@ -124,6 +124,18 @@ def test_tests_that_share_what_they_compile_share_a_process(tmp_path: Path) -> N
     assert sorted(map(len, processes.values())) == [1, 1]
 
 
+def test_three_dtypes_are_shared_by_two_processes(tmp_path: Path) -> None:
+    dtypes = [f"--dtype={name}" for name in ("float16", "float32", "float64")]
+    run = Run(tmp_path, "-v", "-n", "2", *dtypes, "-k", "TestValue or TestEnds")
+    assert run.code == 0, run.output
+    found = re.findall(r"\[(gw\d)\].*(test_\w+)\.py.*\[reference-(\w+)", run.output)
+    processes: dict[tuple[str, str], set[str]] = {}
+    for process, *unit in found:
+        processes.setdefault((unit[0], unit[1]), set()).add(process)
+    assert len(processes) == 6
+    assert {len(each) for each in processes.values()} == {1}
+
+
 def test_a_crash_keeps_its_traceback_and_says_on_what(tmp_path: Path) -> None:
     run = Run(tmp_path, "--backend", "adopter:crashes", "--dtype", "float32", "-k", "TestValue")
     assert run.count("failed") == 2

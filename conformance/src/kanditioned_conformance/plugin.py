@@ -108,16 +108,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the tests of a backend at one dtype in one process of pytest-xdist.
 
     There they share what they compile. Unless there are fewer of these than processes, or another
-    `--dist` is asked for.
+    `--dist` is asked for. If they do not come out even, such as three for two processes, the tests
+    of a chapter stay together, so that no process waits for another.
     """
     if SESSION not in config.stash or config.getoption("dist") != "load":
         return None
     session = config.stash[SESSION]
-    if len(session.backends) < (config.getoption("numprocesses") or 1):
+    count, processes = len(session.backends), config.getoption("numprocesses") or 1
+    if count < processes:
         return None
     from .scheduler import ByBackend
 
-    return ByBackend(config, log, session)
+    is_uneven = count < 2 * processes and count % processes != 0
+    return ByBackend(config, log, session, by_chapter=is_uneven)
 
 
 @pytest.hookimpl(optionalhook=True)

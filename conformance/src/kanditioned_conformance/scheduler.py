@@ -1,4 +1,4 @@
-"""How pytest-xdist hands out tests: all of one backend at one dtype go to one process."""
+"""How pytest-xdist hands out tests: those of one backend at one dtype go to one process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ class ByBackend(LoadScopeScheduling):  # type: ignore[misc]
         config: pytest's.
         log: pytest-xdist's.
         session: The run, which knows what a test is about.
+        by_chapter: Whether only tests of the same chapter have to stay together.
     """
 
-    def __init__(self, config: Any, log: Any, session: Session) -> None:
+    def __init__(self, config: Any, log: Any, session: Session, *, by_chapter: bool) -> None:
         super().__init__(config, log)
         self._session = session
+        self._by_chapter = by_chapter
 
     def remove_node(self, node: Any) -> str | None:
         """Give the tests of a process that died to another one, but for the test that it was in.
@@ -46,4 +48,7 @@ class ByBackend(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         place = self._session.place(nodeid)
-        return place.backend_under_test.id if place else nodeid
+        if not place:
+            return nodeid
+        subject = place.backend_under_test.id
+        return f"{subject} {place.chapter}" if self._by_chapter else subject

@@ -165,7 +165,8 @@ class JaxBackend:
         return {"spline_width": problem.spline_width, "impl": self.impl}
 
     def _config(self, problem: Problem) -> Config:
-        return Config.of("Backend", LayerConfig.of(problem), self.impl, "highest")
+        """Return what control points depend on: all implementations share what is compiled."""
+        return Config.of("Backend", LayerConfig.of(problem), "auto", "highest")
 
     def _layer(self, problem: Problem, theta: NumpyArray) -> KANLayer:
         (array,) = _arrays(problem, theta)

@@ -7,6 +7,7 @@ is a gather, which JAX differentiates in every mode and to any order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -41,17 +42,21 @@ def _replaced(c: jax.Array, features: Sequence[int], rule: Rule, shapes: Shapes)
     """Apply a rule to some features."""
     if not features:
         return c
-    index = jnp.asarray(features)
-    monotone, convex = (
-        jnp.asarray([signs[i] for i in features], c.dtype)[:, None, None] for signs in shapes
-    )
+    signs = [jnp.asarray([each[i] for i in features], c.dtype)[:, None, None] for each in shapes]
+    return _replaced_at(c, jnp.asarray(features), *signs, rule)
+
+
+@partial(jax.jit, static_argnames="rule")  # or a loop outside of it is compiled at every call
+def _replaced_at(
+    c: jax.Array, index: jax.Array, monotone: jax.Array, convex: jax.Array, rule: Rule
+) -> jax.Array:
     free = c[index]
     usable = jnp.isfinite(free).all(1, keepdims=True)
     points = rule(jnp.where(usable, free, 0), monotone, convex)
-    return c.at[index].set(jnp.where(usable, points, free))
+    result: jax.Array = c.at[index].set(jnp.where(usable, points, free))
+    return result
 
 
-@jax.jit
 def _monotone(c: jax.Array, sign: jax.Array, _: jax.Array) -> jax.Array:
     rising = jax.lax.stop_gradient(sign * c)
     highest = jax.lax.cummax(rising, axis=1)
@@ -60,7 +65,6 @@ def _monotone(c: jax.Array, sign: jax.Array, _: jax.Array) -> jax.Array:
     return (_at(c, left) + _at(c, right)) / 2
 
 
-@jax.jit  # or else a loop outside of `jit` is compiled anew at every call
 def _convex(c: jax.Array, monotone: jax.Array, convex: jax.Array) -> jax.Array:
     direction = monotone * convex
     left, right = _hull(jax.lax.stop_gradient(convex * c), direction)
@@ -114,11 +118,11 @@ def _hull(c: jax.Array, direction: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def _nearest(before: jax.Array, after: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the nearest marked points at or before and at or after every point."""
-    count = before.shape[1]
-    k = jnp.arange(count)[:, None]
-    left = jax.lax.cummax(jnp.where(before, k, 0), axis=1)
-    right = jax.lax.cummin(jnp.where(after, k, count - 1), axis=1, reverse=True)
-    return left, right
+    last = before.shape[1] - 1
+    k = jnp.arange(last + 1)[:, None]
+    marked = jnp.where(jnp.stack([before, jnp.flip(after, 1)]), k, 0)
+    left, mirrored = jax.lax.cummax(marked, axis=2)  # one scan for both, which compiles faster
+    return left, last - jnp.flip(mirrored, 1)
 
 
 def _at(c: jax.Array, index: jax.Array) -> jax.Array:
