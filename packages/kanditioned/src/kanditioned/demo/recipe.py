@@ -17,7 +17,7 @@ from .tasks import hours
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTHS = (2, 5, 1)
+WIDTHS = (3, 5, 1)
 COUNTS = (5, 9, 17)
 """Control points of each stage: every one keeps the functions of the one before."""
 STEPS = 400
@@ -30,10 +30,12 @@ TOLERANCE = 0.2
 def network() -> tuple[Figure, str]:
     """Learn the temperature in Seattle from hour and day; return a picture, and how it went.
 
-    It trains on every other day of the year and is judged on the days between.
+    It trains on every other day of the year and is judged on the days between. A third input is
+    drawn by chance and says nothing: pruning finds that out.
     """
     hour, day, temperature = hours()
-    x = np.stack([hour / 11.5 - 1, (day - 183) / 182], axis=1).astype(np.float32)
+    chance = np.random.default_rng(0).uniform(-1, 1, len(hour))
+    x = np.stack([hour / 11.5 - 1, (day - 183) / 182, chance], axis=1).astype(np.float32)
     is_training = day % 2 == 1
     mean, deviation = temperature[is_training].mean(), temperature[is_training].std()
     scaled = ((temperature - mean) / deviation)[:, None].astype(np.float32)
@@ -56,18 +58,18 @@ def network() -> tuple[Figure, str]:
     model = backends.package(name).KAN(WIDTHS, norm="none", **options)
     model = model.fit_domain(x, keep="num_control_points")
     lines = [
-        "temperature from hour and day, by a network [2, 5, 1], from few control points to many",
-        "(root mean square error on days that it has not seen)",
+        "temperature from hour, day and a number drawn by chance, by a network [3, 5, 1], from few",
+        "control points to many (root mean square error on days that it has not seen)",
     ]
     for count in COUNTS:
         model = framework.train(model.refine(count), x, y)
         lines.append(f"  {count:2} control points: {error(model)}")
-    model, edges, moved = backends.package(name).prune(model, x, TOLERANCE)
+    model, edges, _ = backends.package(name).prune(model, x, TOLERANCE)
     kept = [to_numpy(layer) for layer in edges]
     left, total = sum(int(each.sum()) for each in kept), sum(each.size for each in kept)
-    pruned = f"pruned to {left} of {total} edges, moved by {deviation * moved:.2f} °F at most"
+    pruned = f"pruned to {left} of {total} edges, {int(kept[0][2].sum())} of them from chance"
     lines.append(f"  {pruned}: {error(model)}")
-    names: Any = {"input_names": ["hour", "day"], "output_names": ["temperature"]}
+    names: Any = {"input_names": ["hour", "day", "chance"], "output_names": ["temperature"]}
     return plot_network(model, x, **names), "\n".join(lines)
 
 
