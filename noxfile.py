@@ -410,8 +410,19 @@ def audit(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Write `.ci/release.txt`: what releases are made with, by hash."""
     install(session, "uv")
-    how = ("--universal", "--python-version=3.11", "--generate-hashes", "--no-annotate", "--upgrade")
-    constrained = ("--constraints", ".ci/constraints.txt", "--custom-compile-command", "nox -s lock")
+    how = (
+        "--universal",
+        "--python-version=3.11",
+        "--generate-hashes",
+        "--no-annotate",
+        "--upgrade",
+    )
+    constrained = (
+        "--constraints",
+        ".ci/constraints.txt",
+        "--custom-compile-command",
+        "nox -s lock",
+    )
     files = (".ci/release.in", "--output-file", ".ci/release.txt")
     uv(session, "pip", "compile", "--quiet", *how, *constrained, *files)
 

@@ -122,7 +122,12 @@ def pivot(
         of_key.setdefault(head(row), []).append(row)
     heads = sorted(dict.fromkeys(map(head, rows)), key=lambda text: _number(text) or 0.0)
     if which == "common":
-        filled = Counter(head for of_key in cells.values() for head in of_key)
+        filled = Counter(
+            head
+            for of_key in cells.values()
+            for head, found in of_key.items()
+            if any(row[value] for row in found)
+        )
         heads = [head for head in heads if 2 * filled[head] >= len(cells)]
     body = (
         [*map(_cell, key), *(CHOICES[choice](cells[key].get(head, []), value) for head in heads)]

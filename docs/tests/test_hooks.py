@@ -61,7 +61,7 @@ def test_what_is_wrong_is_marked(hooks: ModuleType, tmp_path: Path) -> None:
 
 
 def test_columns_of_few_values_stay_out(hooks: ModuleType, tmp_path: Path) -> None:
-    text = "\n".join(("name,size,p50_ms", "a,1,1", "a,2,2", "b,1,3", "c,1,4"))
+    text = "\n".join(("name,size,p50_ms", "a,1,1", "a,2,2", "b,1,3", "b,2,", "c,1,4", "c,2,"))
     (tmp_path / "speed.csv").write_text(text, encoding="utf-8")
     page = hooks.on_page_markdown("<!-- results speed name size p50_ms - latest common -->")
     assert page.splitlines()[0] == "| name | 1 |"
