@@ -366,8 +366,8 @@ def lowest(session: nox.Session) -> None:
     uv(session, "pip", "install", *tools)
     folder = Path(session.create_tmp())
     releases = [released(session, version, folder) for version in ("1.0.3", "1.0.4")]
-    # Of that PyTorch itself when it exports, of that Flax with a newer JAX, of that Matplotlib with a
-    # newer pyparsing, and of that Triton's interpreter. Tests that run pytest pass them on.
+    # Of that PyTorch itself when it exports, of that Flax with a newer JAX, of that Matplotlib with
+    # a newer pyparsing, and of that Triton's interpreter. Tests that run pytest pass them on.
     warnings = (
         "ignore:The given buffer is not writable:UserWarning",
         "ignore:jax.core.Effect is deprecated:DeprecationWarning",
@@ -410,21 +410,10 @@ def audit(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Write `.ci/release.txt`: what releases are made with, by hash."""
     install(session, "uv")
-    how = (
-        "--universal",
-        "--python-version=3.11",
-        "--generate-hashes",
-        "--no-annotate",
-        "--upgrade",
-    )
-    constrained = (
-        "--constraints",
-        ".ci/constraints.txt",
-        "--custom-compile-command",
-        "nox -s lock",
-    )
-    files = (".ci/release.in", "--output-file", ".ci/release.txt")
-    uv(session, "pip", "compile", "--quiet", *how, *constrained, *files)
+    what = ("--universal", "--python-version=3.11", "--generate-hashes", "--no-annotate")
+    files = (".ci/release.in", "--constraints=.ci/constraints.txt", "--output-file=.ci/release.txt")
+    said = "--custom-compile-command=nox -s lock"
+    uv(session, "pip", "compile", "--quiet", "--upgrade", *what, *files, said)
 
 
 @nox.session

@@ -110,7 +110,7 @@ def test_what_a_release_is_made_with_has_the_versions_of_ci_and_hashes(root: Pat
     by_name = dict(PINNED.findall(locked))
     constraints = dict(PINNED.findall((root / ".ci/constraints.txt").read_text("utf-8")))
     assert {name: constraints.get(name, found) for name, found in by_name.items()} == by_name
-    wanted = [line for line in (root / ".ci/release.in").read_text("utf-8").splitlines()]
+    wanted = (root / ".ci/release.in").read_text("utf-8").splitlines()
     assert {Requirement(line).name for line in wanted if line[0] != "#"} <= set(by_name)
 
 
