@@ -1,11 +1,11 @@
 """How trainable parameters become control points: c = T θ along the knot axis.
 
-bspline          the control points themselves
-prefix_sum       first value, first slope, second differences
-parallel_scan    two-sided ReLU ramps, for checkpoints of the 1.x package
-dct              cosine coefficients with the rank-2 correction
-legendre         orthonormal polynomials on the knots
-demmler_reinsch  modes that diagonalise data term and penalty together
+- `bspline`: the control points themselves
+- `prefix_sum`: first value, first slope, second differences
+- `parallel_scan`: two-sided ReLU ramps, for checkpoints of the 1.x package
+- `dct`: cosine coefficients with the rank-2 correction
+- `legendre`: orthonormal polynomials on the knots
+- `demmler_reinsch`: modes that diagonalise data term and penalty together
 """
 
 from __future__ import annotations
