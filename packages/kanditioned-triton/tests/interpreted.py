@@ -25,10 +25,11 @@ assert registered.device_type == "cuda"
 operators = torch.ops.kanditioned_triton
 
 torch.set_num_threads(1)
+# Tiles of the interpreter are 128 rows by 32 outputs, see `configs.json`.
 SHAPES = {
-    "several tiles": (70, 9, 5, 19),
-    "part of a feature in a tile": (70, 3, 20, 11),
-    "lookup": (70, 5, 37, 11),
+    "several tiles": (150, 9, 5, 43),
+    "part of a feature in a tile": (150, 3, 20, 35),
+    "lookup": (150, 5, 37, 35),
     "bucketed over tiles": (150, 1, 140, 9),
     "one of each": (1, 1, 2, 1),
 }

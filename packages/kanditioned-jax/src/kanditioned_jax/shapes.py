@@ -43,7 +43,8 @@ def _replaced(c: jax.Array, features: Sequence[int], rule: Rule, shapes: Shapes)
     if not features:
         return c
     signs = [jnp.asarray([each[i] for i in features], c.dtype)[:, None, None] for each in shapes]
-    return _replaced_at(c, jnp.asarray(features), *signs, rule)
+    result: jax.Array = _replaced_at(c, jnp.asarray(features), *signs, rule)
+    return result
 
 
 @partial(jax.jit, static_argnames="rule")  # or a loop outside of it is compiled at every call
@@ -53,8 +54,7 @@ def _replaced_at(
     free = c[index]
     usable = jnp.isfinite(free).all(1, keepdims=True)
     points = rule(jnp.where(usable, free, 0), monotone, convex)
-    result: jax.Array = c.at[index].set(jnp.where(usable, points, free))
-    return result
+    return c.at[index].set(jnp.where(usable, points, free))
 
 
 def _monotone(c: jax.Array, sign: jax.Array, _: jax.Array) -> jax.Array:
