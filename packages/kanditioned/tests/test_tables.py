@@ -266,3 +266,58 @@ def test_units_do_not_matter() -> None:
     for of_x, of_y in ((2.0**600, 2.0**300), (2.0**-600, 2.0**-300)):
         got = KANRegressor().fit(of_x * x, of_y * y).predict(of_x * x)
         np.testing.assert_allclose(got / of_y, want, atol=1e-6)
+
+
+def _groups(seed: int) -> tuple[Any, Any]:
+    """Numbers of 90 groups that say nothing by their size, and a line."""
+    rng = np.random.RandomState(seed)
+    effects = 2.0 * np.random.RandomState(7).standard_normal(90)
+    x = np.c_[rng.randint(0, 90, 600), rng.standard_normal(600)].astype(float)
+    return x, effects[x[:, 0].astype(int)] + x[:, 1] + 0.3 * rng.standard_normal(600)
+
+
+def test_values_that_act_one_by_one_get_a_knot_each() -> None:
+    x, y = _groups(0)
+    model = KANRegressor().fit(x, y)
+    assert model.score(*_groups(1)) > 0.95
+    found = model._found.shares
+    assert [len(share) - 1 for share in found] == [90, 60]
+    few = KANRegressor(num_control_points=24).fit(x, y)
+    assert len(few._found.shares[0]) - 1 <= 24
+
+
+def test_values_that_lie_on_a_curve_keep_few_knots() -> None:
+    x, _ = _groups(0)
+    y = np.sin(x[:, 0] / 15) + x[:, 1] + 0.3 * np.random.RandomState(2).standard_normal(600)
+    model = KANRegressor().fit(x, y)
+    assert len(model._found.shares[0]) - 1 <= 60
+
+
+def test_knots_at_every_value_are_those_of_repeated_rows() -> None:
+    x, y = _groups(0)
+    weight = np.random.RandomState(3).randint(1, 4, 600)
+    options: dict[str, Any] = {"interactions": 0}
+    once = KANRegressor(**options).fit(x, y, sample_weight=weight)
+    twice = KANRegressor(**options).fit(np.repeat(x, weight, 0), np.repeat(y, weight))
+    np.testing.assert_allclose(once.predict(x), twice.predict(x), rtol=1e-6, atol=1e-8)
+
+
+def test_labels_that_cannot_be_looked_up_are_refused() -> None:
+    frame = pandas.DataFrame({"a": [[1], [2]] * 60, "b": np.arange(120.0)})
+    with pytest.raises(TypeError, match=r"KANRegressor\.fit\(X=\.\.\.\).*column 'a'"):
+        KANRegressor().fit(frame, np.arange(120.0))
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e160])
+def test_targets_whose_squares_are_no_numbers_are_refused(size: float) -> None:
+    x = np.random.RandomState(0).standard_normal((50, 2))
+    with pytest.raises(ValueError, match=r"`KANRegressor\.fit\(y=\.\.\.\)` must be between"):
+        KANRegressor().fit(x, size * x[:, 0])
+
+
+def test_sparse_counts_leave_no_warnings() -> None:
+    with np.errstate(all="raise", under="ignore"):
+        for seed in range(4):
+            rng = np.random.RandomState(seed)
+            x = rng.poisson(0.01, (500, 30)).astype(float)
+            KANRegressor().fit(x, rng.standard_normal(500))

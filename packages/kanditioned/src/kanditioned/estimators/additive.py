@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import interactions, pairs, pirls, shapes, table
+from . import interactions, pairs, pirls, shapes, table, values
 from .arrays import Flags, Matrix, Objects, Vector
 from .basis import build
 from .batches import LeastSquares
@@ -84,7 +84,7 @@ def describe(
     names: Sequence[str], columns: Sequence[Objects], weight: Vector, settings: Settings
 ) -> list[Column]:
     """Return the knots or labels of every column."""
-    count = settings.num_control_points or default_count(len(weight), len(columns))
+    count = settings.num_control_points or default_count(round(weight.sum()), len(columns))
     if table.is_large(columns):
         title = "knots" if settings.verbose else None
         found = table.sketched(names, columns, weight, count, settings.categorical, title)
@@ -146,11 +146,18 @@ def fit(
     else:
         design = prepare(columns, data, weight)
     weights, fixed = given_weights(design, total, family, settings)
-    if sums is None:
-        found = pirls.fit(design, y, weight, family, weights, fixed)
-    else:
+    problem = pairs.Problem(columns, data, design, y, weight, family, fixed)
+    if sums is not None:
         found = sums.solve(design, weights, fixed)
-    chosen = _pairs(columns, data, design, y, weight, family, settings, fixed, found)
+    else:
+        found = pirls.fit(design, y, weight, family, weights, fixed)
+        is_free = settings.num_control_points is None and settings.smoothing is None
+        finer = values.refined(problem, found) if is_free and not table.is_large(data) else []
+        if finer:
+            columns, design = finer, prepare(finer, data, weight)
+            problem = replace(problem, columns=columns, design=design)
+            found = pirls.fit(design, y, weight, family)
+    chosen = _pairs(problem, settings, found)
     designs, fits = (chosen.designs, chosen.fits) if chosen.fits else ([design], [found])
     fitted = _finished(columns, designs, fits, total, family)
     if sums is not None and not fitted.model.surfaces:
@@ -167,25 +174,15 @@ def solved(sums: LeastSquares, settings: Settings) -> Fitted:
     return replace(fitted, importance=sums.importance(fitted.model.terms))
 
 
-def _pairs(
-    columns: Sequence[Column],
-    data: Sequence[Objects],
-    design: Design,
-    y: Matrix,
-    weight: Vector,
-    family: Family,
-    settings: Settings,
-    fixed: Flags | None,
-    found: pirls.Fit,
-) -> Chosen:
+def _pairs(problem: pairs.Problem, settings: Settings, found: pirls.Fit) -> Chosen:
     """Fit pair terms where they are wanted and can be judged."""
     wanted = settings.pairs
-    is_judged = wanted is None and weight.sum() >= interactions.LEAST_SAMPLES
-    if len(columns) < 2 or not (wanted or is_judged):
+    is_judged = wanted is None and problem.weight.sum() >= interactions.LEAST_SAMPLES
+    if len(problem.columns) < 2 or not (wanted or is_judged):
         return Chosen([], [])
-    small, kept = pairs.reduced(design, found)
+    small, kept = pairs.reduced(problem.design, found)
     start = replace(found, coefficients=found.coefficients[np.concatenate(kept)])
-    problem = pairs.Problem(columns, data, small, y, weight, family, fixed)
+    problem = replace(problem, design=small)
     if wanted is None:
         return interactions.choose(problem, start, settings.folds, settings.seed)
     tensors = [pairs.tensor(problem, pair) for pair in wanted]

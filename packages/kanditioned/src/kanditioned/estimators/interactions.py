@@ -20,8 +20,6 @@ from .families import Logistic, Softmax
 from .pairs import Pair, Problem, tensor
 
 ROUNDS, MOST_PER_ROUND = 2, 8
-NOTABLE = 3.0
-"""Standard deviations by which a pair's sum of squares must stand out."""
 LEAST_SAMPLES = 100
 """With fewer, no held-out rows could tell."""
 MOST_SAMPLES = 20_000
@@ -72,17 +70,11 @@ class _Fold:
         self.losses.append(self._loss(self._held, self.fits[-1]))
 
     def _found(self, tensors: dict[Pair, Tensor | None]) -> list[Tensor]:
-        fit, problem = self.fits[-1], self.train
-        eta = fit.predictor(self.designs[-1])
-        steps = [problem.family.step(eta, problem.y, o) for o in range(problem.y.shape[1])]
-        weight = problem.weight[:, None]
-        information = weight * np.stack([w for w, _ in steps], 1)
-        residual = information * (np.stack([z for _, z in steps], 1) - eta)
-        dispersion = np.concatenate([s.dispersion for s in fit.solutions])
-        ranked = screening.screen(self.codes, residual, information, dispersion)
+        residuals = self.train.residuals(self.designs[-1], self.fits[-1])
+        ranked = screening.screen(self.codes, residuals)
         new: list[Tensor] = []
         for gain, pair in ranked:
-            if gain < NOTABLE or len(new) == MOST_PER_ROUND:
+            if gain < screening.NOTABLE or len(new) == MOST_PER_ROUND:
                 break
             if pair in self.pairs:
                 continue

@@ -12,21 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import pirls, table
+from . import pirls, screening, table
 from .arrays import Flags, Indices, Matrix, Objects, Vector
 from .basis import Basis, Penalty, margins
 from .design import Design, Tensor
 from .families import Family
 from .knots import FEW
 from .reml import Penalties
-from .screening import BINS
 from .shapes import has_shape
 from .terms import Column, LazyRows, Numeric
 
 Pair = tuple[int, int]
 
 KNOTS = ((500, 4), (2000, 5))
-"""Knots of a side of a pair below that many samples; `BINS` above."""
+"""Knots of a side of a pair below that many samples; `screening.BINS` above."""
 FEW_VALUES = 3
 """A column of so few values leaves its partner `knots.FEW` knots."""
 MOST_COEFFICIENTS = 96
@@ -64,6 +63,11 @@ class Problem:
             self.y[index], self.weight[index], self.family, self.fixed,
         )  # fmt: skip
 
+    def residuals(self, design: Design, found: pirls.Fit) -> screening.Residuals:
+        """Return what a fit of a design of these rows leaves over."""
+        eta, dispersion = found.predictor(design), found.dispersion
+        return screening.residuals(self.family, eta, self.y, self.weight, dispersion)
+
 
 def reduced(design: Design, found: pirls.Fit) -> tuple[Design, list[Indices]]:
     """Leave out the coefficients that a fit says are negligible, in every output."""
@@ -99,7 +103,7 @@ def tensor(problem: Problem, pair: Pair) -> Tensor | None:
     if any(has_shape(problem.columns[number]) for number in pair):
         return None
     samples = len(problem.weight)
-    count = next((knots for below, knots in KNOTS if samples < below), BINS)
+    count = next((knots for below, knots in KNOTS if samples < below), screening.BINS)
     sides, scales, columns = [], [], []
     for number, partner in (pair, pair[::-1]):
         column, values = problem.columns[number], problem.data[number]

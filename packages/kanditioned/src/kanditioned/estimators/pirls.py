@@ -54,6 +54,11 @@ class Fit:
         """λ, which all outputs share."""
         return self.solutions[0].weights
 
+    @property
+    def dispersion(self) -> Vector:
+        """φ of every output, (O,)."""
+        return np.concatenate([solution.dispersion for solution in self.solutions])
+
     def predictor(self, design: Design) -> Matrix:
         """Return the linear predictor η of a design's rows, (N, O)."""
         return self.intercept + design.times(self.coefficients)

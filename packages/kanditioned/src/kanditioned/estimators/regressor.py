@@ -21,6 +21,8 @@ FAMILIES: dict[str, type[Family]] = {
     "poisson": Poisson,
     "gamma": Gamma,
 }
+SMALLEST_TARGET, LARGEST_TARGET = 1e-140, 1e140
+"""Of the largest target: the sums of their squares are float64."""
 
 
 class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ignore[misc]
@@ -39,8 +41,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         loss: `"squared_error"`, `"poisson"` for counts or `"gamma"` for positive amounts, both with
             the logarithm as link. Another than the first needs an additive model of one target.
         num_control_points: K, knots of a curve. `"auto"` is 24, or 32 above 10⁴ samples, up to 64
-            in tables of less than 10 columns, and fewer in those of more than 100; 17 for the
-            edges of a network.
+            in tables of less than 10 columns, and fewer in those of more than 100; one at every
+            value of a column whose values repeat and act one by one (`estimators.values`); 17 for
+            the edges of a network.
         smoothing: λ, in the objective mean loss + λ Σ ‖D c‖², the same for all curves, or `"auto"`,
             which learns one for each. Large values make every curve a straight line.
         categorical_features: Columns of labels, by names, by numbers or as a mask; `"from_dtype"`
@@ -165,6 +168,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         given, y = reading.training(self, X, y, first, multi_output=True, y_numeric=True)
         weight = self._weights(sample_weight, len(y))
         targets = y.reshape(len(y), -1).astype(np.float64, copy=False)
+        self._check_size(where, targets)
         used = weights.used(weight)
         given, targets, weight = given.taken(used), targets[used], weight[used]
         if self._sums is None:
@@ -180,6 +184,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
     def _check_loss(self, targets: Matrix) -> None:
         where, loss = type(self).__name__, self.loss
         if loss == "squared_error":
+            self._check_size(f"{where}.fit", targets)
             return
         if targets.shape[1] > 1 or (
             np.ndim(self.hidden_layer_sizes) and len(self.hidden_layer_sizes)
@@ -194,6 +199,14 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
             constraint = "> 0" if loss == "gamma" else ">= 0, at least one above 0"
             got, remedy = f"{targets.min():g}", f'Or use another loss than "{loss}".'
             raise ValueError(validate.message(f"{where}.fit", "y", constraint, got, remedy))
+
+    @staticmethod
+    def _check_size(where: str, targets: Matrix) -> None:
+        largest = np.abs(targets).max()
+        if largest and not SMALLEST_TARGET < largest < LARGEST_TARGET:
+            constraint = f"between {SMALLEST_TARGET:g} and {LARGEST_TARGET:g} in size, or all zero"
+            got, remedy = f"at most {largest:g}", "Take another unit: squares must be numbers."
+            raise ValueError(validate.message(where, "y", constraint, got, remedy))
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return the predicted targets, shaped as those of `fit`.

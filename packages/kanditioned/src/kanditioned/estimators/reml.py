@@ -263,8 +263,9 @@ class Search:
         self._last = step
         step = (self._power * step).clip(-LARGEST_STEP, LARGEST_STEP)
         new = (self.weights * np.exp(step)).clip(*self._range)
-        falls = self._free & (edf < SMALL) & (np.log(self.weights / new) > GROWING)
-        self.weights = np.where(self._free, new, self.weights)
+        new = np.where(self._free, new, self.weights)
+        falls = (edf < SMALL) & (np.log(self.weights / new) > GROWING)
+        self.weights = new
         self._steps += 1
         return bool(moved < EDF_STEP and not (falls.any() and self._steps < PATIENCE))
 

@@ -3,16 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from .arrays import Indices, Matrix, Objects, Vector
+from .families import Family
 from .terms import Column, Numeric
 
 BINS = 6
 """Of a column, at most."""
+TINY = float(np.finfo(np.float64).tiny)
 SHRINKAGE = 5.0
 """Rows that are added to a cell of no effect."""
+NOTABLE = 3.0
+"""Standard deviations by which a sum of squares must stand out."""
+
+
+class Residuals(NamedTuple):
+    """What a fit leaves over, (N, O) each.
+
+    Attributes:
+        scaled: Derivative of the log-likelihood by η, times √φ.
+        information: Its variance.
+        weight: Of the rows, (N,).
+    """
+
+    scaled: Matrix
+    information: Matrix
+    weight: Vector
+
+
+def residuals(
+    family: Family, eta: Matrix, y: Matrix, weight: Vector, dispersion: Vector
+) -> Residuals:
+    """Return the residuals of predictors η (N, O) for targets (N, O), with φ of every output."""
+    steps = [family.step(eta, y, output) for output in range(y.shape[1])]
+    information = weight[:, None] * np.stack([w for w, _ in steps], 1)
+    residual = information * (np.stack([z for _, z in steps], 1) - eta)
+    return Residuals(residual / np.sqrt(np.maximum(dispersion, TINY)), information, weight)
+
+
+def notable(sums: Matrix, counts: Matrix, each: float) -> tuple[Matrix, Matrix]:
+    """Return by how much cells stand out, and the variance of that without an effect.
+
+    With S the sum of residuals in a cell and N its information, (S² - N)/(N + κ) has mean zero
+    without an effect, and variance 2 (N/(N + κ))².
+
+    Args:
+        sums: S.
+        counts: N.
+        each: Information of a row of weight one, in which κ is counted.
+    """
+    shrunk = counts + SHRINKAGE * each + TINY
+    return (sums**2 - counts) / shrunk, 2 * (counts / shrunk) ** 2
 
 
 def bins(columns: Sequence[Column], data: Sequence[Objects]) -> list[Indices]:
@@ -35,35 +79,25 @@ def bins(columns: Sequence[Column], data: Sequence[Objects]) -> list[Indices]:
     return found
 
 
-def screen(
-    codes: Sequence[Indices], residual: Matrix, information: Matrix, dispersion: Vector
-) -> list[tuple[float, tuple[int, int]]]:
+def screen(codes: Sequence[Indices], residuals: Residuals) -> list[tuple[float, tuple[int, int]]]:
     """Rank all pairs by how much the cells of their bins stand out, best first.
-
-    With S the sum of residuals in a cell, in units of √φ, and N its information, Σ (S² - N)/(N + κ)
-    over the cells has mean zero without an effect, and variance 2 Σ (N/(N + κ))².
 
     Args:
         codes: Bins of each column (N,), -1 for none.
-        residual: Derivative of the log-likelihood by η, (N, O).
-        information: Its variance in units of φ, (N, O).
-        dispersion: φ, (O,).
+        residuals: Of the fit.
     """
     sizes = [int(code.max(initial=0)) + 1 for code in codes]
     bounds = np.cumsum([0, *sizes])
-    hot = np.zeros((len(residual), bounds[-1]))
+    hot = np.zeros((len(residuals.scaled), bounds[-1]))
     for code, start in zip(codes, bounds, strict=False):
         rows = np.flatnonzero(code >= 0)
         hot[rows, start + code[rows]] = 1.0
-    gain, tiny = np.zeros((len(codes), len(codes))), float(np.finfo(np.float64).tiny)
-    for r, n, phi in zip(residual.T, information.T, dispersion, strict=True):
-        scaled = r / np.sqrt(max(phi, tiny))
-        sums, counts = hot.T @ (scaled[:, None] * hot), hot.T @ (n[:, None] * hot)
-        shrunk = counts + SHRINKAGE * n.mean() + tiny
-        excess = _blocks((sums**2 - counts) / shrunk, bounds)
-        spread = _blocks(2 * (counts / shrunk) ** 2, bounds)
-        gain += excess / np.sqrt(np.maximum(spread, tiny))
-    gain /= np.sqrt(len(dispersion))
+    gain = np.zeros((len(codes), len(codes)))
+    for r, n in zip(residuals.scaled.T, residuals.information.T, strict=True):
+        sums, counts = hot.T @ (r[:, None] * hot), hot.T @ (n[:, None] * hot)
+        excess, spread = notable(sums, counts, n.sum() / residuals.weight.sum())
+        gain += _blocks(excess, bounds) / np.sqrt(np.maximum(_blocks(spread, bounds), TINY))
+    gain /= np.sqrt(residuals.scaled.shape[1])
     first, second = np.triu_indices(len(codes), 1)
     order = np.argsort(-gain[first, second], kind="stable")
     return [(float(gain[first[k], second[k]]), (int(first[k]), int(second[k]))) for k in order]

@@ -59,6 +59,7 @@ def columns_of(where: str, X: Any) -> list[Objects]:
 
     Raises:
         ValueError: A number is infinite.
+        TypeError: A label cannot be looked up, such as a list.
     """
     names = list(X.columns)
     by_position = getattr(X, "iloc", None)
@@ -71,8 +72,20 @@ def columns_of(where: str, X: Any) -> list[Objects]:
             got = f"infinity in column {name!r}"
             remedy = "Replace it by NaN or by a number."
             raise ValueError(validate.message(where, "X", constraint, got, remedy))
+        if values.dtype == object:
+            _check_labels(where, name, values)
         columns.append(values)
     return columns
+
+
+def _check_labels(where: str, name: Any, values: Objects) -> None:
+    for value in values.tolist():
+        try:
+            hash(value)
+        except TypeError:
+            constraint, got = "of numbers or labels", f"{value!r:.60} in column {name!r}"
+            remedy = "Make columns of what it holds, or text."
+            raise TypeError(validate.message(where, "X", constraint, got, remedy)) from None
 
 
 def _values(series: Any) -> Objects:
