@@ -58,8 +58,10 @@ def test_no_tensor_stands_for_two() -> None:
 
 
 def test_they_cover_every_chapter_and_stay_small(again: Path) -> None:
-    covered = {vector.chapter for vector in of_operations()} | {"checkpoints"}
-    assert covered == {name.removeprefix("test_") for name in CHAPTERS} | {"int8"}
+    covered = {
+        each["chapter"] for each in json.loads((again / "manifest.json").read_text())["vectors"]
+    }
+    assert covered == {name.removeprefix("test_") for name in CHAPTERS} | {"int8", "networks"}
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 300_000
 
 
@@ -70,6 +72,17 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_reference_passes(tmp_path: Path) -> None:
     done = run(tmp_path, "kanditioned_spec.backend:backend")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 failed, 0 skipped" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "backend", ["kanditioned_torch.backend:auto", "kanditioned_jax.backend:lookup"]
+)
+def test_backends_pass_the_files(backend: str, tmp_path: Path) -> None:
+    pytest.importorskip(backend.partition(".")[0])
+    chapters = ("--chapter", "networks", "--chapter", "checkpoints")
+    done = run(tmp_path, backend, *chapters)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 failed, 0 skipped" in done.stdout
 

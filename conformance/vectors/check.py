@@ -65,6 +65,9 @@ def evaluated(implementation, vector, tensors):
         return operation(**arguments)
     if vector["operation"] == "load":
         return [operation(FOLDER / arguments["path"])[1]]
+    if vector["operation"] == "forward_network":
+        x = tensors[f"{vector['name']}.x"].copy()
+        return [operation(FOLDER / arguments["path"], x)]
     unsaid = {"device": "cpu", "monotone": (), "convex": ()}
     problem = SimpleNamespace(**unsaid | vector["problem"])
     problem.options = tuple(problem.options.items())

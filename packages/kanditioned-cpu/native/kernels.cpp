@@ -3,6 +3,7 @@
 #include "gradients.hpp"
 #include "gram.hpp"
 #include "interpolate.hpp"
+#include "shapes.hpp"
 
 #define KAN_QUOTED(name) #name
 #define KAN_NAME(name) KAN_QUOTED(name)
@@ -12,7 +13,7 @@ namespace {
 
 template <class T>
 constexpr Kernels<T> kernels() {
-    return {VECTORS * LANES<T>, interpolate<T>, gradients<T>};
+    return {VECTORS * LANES<T>, interpolate<T>, gradients<T>, shape<T>};
 }
 
 }  // namespace

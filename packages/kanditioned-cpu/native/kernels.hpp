@@ -68,6 +68,24 @@ static constexpr size_t gradients_scratch(ptrdiff_t tile_rows, ptrdiff_t knots) 
            (knots + 1) * sizeof(int32_t);
 }
 
+enum Wanted { POINTS = 0, TANGENT = 1, GRADIENT = 2 };
+
+// See shapes.hpp; arrays are contiguous.
+template <class T>
+struct ShapeCall {
+    Wanted wanted;
+    ptrdiff_t knots, out;
+    const int8_t* monotone;  // [features], and the others too
+    const int8_t* convex;
+    const int64_t* place;  // of the marks of a feature among those that have some, or -1
+    const T* free;         // [features, knots, out]
+    T* points;             // the same
+    uint8_t* marks;        // [features with a shape, knots, out]
+};
+
+// Four arrays of two vectors of 64 bytes for each knot, and room to align them.
+static constexpr size_t shape_scratch(ptrdiff_t knots) { return 4 * 2 * 64 * knots + 64; }
+
 template <class T>
 struct Kernels {
     ptrdiff_t columns;  // that are kept in registers at once
@@ -77,6 +95,8 @@ struct Kernels {
     // Writes the gradients at the rows, features and columns of a part of at most TILE_FEATURES
     // features. For the gradient of x it must have all columns, for that of c all rows.
     void (*gradients)(const Layer<T>&, const Gradients<T>&, const Part&, void* scratch);
+    // Writes some columns of one feature that has a shape.
+    void (*shape)(const ShapeCall<T>&, ptrdiff_t feature, Range columns, void* scratch);
 };
 
 // Where one hat function or two neighbouring levels have their entries in every row, see gram.hpp;

@@ -7,7 +7,17 @@ import pytest
 import torch
 
 from kanditioned_spec import Shapes, numerics
-from kanditioned_torch import shapes
+from kanditioned_torch import selection, shapes
+
+
+@pytest.fixture(params=["native", "composed"], autouse=True)
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to the points: the kernels of a package that is installed, and PyTorch's own."""
+    if request.param == "composed":
+        monkeypatch.setattr(selection, "shaping", lambda device_type: None)
+    elif selection.shaping("cpu") is None:
+        pytest.skip("no package with kernels is installed")
+
 
 SIGNS = [(m, c) for m in (-1, 0, 1) for c in (-1, 0, 1) if m or c]
 EACH = pytest.mark.parametrize(("monotone", "convex"), SIGNS)
@@ -78,6 +88,7 @@ def test_many_layers_at_once() -> None:
 
 
 def test_it_compiles_into_one_graph() -> None:
+    torch.compiler.reset()
     spec = Shapes((1, 0, -1), (0, 1, 1))
     c = free_points(3, 9, 4).requires_grad_()
     compiled = torch.compile(lambda c: shapes.feasible(c, spec).square().sum(), fullgraph=True)

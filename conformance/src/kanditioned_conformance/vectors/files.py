@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import safetensors
 
-from kanditioned_spec import SPEC_VERSION, Problem, numerics
+from kanditioned_spec import SPEC_VERSION, InputMap, Problem, checkpoint, numerics, reference
 from kanditioned_spec.backend import backend
 from kanditioned_spec.checkpoint import bfloat16_bits
 
@@ -25,7 +25,7 @@ FORMAT = 1
 def write(folder: Path) -> None:
     """Write manifest and tensors."""
     folder.mkdir(parents=True, exist_ok=True)
-    vectors = [*of_operations(), *of_files(folder)]
+    vectors = [*of_operations(), *of_files(folder), *of_networks(folder)]
     for chapter in dict.fromkeys(vector.chapter for vector in vectors):
         stored = {
             name: (dtype, _stored(values, dtype))
@@ -52,6 +52,44 @@ def of_files(folder: Path) -> Iterator[Vector]:
         arguments = {"path": path}
         name = f"checkpoint-{dtype}"
         yield Vector(name, "checkpoints", "load", case.problem, {}, results, arguments)
+
+
+def of_networks(folder: Path) -> Iterator[Vector]:
+    """Write networks behind an input map, and yield the vectors that evaluate them.
+
+    Inputs lie on breakpoints, between them and far outside. A bound adds up what the rounding of
+    each stage can do to those that follow.
+    """
+    data = np.round(np.exp(np.linspace(-3, 3, 33))[:, None] * np.array([1.0, 24.0]) * 64) / 64
+    x = np.concatenate([data[::4], [[-512.0, 4096.0], [0.0, -8.0]]])
+    for dtype in ("float64", "float32"):
+        input_map = InputMap.quantiles(data, 9)
+        layers = [
+            checkpoint.Layer.of(checkpoint.LayerConfig.of(p), Case(p, 7).parameter_arrays().theta)
+            for p in (Problem(0, 2, 3, 6, dtype=dtype), Problem(0, 3, 2, 5, 6.0, dtype=dtype))
+        ]
+        network = checkpoint.Network(layers, norm="none", input_map=input_map)
+        path = f"network-{dtype}.safetensors"
+        checkpoint.write_network(folder / path, network)
+        results: Pairs = {"y": (network.forward(x), _network_condition(network, x))}
+        problem = Problem(len(x), 2, 2, 6, dtype=dtype)
+        arguments = {"path": path}
+        name, inputs = f"networks-input_map-{dtype}", {"x": x}
+        yield Vector(name, "networks", "forward_network", problem, inputs, results, arguments)
+
+
+def _network_condition(network: checkpoint.Network, x: Floats) -> Floats:
+    """Return what `numerics.tolerance` takes, for a network of layers behind an input map alone."""
+    assert network.input_map is not None
+    z = network.input_map(x)
+    condition = numerics.input_map_condition(x, network.input_map) + np.abs(z)
+    for layer in network.layers:
+        c, width = layer.control_points(), layer.config.spline_width
+        steepest = np.abs(np.diff(c, axis=1)).max(1) / layer.config.grid.spacing
+        condition = condition @ steepest + numerics.forward_condition(z, c, width)
+        z = reference.forward(z, c, width)
+        condition = condition + np.abs(z)
+    return condition
 
 
 def _stored(values: Floats, dtype: str) -> np.ndarray[Any, Any]:

@@ -185,17 +185,17 @@ def gram(call: Gram, threads: int) -> None:
         MemoryError: There is no room for the scratch memory: for each thread 24 KiB a hat of six
             blocks.
     """
-    check(_LIBRARY.kan_gram(call, threads))
+    check(LIBRARY.kan_gram(call, threads))
 
 
 def instruction_sets() -> tuple[str, ...]:
     """Return the names of the instruction sets that this machine has, the widest first."""
-    return tuple(name for name in _NAMES if _LIBRARY.kan_has_instruction_set(name.encode()))
+    return tuple(name for name in _NAMES if LIBRARY.kan_has_instruction_set(name.encode()))
 
 
 def instruction_set() -> str:
     """Return the name of the instruction set in use: at first the machine's widest."""
-    name: bytes = _LIBRARY.kan_instruction_set()
+    name: bytes = LIBRARY.kan_instruction_set()
     return name.decode()
 
 
@@ -205,7 +205,7 @@ def use_instruction_set(name: str) -> None:
     Raises:
         ValueError: This machine does not have it.
     """
-    if not _LIBRARY.kan_use_instruction_set(name.encode()):
+    if not LIBRARY.kan_use_instruction_set(name.encode()):
         validate.choice("use_instruction_set", "name", name, instruction_sets())
 
 
@@ -223,7 +223,7 @@ def share_threads_of_openmp() -> bool:
         entry = ctypes.CDLL(None).GOMP_parallel
     except AttributeError:
         return False
-    _LIBRARY.kan_share_threads_of(ctypes.cast(entry, ctypes.c_void_p))
+    LIBRARY.kan_share_threads_of(ctypes.cast(entry, ctypes.c_void_p))
     return True
 
 
@@ -262,22 +262,22 @@ def _load() -> ctypes.CDLL:
 
 
 def _function(name: str, addresses: int) -> ctypes._NamedFuncPointer:
-    function = getattr(_LIBRARY, name)
+    function = getattr(LIBRARY, name)
     function.argtypes = (ctypes.POINTER(Layout), *[ctypes.c_void_p] * addresses)
     function.restype = ctypes.c_int
     return function  # type: ignore[no-any-return]
 
 
-_LIBRARY = _load()
-_LIBRARY.kan_instruction_set.restype = ctypes.c_char_p
-_LIBRARY.kan_has_instruction_set.argtypes = (ctypes.c_char_p,)
-_LIBRARY.kan_use_instruction_set.argtypes = (ctypes.c_char_p,)
-_LIBRARY.kan_share_threads_of.argtypes = (ctypes.c_void_p,)
-_LIBRARY.kan_share_threads_of.restype = None
-_LIBRARY.kan_gram.argtypes = (ctypes.POINTER(Gram), ctypes.c_int64)
+LIBRARY = _load()
+LIBRARY.kan_instruction_set.restype = ctypes.c_char_p
+LIBRARY.kan_has_instruction_set.argtypes = (ctypes.c_char_p,)
+LIBRARY.kan_use_instruction_set.argtypes = (ctypes.c_char_p,)
+LIBRARY.kan_share_threads_of.argtypes = (ctypes.c_void_p,)
+LIBRARY.kan_share_threads_of.restype = None
+LIBRARY.kan_gram.argtypes = (ctypes.POINTER(Gram), ctypes.c_int64)
 _NETWORK: dict[str, Callable[[int, int, int, int], int]] = {}
 for _dtype in ("float32", "float64"):
-    _entry = getattr(_LIBRARY, f"kan_network_{_dtype}")
+    _entry = getattr(LIBRARY, f"kan_network_{_dtype}")
     _entry.argtypes = (ctypes.c_void_p,) * 4
     _NETWORK[_dtype] = _entry
 _INTERPOLATE = {dtype: _function(f"kan_interpolate_{dtype}", 4) for dtype in ("float32", "float64")}

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
 from kanditioned_spec import Grid
 from kanditioned_torch.impls.native import define
+from kanditioned_torch.impls.shaping import FREE, Shaping, shapes_of
 
-from . import native
+from . import native, shapes
 
 
 def _interpolate(
@@ -110,6 +113,35 @@ def _vjp(
     return _as(grad_x, x.dtype), _as(grad_c, control_points.dtype)
 
 
+def _shaped_points(control_points: Tensor, signs: str) -> tuple[Tensor, Tensor]:
+    c = control_points.contiguous()
+    points = torch.empty_like(c)
+    marked = len(signs) - signs.count(FREE)
+    marks = torch.empty((marked, *c.shape[1:]), dtype=torch.uint8)
+    _shape(signs, shapes.POINTS, c, points, marks)
+    return points, marks
+
+
+def _shaped_moved(marks: Tensor, moved: Tensor, signs: str, transposed: bool) -> Tensor:
+    v = moved.contiguous()
+    result = torch.empty_like(v)
+    wanted = shapes.GRADIENT if transposed else shapes.TANGENT
+    _shape(signs, wanted, v, result, marks.contiguous())
+    return result
+
+
+def _shape(signs: str, wanted: int, free: Tensor, points: Tensor, marks: Tensor) -> None:
+    _, count, out_features = free.shape
+    arguments = _arguments(signs, count, out_features, torch.get_num_threads())
+    addresses = free.data_ptr(), points.data_ptr(), marks.data_ptr()
+    shapes.shape(_NAMES[free.dtype], arguments, wanted, *addresses)
+
+
+@functools.lru_cache(maxsize=256)
+def _arguments(signs: str, count: int, out_features: int, threads: int) -> shapes.Arguments:
+    return shapes.arguments(shapes_of(signs), count, out_features, threads)
+
+
 def _compute_dtype(*tensors: Tensor | None) -> torch.dtype:
     for tensor in tensors:
         if tensor is not None and tensor.dtype is torch.float64:
@@ -142,4 +174,5 @@ registered = define(
     "cpu",
     {"interpolate": _interpolate, "contract": _contract, "accumulate": _accumulate, "vjp": _vjp},
     _direct,
+    Shaping(_shaped_points, _shaped_moved, shapes.MOST_CONTROL_POINTS),
 )

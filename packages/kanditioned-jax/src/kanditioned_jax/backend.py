@@ -26,6 +26,7 @@ from .functional import spline_forward
 from .grid import compute_dtype
 from .input_map import InputMap
 from .layer import KANLayer
+from .network import KAN
 from .parameterizations import parameters_from
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -160,6 +161,11 @@ class JaxBackend:
             layer = KANLayer.load(path, self.impl)
             config = to_file(layer.theta, layer.config).config
             return config.problem(0), _numpy(layer.theta)
+
+    def forward_network(self, path: str | os.PathLike[str], x: NumpyArray) -> NumpyArray:
+        """Evaluate the network of a file."""
+        with jax.enable_x64(True):
+            return _numpy(KAN.load(path, self.impl)(x))
 
     def _static(self, problem: Problem) -> dict[str, Any]:
         return {"spline_width": problem.spline_width, "impl": self.impl}

@@ -63,7 +63,9 @@ class KANLayer(Splines):
 
     Numerics:
         As `spline_forward`. T is applied in float32 or wider, and the control points are rounded
-        to the parameters' dtype.
+        to the parameters' dtype. With `monotone` or `convex` the functions have their shapes
+        exactly; of what is computed, that of `impl="lookup"` never falls where it may only rise,
+        that of `"dense"` may, within rounding.
 
     Example:
         >>> import jax.numpy as jnp

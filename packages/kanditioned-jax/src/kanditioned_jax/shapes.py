@@ -111,7 +111,10 @@ def _hull(c: jax.Array, direction: jax.Array) -> tuple[jax.Array, jax.Array]:
     every = jnp.isfinite(c)  # all are; made of c, so that it is mapped and sharded as c is
     vertex, _ = jax.lax.while_loop(lambda state: state[1].any(), remove, (every, above(every)))
     left, right = _nearest(vertex, vertex)
-    low = jnp.where(vertex, c, jnp.inf).argmin(1, keepdims=True)
+    heights = jnp.where(vertex, c, jnp.inf)
+    first = heights.argmin(1, keepdims=True)  # of the lowest, and the last of them
+    last = c.shape[1] - 1 - heights[:, ::-1].argmin(1, keepdims=True)
+    low = jnp.where(direction < 0, last, first)
     beyond = (k - low) * direction < 0
     return jnp.where(beyond, low, left), jnp.where(beyond, low, right)
 

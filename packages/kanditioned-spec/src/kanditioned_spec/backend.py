@@ -144,6 +144,9 @@ class ReferenceBackend:
         layer = checkpoint.read(path).only_layer()
         return layer.config.problem(batch=0), layer.values
 
+    def forward_network(self, path: str | os.PathLike[str], x: NumpyArray) -> NumpyArray:
+        return checkpoint.read_network(path).forward(x)
+
 
 class NewLayer(NamedTuple):
     """A layer as it is made: the map from parameters to control points, and θ, shape (I, P, O)."""

@@ -73,7 +73,8 @@ def hull(c: Array, monotone: int) -> Blend:
     left = np.maximum.accumulate(np.where(vertex, index, 0))
     right = np.minimum.accumulate(np.where(vertex, index, count - 1)[::-1])[::-1]
     if monotone:
-        low = np.where(vertex, c, np.inf).argmin(0)
+        heights = np.where(vertex, c, np.inf)  # of equal ones that at which nothing is cut off
+        low = heights.argmin(0) if monotone > 0 else count - 1 - heights[::-1].argmin(0)
         beyond = (k - low) * monotone < 0
         left, right = np.where(beyond, low, left), np.where(beyond, low, right)
     ratio = (k - left) / np.maximum(right - left, 1)

@@ -43,7 +43,9 @@ in float32 and as many in float64 not one fell, near knots and in neighbouring n
 this package, `kanditioned_cpu`, PyTorch's `embedding`, `strided`, `presorted` and `cpu`, and
 `lookup` of JAX. One that adds (1 - t) c_l and t c_{l+1} as terms of one long sum (`dense`, the bag,
 `sorted`, `interleaved`, `sparse_csr`) is off by eps |t c|: there one pair in six falls, at most by
-.21 of what `numerics` allows the two. `python -m benchmarks.studies.violations` counts them.
+.21 of what `numerics` allows the two. `python -m benchmarks.studies.violations` counts them. Sums
+of rising terms would not fall: those of clip(u - k, 0, 1) (c_{k+1} - c_k). But an error of theirs
+is one of Σ |c_{k+1} - c_k| over all knots, and exceeds the bound where c goes up and down.
 """
 
 from __future__ import annotations

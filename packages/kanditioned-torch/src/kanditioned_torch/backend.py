@@ -18,6 +18,7 @@ from . import selection
 from .functional import spline_forward
 from .input_map import InputMap
 from .layer import KANLayer
+from .network import KAN
 from .parameterizations import map_of
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -151,6 +152,10 @@ class TorchBackend:
     def load(self, path: str | os.PathLike[str]) -> tuple[Problem, NumpyArray]:
         layer = KANLayer.load(path, impl=self.impl)
         return layer.layer_config.problem(batch=0), _numpy(layer.theta)
+
+    def forward_network(self, path: str | os.PathLike[str], x: NumpyArray) -> NumpyArray:
+        """Evaluate the network of a file."""
+        return _numpy(KAN.load(path, impl=self.impl).eval()(torch.as_tensor(x)))
 
     def _evaluate(
         self, problem: Problem, x: Tensor, control_points: Tensor, *, feature_major: bool = False

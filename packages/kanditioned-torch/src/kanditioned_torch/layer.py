@@ -68,7 +68,10 @@ class KANLayer(Splines):
 
     Numerics:
         As `spline_forward`. T is applied in float32 or wider, outside autocast, and the control
-        points are rounded to the parameters' dtype.
+        points are rounded to the parameters' dtype. With `monotone` or `convex` the functions have
+        their shapes exactly; of what is computed, that of `impl="embedding"`, `"strided"`,
+        `"presorted"` and `"cpu"` never falls where it may only rise, that of the others may, within
+        rounding.
 
     Example:
         >>> import torch
@@ -120,7 +123,9 @@ class KANLayer(Splines):
             return call_symbolically(self, self.impl, self.precision, x)
         points = local_part(self.control_points())
         y = evaluate(x, points, self.grid, self.impl, self.precision)
-        return y.to(output_dtype(x, self.theta)) if self.is_shaped else y
+        if not self.is_shaped or points.dtype == self.theta.dtype:
+            return y
+        return y.to(output_dtype(x, self.theta))
 
     @classmethod
     @torch.no_grad()

@@ -24,6 +24,7 @@ from kanditioned_spec.costs import SYMBOLIC, Costs, Sizes, cheapest, predicted
 
 from .impls import IMPLS, Impl
 from .impls.native import Native
+from .impls.shaping import Shaping
 from .tracing import assume_constant_result, is_traced
 
 ENTRY_POINT_GROUP = "kanditioned_torch.impls"
@@ -135,6 +136,17 @@ def choose(device_type: str, traced: bool, sizes: Sizes) -> dict[str, str]:
     if "vjp" in names and time("vjp") > time("contract") + time("accumulate"):
         del names["vjp"]
     return names
+
+
+@functools.cache
+def shaping(device_type: str) -> Shaping | None:
+    """Return native kernels for feasible control points on a device kind, if any are installed."""
+    for name in entry_points():
+        if _usable(name, device_type):
+            found = native(name)
+            if isinstance(found, Native) and found.shaping is not None:
+                return found.shaping
+    return None
 
 
 @functools.cache

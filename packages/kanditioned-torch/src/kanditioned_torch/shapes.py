@@ -14,6 +14,9 @@ from torch import Tensor
 from kanditioned_spec import Shapes, validate
 from kanditioned_spec.blends import SPARE_BITS
 
+from .blends import keep_whole, native_points, native_signs
+from .precision import without_autocast
+
 
 def feasible(control_points: Tensor, shapes: Shapes) -> Tensor:
     """Return feasible control points of the shape (I, K, O) of the free ones.
@@ -30,6 +33,17 @@ def feasible(control_points: Tensor, shapes: Shapes) -> Tensor:
         remedy = "Layers with shapes may be spread over processes by outputs, not by inputs."
         got = f"{len(control_points)} of them"
         raise ValueError(validate.message("feasible", "control_points", constraint, got, remedy))
+    signs = native_signs(control_points, shapes)
+    if signs is not None:
+        if torch.compiler.is_compiling():
+            keep_whole()
+        return native_points(control_points, signs)
+    with without_autocast(control_points.device.type):
+        return _composed(control_points, shapes)
+
+
+def _composed(control_points: Tensor, shapes: Shapes) -> Tensor:
+    """Return the same by PyTorch's own operations."""
     convex = [i for i, sign in enumerate(shapes.convex) if sign]
     monotone = [i for i, sign in enumerate(shapes.monotone) if sign and not shapes.convex[i]]
     result = _replaced(control_points, monotone, _monotone, shapes)
@@ -104,7 +118,10 @@ def hull(c: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
         if not above.any():
             break
         vertex &= ~above
-    low = torch.where(vertex, c, torch.inf).argmin(1, keepdim=True)
+    heights = torch.where(vertex, c, torch.inf)
+    first = heights.argmin(1, keepdim=True)  # of the lowest, and the last of them
+    last = count - 1 - heights.flip(1).argmin(1, keepdim=True)
+    low = torch.where(direction < 0, last, first)
     beyond = (k - low) * direction < 0
     return torch.where(beyond, low, left), torch.where(beyond, low, right)
 

@@ -150,8 +150,11 @@ class Splines(nn.Module):
 
     def _local_control_points(self, theta: Tensor) -> Tensor:
         parameterization = self._modules["parameterization_map"]  # `__getattr__` takes 0.6 µs
-        if not self.is_shaped and isinstance(parameterization, Identity):
-            return theta
+        if isinstance(parameterization, Identity):
+            if not self.is_shaped:
+                return theta
+            if theta.dtype in (torch.float32, torch.float64):
+                return feasible(theta, self._shapes)
         with without_autocast(theta.device.type):
             points = self._free_control_points(theta)
             if self.is_shaped:

@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from ..plain import dispatches, is_plain
+from . import shaping as shaping_operators
 from .base import Accumulate, Contract, Direct, Impl, Interpolate, SplineConfig, Vjp
+from .shaping import Shaping
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,12 @@ class Native:
     Attributes:
         impl: The implementation.
         device_type: The device kind for which `impl="auto"` may take it.
+        shaping: What makes control points feasible there, whatever `impl` is.
     """
 
     impl: Impl
     device_type: str
+    shaping: Shaping | None = None
 
 
 class _Operator(NamedTuple):
@@ -128,6 +132,7 @@ def define(
     device_type: str,
     kernels: Mapping[str, Callable[..., Any]],
     direct: Direct | None = None,
+    shaping: Shaping | None = None,
 ) -> Native:
     """Define an operator for each kernel, and make an implementation of them.
 
@@ -138,6 +143,7 @@ def define(
         kernels: By the names of the contractions of `Impl`, `"vjp"` or not; each takes what its
             schema lists.
         direct: See `Impl`.
+        shaping: Kernels for feasible control points, if the package has some.
     """
     library = torch.library.Library(namespace, "DEF")  # type: ignore[no-untyped-call]
     _LIBRARIES.append(library)
@@ -152,7 +158,9 @@ def define(
         operator = getattr(defined, name).default
         call = _straight_to(kernel, operator) if key == "CPU" else operator
         impl[name] = _OPERATORS[name].calling(call)
-    return Native(Impl(**impl, direct=direct), device_type)
+    if shaping is not None:
+        shaping = shaping_operators.define(library, namespace, key, shaping)
+    return Native(Impl(**impl, direct=direct), device_type, shaping)
 
 
 def _straight_to(kernel: Callable[..., Any], operator: Callable[..., Any]) -> Callable[..., Any]:
