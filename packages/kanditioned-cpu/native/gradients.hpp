@@ -7,7 +7,7 @@
 // each sum has one order. A tile of gy is sized for the second-level cache.
 #pragma once
 
-#include "place.hpp"
+#include "grid.hpp"
 #include "vector.hpp"
 
 namespace kan::KAN_ISA {
@@ -17,14 +17,14 @@ constexpr int SWEEP_VECTORS = 4;  // of outputs, in registers at once
 
 template <class T>
 struct Sweep {
-    ptrdiff_t intervals, out;
+    ptrdiff_t intervals, out_features;
     const int32_t* order;     // samples by interval, and in order of the batch within one
     const int32_t* end;       // of each interval in `order`
     const T* weight;          // by sample
-    const T* control_points;  // [K, out], at the first column
-    const T* grad_y;          // [rows, out], at the first column
+    const T* control_points;  // [K, O], at the first column
+    const T* grad_y;          // [rows, O], at the first column
     T* product;               // Σ_o gy Δ_l by sample
-    T* grad;                  // [K, out], at the first column
+    T* grad;                  // [K, O], at the first column
     ptrdiff_t partial;        // lanes of the last vector, or 0 for all
     bool affine;              // whether c_l has weight 1 - w, else -w
     bool first;               // whether `product` has no sum yet
@@ -37,9 +37,10 @@ struct Bucket {
     Vector<T> difference[C], sum[C], weighted[C];
 
     inline void begin(ptrdiff_t interval) {
-        const T* left = s.control_points + interval * s.out;
+        const T* left = s.control_points + interval * s.out_features;
         for (int c = 0; c < C; ++c) {
-            if (OF_X) difference[c] = columns.load(left + s.out, c) - columns.load(left, c);
+            if (OF_X)
+                difference[c] = columns.load(left + s.out_features, c) - columns.load(left, c);
             sum[c] = weighted[c] = Vector<T>{};
         }
     }
@@ -47,12 +48,12 @@ struct Bucket {
     // Any number will do as a sample: `order` is read a little beyond its end.
     inline void prefetch(int32_t sample) {
         for (int c = 0; c < C; ++c)
-            __builtin_prefetch(s.grad_y + sample * s.out + c * LANES<T>);
+            __builtin_prefetch(s.grad_y + sample * s.out_features + c * LANES<T>);
     }
 
     // Adds a sample and returns the lanes of its product.
     inline Vector<T> add(int32_t sample) {
-        const T* row = s.grad_y + sample * s.out;
+        const T* row = s.grad_y + sample * s.out_features;
         const T w = s.weight[sample];
         Vector<T> product{};
         for (int c = 0; c < C; ++c) {
@@ -72,8 +73,8 @@ struct Bucket {
     }
 
     inline void finish(ptrdiff_t interval) {
-        T* left = s.grad + interval * s.out;
-        T* right = left + s.out;
+        T* left = s.grad + interval * s.out_features;
+        T* right = left + s.out_features;
         for (int c = 0; c < C; ++c) {
             const Vector<T> own = s.affine ? sum[c] - weighted[c] : -weighted[c];
             columns.store(left, c, columns.load(left, c) + own);
@@ -167,9 +168,9 @@ void place_tile(const Layer<T>& layer, Range rows, Range features, const Tile<T>
         const ptrdiff_t at = f * tile.stride, count = rows.end - rows.begin;
         const Inputs<T> inputs{tile.x + at, tile.direction + at, 1, 1};
         if (along)
-            place<T, true>(layer, inputs, count, tile.interval + at, tile.weight + at);
+            locate<T, true>(layer, inputs, count, tile.interval + at, tile.weight + at);
         else
-            place<T, false>(layer, inputs, count, tile.interval + at, tile.weight + at);
+            locate<T, false>(layer, inputs, count, tile.interval + at, tile.weight + at);
     }
 }
 
@@ -177,18 +178,19 @@ template <class T>
 void sweep_feature(const Layer<T>& layer, const Gradients<T>& g, Range rows, Range columns,
                    ptrdiff_t i, const Tile<T>& tile, ptrdiff_t f) {
     constexpr ptrdiff_t CHUNK = SWEEP_VECTORS * LANES<T>;
-    sort_by_interval(tile.interval + f * tile.stride, rows.end - rows.begin, layer.knots - 1,
-                     tile.order, tile.end);
+    const ptrdiff_t intervals = layer.num_control_points - 1;
+    sort_by_interval(tile.interval + f * tile.stride, rows.end - rows.begin, intervals, tile.order,
+                     tile.end);
     for (ptrdiff_t o = columns.begin; o < columns.end; o += CHUNK) {
         const ptrdiff_t width = smaller(CHUNK, columns.end - o);
-        const ptrdiff_t at = i * layer.knots * layer.out + o;
-        const Sweep<T> s{layer.knots - 1,
-                         layer.out,
+        const ptrdiff_t at = i * layer.num_control_points * layer.out_features + o;
+        const Sweep<T> s{intervals,
+                         layer.out_features,
                          tile.order,
                          tile.end,
                          tile.weight + f * tile.stride,
                          g.x ? g.control_points + at : nullptr,
-                         g.grad_y + rows.begin * layer.out + o,
+                         g.grad_y + rows.begin * layer.out_features + o,
                          tile.product + f * tile.stride,
                          g.grad_control_points ? g.grad_control_points + at : nullptr,
                          width % LANES<T>,
@@ -215,7 +217,7 @@ void write_grad_x(const Layer<T>& layer, T* grad_x, Range rows, Range features,
             product[b] = weight[b] == weight[b] ? product[b] * layer.knots_per_unit : weight[b];
     }
     for (ptrdiff_t b = 0; b < rows.end - rows.begin; ++b) {
-        T* out = grad_x + (rows.begin + b) * layer.in + features.begin;
+        T* out = grad_x + (rows.begin + b) * layer.in_features + features.begin;
         for (ptrdiff_t f = 0; f < count; ++f) out[f] = tile.product[f * tile.stride + b];
     }
 }
@@ -224,10 +226,11 @@ template <class T>
 void gradients(const Layer<T>& layer, const Gradients<T>& g, const Part& part, void* scratch) {
     const Tile<T> tile(scratch, part.tile_rows);
     const Range features = part.features, columns = part.columns;
+    const ptrdiff_t knots = layer.num_control_points;
     if (g.grad_control_points)
-        for (ptrdiff_t k = features.begin * layer.knots; k < features.end * layer.knots; ++k)
+        for (ptrdiff_t k = features.begin * knots; k < features.end * knots; ++k)
             for (ptrdiff_t o = columns.begin; o < columns.end; ++o)
-                g.grad_control_points[k * layer.out + o] = T(0);
+                g.grad_control_points[k * layer.out_features + o] = T(0);
     for (ptrdiff_t b = part.rows.begin; b < part.rows.end; b += part.tile_rows) {
         const Range rows{b, smaller(b + part.tile_rows, part.rows.end)};
         place_tile(layer, rows, features, tile);

@@ -5,7 +5,7 @@
 // `BLOCK_ROWS` rows, whose sums are there too; the features of a tile are in the second level.
 #pragma once
 
-#include "place.hpp"
+#include "grid.hpp"
 #include "vector.hpp"
 
 namespace kan::KAN_ISA {
@@ -17,11 +17,11 @@ constexpr ptrdiff_t GROUP_BYTES = 40960;  // fastest of 10 to 160 KiB on Zen 4, 
 
 template <class T>
 struct Gather {
-    ptrdiff_t rows, features, knots, out;
+    ptrdiff_t rows, features, num_control_points, out_features;
     const T* control_points;  // of the first feature, at the first column
     const int32_t* interval;  // [rows, TILE_FEATURES], at the first feature
     const T* weight;
-    T* y;               // [rows, out], at the first column
+    T* y;               // [rows, O], at the first column
     ptrdiff_t partial;  // lanes of the last vector, or 0 for all
     bool first;         // whether y has no sum yet
 };
@@ -29,21 +29,21 @@ struct Gather {
 template <class T, bool ALONG, int C, bool PARTIAL>
 void gather(const Gather<T>& g) {
     const Columns<T, C, PARTIAL> columns{g.partial};
-    const ptrdiff_t feature_stride = g.knots * g.out;
+    const ptrdiff_t feature_stride = g.num_control_points * g.out_features;
     for (ptrdiff_t b = 0; b < g.rows; ++b) {
-        T* y = g.y + b * g.out;
+        T* y = g.y + b * g.out_features;
         const int32_t* interval = g.interval + b * TILE_FEATURES;
         const T* weight = g.weight + b * TILE_FEATURES;
         Vector<T> sum[C];
         for (int c = 0; c < C; ++c) sum[c] = g.first ? Vector<T>{} : columns.load(y, c);
         const T* feature = g.control_points;
         for (ptrdiff_t f = 0; f < g.features; ++f, feature += feature_stride) {
-            const T* left = feature + interval[f] * g.out;
+            const T* left = feature + interval[f] * g.out_features;
             const T w = weight[f];
             for (int c = 0; c < C; ++c) {
                 Vector<T> low = columns.load(left, c);
                 hold(low);
-                const Vector<T> difference = columns.load(left + g.out, c) - low;
+                const Vector<T> difference = columns.load(left + g.out_features, c) - low;
                 if (!ALONG) sum[c] += low;
                 sum[c] += w * difference;
             }
@@ -69,26 +69,28 @@ void interpolate(const Layer<T>& layer, const T* control_points, T* y, Range row
     T* weight = static_cast<T*>(scratch);
     int32_t* interval = reinterpret_cast<int32_t*>(weight + TILE_ROWS * TILE_FEATURES);
     const ptrdiff_t count = rows.end - rows.begin;
-    T* first_row = y + rows.begin * layer.out;
-    for (ptrdiff_t i = 0; i < layer.in; i += TILE_FEATURES) {
-        const ptrdiff_t features = smaller(TILE_FEATURES, layer.in - i);
+    const ptrdiff_t feature_stride = layer.num_control_points * layer.out_features;
+    T* first_row = y + rows.begin * layer.out_features;
+    for (ptrdiff_t i = 0; i < layer.in_features; i += TILE_FEATURES) {
+        const ptrdiff_t features = smaller(TILE_FEATURES, layer.in_features - i);
         for (ptrdiff_t b = 0; b < count; ++b)
-            place_row(layer, rows.begin + b, Range{i, i + features}, interval + b * TILE_FEATURES,
+            locate_row(layer, rows.begin + b, Range{i, i + features}, interval + b * TILE_FEATURES,
                       weight + b * TILE_FEATURES);
         for (ptrdiff_t o = columns.begin; o < columns.end; o += CHUNK) {
             const ptrdiff_t width = smaller(CHUNK, columns.end - o);
-            const ptrdiff_t bytes = layer.knots * width * static_cast<ptrdiff_t>(sizeof(T));
+            const ptrdiff_t bytes =
+                layer.num_control_points * width * static_cast<ptrdiff_t>(sizeof(T));
             const ptrdiff_t group = larger(1, smaller(TILE_FEATURES, GROUP_BYTES / bytes));
             for (ptrdiff_t b = 0; b < count; b += BLOCK_ROWS)
                 for (ptrdiff_t f = 0; f < features; f += group) {
                     const Gather<T> g{smaller(BLOCK_ROWS, count - b),
                                       smaller(group, features - f),
-                                      layer.knots,
-                                      layer.out,
-                                      control_points + (i + f) * layer.knots * layer.out + o,
+                                      layer.num_control_points,
+                                      layer.out_features,
+                                      control_points + (i + f) * feature_stride + o,
                                       interval + b * TILE_FEATURES + f,
                                       weight + b * TILE_FEATURES + f,
-                                      first_row + b * layer.out + o,
+                                      first_row + b * layer.out_features + o,
                                       width % LANES<T>,
                                       i + f == 0};
                     const ptrdiff_t vectors = (width + LANES<T> - 1) / LANES<T>;

@@ -32,7 +32,7 @@ template <class T>
 struct Layer {
     Matrix<T> x;          // [B, I]
     Matrix<T> direction;  // [B, I], or no data
-    ptrdiff_t batch, in, knots, out;
+    ptrdiff_t batch, in_features, num_control_points, out_features;
     T half_width;      // w/2
     T knots_per_unit;  // 1/h
 };
@@ -62,10 +62,10 @@ static constexpr size_t interpolate_scratch() {
 }
 
 template <class T>
-static constexpr size_t gradients_scratch(ptrdiff_t tile_rows, ptrdiff_t knots) {
+static constexpr size_t gradients_scratch(ptrdiff_t tile_rows, ptrdiff_t num_control_points) {
     const size_t each = 3 * sizeof(T) + sizeof(int32_t);
     return padded_rows(tile_rows) * (TILE_FEATURES * each + sizeof(int32_t)) +
-           (knots + 1) * sizeof(int32_t);
+           (num_control_points + 1) * sizeof(int32_t);
 }
 
 enum Wanted { POINTS = 0, TANGENT = 1, GRADIENT = 2 };

@@ -92,14 +92,16 @@ template <class T>
 class Call {
    public:
     Call(const Layer<T>& layer, int64_t threads) : layer_(layer), kernels_(kernels<T>()) {
-        const ptrdiff_t edges = layer.batch * layer.in * (layer.out + EDGES_PER_INPUT);
+        const ptrdiff_t inputs = layer.batch * layer.in_features;
+        const ptrdiff_t edges = inputs * (layer.out_features + EDGES_PER_INPUT);
         const ptrdiff_t wanted = smaller(threads, most_threads());
         threads_ = static_cast<int>(larger(1, smaller(wanted, edges / EDGES_PER_THREAD)));
     }
 
     Status interpolate(const T* control_points, T* y) {
-        if (layer_.in == 0) std::memset(y, 0, layer_.batch * layer_.out * sizeof(T));
-        if (layer_.in == 0 || layer_.out == 0) return OK;
+        if (layer_.in_features == 0)
+            std::memset(y, 0, layer_.batch * layer_.out_features * sizeof(T));
+        if (layer_.in_features == 0 || layer_.out_features == 0) return OK;
         control_points_ = control_points;
         y_ = y;
         // By rows, as many at once as can be; by columns too where there are few rows.
@@ -114,11 +116,11 @@ class Call {
     }
 
     Status gradients(const Gradients<T>& wanted) {
-        if (layer_.out == 0 && wanted.x)
-            std::memset(wanted.x, 0, layer_.batch * layer_.in * sizeof(T));
-        if (layer_.in == 0 || layer_.out == 0) return OK;
+        if (layer_.out_features == 0 && wanted.x)
+            std::memset(wanted.x, 0, layer_.batch * layer_.in_features * sizeof(T));
+        if (layer_.in_features == 0 || layer_.out_features == 0) return OK;
         const bool both = wanted.x && wanted.grad_control_points;
-        if (!both || layer_.in >= threads_) return sweep(wanted);
+        if (!both || layer_.in_features >= threads_) return sweep(wanted);
         // Too few features for the threads: one gradient at a time can be cut otherwise.
         Gradients<T> first = wanted, second = wanted;
         first.grad_control_points = nullptr;
@@ -132,23 +134,23 @@ class Call {
 
     Status sweep(const Gradients<T>& wanted) {
         wanted_ = wanted;
-        const ptrdiff_t row_bytes = layer_.out * static_cast<ptrdiff_t>(sizeof(T));
+        const ptrdiff_t row_bytes = layer_.out_features * static_cast<ptrdiff_t>(sizeof(T));
         const ptrdiff_t fitting = smaller(MOST_TILE_ROWS, GRAD_TILE_BYTES / row_bytes);
         tile_rows_ = larger(1, smaller(layer_.batch, larger(FEWEST_TILE_ROWS, fitting)));
-        features_ = smaller(TILE_FEATURES, pieces(layer_.in, threads_));
-        columns_ = layer_.out;
+        features_ = smaller(TILE_FEATURES, pieces(layer_.in_features, threads_));
+        columns_ = layer_.out_features;
         rows_ = larger(1, layer_.batch);
-        const ptrdiff_t blocks = pieces(layer_.in, features_);
+        const ptrdiff_t blocks = pieces(layer_.in_features, features_);
         if (!wanted.x) split_columns(blocks);
         if (!wanted.grad_control_points && blocks < threads_) rows_ = tile_rows_;
         row_pieces_ = larger(1, pieces(layer_.batch, rows_));
-        return run(blocks * row_pieces_, gradients_scratch<T>(tile_rows_, layer_.knots),
+        return run(blocks * row_pieces_, gradients_scratch<T>(tile_rows_, layer_.num_control_points),
                    [](Call& call, ptrdiff_t outer, Range columns, void* scratch) {
                        const Layer<T>& layer = call.layer_;
                        const ptrdiff_t rows = outer % call.row_pieces_;
                        const ptrdiff_t features = outer / call.row_pieces_;
                        const Part part{piece(rows, call.rows_, layer.batch),
-                                       piece(features, call.features_, layer.in), columns,
+                                       piece(features, call.features_, layer.in_features), columns,
                                        call.tile_rows_};
                        call.kernels_.gradients(layer, call.wanted_, part, scratch);
                    });
@@ -157,12 +159,12 @@ class Call {
     // Cut the columns into chunks so that there is a task for every thread.
     void split_columns(ptrdiff_t others) {
         const ptrdiff_t wanted = larger(1, pieces(threads_, larger(1, others)));
-        const ptrdiff_t chunks = pieces(layer_.out, kernels_.columns);
+        const ptrdiff_t chunks = pieces(layer_.out_features, kernels_.columns);
         columns_ = pieces(chunks, wanted) * kernels_.columns;
     }
 
     Status run(ptrdiff_t outer, size_t scratch, Body body) {
-        column_pieces_ = pieces(layer_.out, columns_);
+        column_pieces_ = pieces(layer_.out_features, columns_);
         body_ = body;
         scratch_size_ = (scratch + 63) / 64 * 64 + 64;
         scratch_ = static_cast<char*>(std::malloc(threads_ * scratch_size_));
@@ -175,7 +177,7 @@ class Call {
     static void task(void* context, ptrdiff_t index, int worker) {
         Call& call = *static_cast<Call*>(context);
         const Range columns =
-            piece(index % call.column_pieces_, call.columns_, call.layer_.out);
+            piece(index % call.column_pieces_, call.columns_, call.layer_.out_features);
         call.body_(call, index / call.column_pieces_, columns,
                    call.scratch_ + worker * call.scratch_size_);
     }
@@ -195,7 +197,7 @@ class Call {
 
 // As Python passes it; strides in elements.
 struct Arguments {
-    int64_t batch, in, knots, out;
+    int64_t batch, in_features, num_control_points, out_features;
     double spline_width;
     int64_t x_row, x_column, direction_row, direction_column;
     int64_t threads;
@@ -203,14 +205,15 @@ struct Arguments {
 
 template <class T>
 Call<T> call(const Arguments& a, const T* x, const T* direction) {
+    const double intervals = static_cast<double>(a.num_control_points - 1);
     const Layer<T> layer{{x, a.x_row, a.x_column},
                          {direction, a.direction_row, a.direction_column},
                          a.batch,
-                         a.in,
-                         a.knots,
-                         a.out,
+                         a.in_features,
+                         a.num_control_points,
+                         a.out_features,
                          static_cast<T>(a.spline_width / 2),
-                         static_cast<T>(static_cast<double>(a.knots - 1) / a.spline_width)};
+                         static_cast<T>(intervals / a.spline_width)};
     return Call<T>(layer, a.threads);
 }
 

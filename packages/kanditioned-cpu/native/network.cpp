@@ -15,15 +15,15 @@ constexpr ptrdiff_t EDGES_PER_THREAD = 65536;
 
 enum Norm : int64_t { NONE = 0, PER_SAMPLE = 1, PER_FEATURE = 2 };
 
-// As Python passes it. Control points are [in, knots, out].
+// As Python passes it. Control points are [I, K, O].
 template <class T>
 struct Stage {
-    int64_t in, knots, out;
+    int64_t in_features, num_control_points, out_features;
     double spline_width;
     int64_t norm;
     const T* control_points;
-    const T* mean;   // [in], for PER_FEATURE
-    const T* scale;  // [in]: 1/√(variance + ε)
+    const T* mean;   // [I], for PER_FEATURE
+    const T* scale;  // [I]: 1/√(variance + ε)
 };
 
 struct Shape {
@@ -66,12 +66,12 @@ struct Network {
     const T* normalised(const Stage<T>& stage, const T* from, T* z, ptrdiff_t rows) const {
         if (stage.norm == NONE) return from;
         for (ptrdiff_t b = 0; b < rows; ++b) {
-            const T* row = from + b * stage.in;
-            T* to = z + b * stage.in;
+            const T* row = from + b * stage.in_features;
+            T* to = z + b * stage.in_features;
             if (stage.norm == PER_SAMPLE)
-                normalise_sample(row, to, stage.in, static_cast<T>(shape.epsilon));
+                normalise_sample(row, to, stage.in_features, static_cast<T>(shape.epsilon));
             else
-                for (ptrdiff_t i = 0; i < stage.in; ++i)
+                for (ptrdiff_t i = 0; i < stage.in_features; ++i)
                     to[i] = (row[i] - stage.mean[i]) * stage.scale[i];
         }
         return z;
@@ -85,22 +85,23 @@ struct Network {
         T* buffers[] = {reinterpret_cast<T*>(own), reinterpret_cast<T*>(own) + each};
         T* z = buffers[1] + each;
         char* places = own + (3 * each * sizeof(T) + 63) / 64 * 64;
-        const T* from = x + begin * stages[0].in;
+        const T* from = x + begin * stages[0].in_features;
         for (int64_t n = 0; n < shape.stages; ++n) {
             const Stage<T>& stage = stages[n];
             const bool last = n == shape.stages - 1;
-            T* to = last ? y + begin * stage.out : buffers[n % 2];
-            const double rate = static_cast<double>(stage.knots - 1) / stage.spline_width;
-            const Layer<T> layer{{normalised(stage, from, z, rows), stage.in, 1},
+            T* to = last ? y + begin * stage.out_features : buffers[n % 2];
+            const double intervals = static_cast<double>(stage.num_control_points - 1);
+            const double rate = intervals / stage.spline_width;
+            const Layer<T> layer{{normalised(stage, from, z, rows), stage.in_features, 1},
                                  {nullptr, 0, 0},
                                  rows,
-                                 stage.in,
-                                 stage.knots,
-                                 stage.out,
+                                 stage.in_features,
+                                 stage.num_control_points,
+                                 stage.out_features,
                                  static_cast<T>(stage.spline_width / 2),
                                  static_cast<T>(rate)};
-            kernels<T>().interpolate(layer, stage.control_points, to, {0, rows}, {0, stage.out},
-                                     places);
+            kernels<T>().interpolate(layer, stage.control_points, to, {0, rows},
+                                     {0, stage.out_features}, places);
             from = to;
         }
     }
@@ -113,7 +114,8 @@ struct Network {
 template <class T>
 int evaluate(const Shape& shape, const Stage<T>* stages, const T* x, T* y) {
     ptrdiff_t edges = 0;
-    for (int64_t n = 0; n < shape.stages; ++n) edges += stages[n].in * stages[n].out;
+    for (int64_t n = 0; n < shape.stages; ++n)
+        edges += stages[n].in_features * stages[n].out_features;
     const ptrdiff_t tasks = (shape.batch + BLOCK_ROWS - 1) / BLOCK_ROWS;
     ptrdiff_t threads = edges * shape.batch / EDGES_PER_THREAD;
     for (const ptrdiff_t most : {static_cast<ptrdiff_t>(shape.threads), tasks,

@@ -9,7 +9,7 @@
 
 #include <type_traits>
 
-#include "place.hpp"
+#include "grid.hpp"
 #include "vector.hpp"
 
 namespace kan::KAN_ISA {

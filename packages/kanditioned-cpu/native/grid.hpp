@@ -17,10 +17,10 @@ struct Inputs {
 };
 
 template <class T, bool ALONG>
-inline void place(const Layer<T>& layer, const Inputs<T>& inputs, ptrdiff_t count,
+inline void locate(const Layer<T>& layer, const Inputs<T>& inputs, ptrdiff_t count,
                   int32_t* interval, T* weight) {
-    const T last = static_cast<T>(layer.knots - 2);
-    const int32_t last_interval = static_cast<int32_t>(layer.knots - 2);
+    const T last = static_cast<T>(layer.num_control_points - 2);
+    const int32_t last_interval = static_cast<int32_t>(layer.num_control_points - 2);
     for (ptrdiff_t n = 0; n < count; ++n) {
         const T x = inputs.x[n * inputs.x_stride];
         const T u = (x + layer.half_width) * layer.knots_per_unit;
@@ -41,22 +41,22 @@ inline void place(const Layer<T>& layer, const Inputs<T>& inputs, ptrdiff_t coun
 
 // Specialised for unit strides and for a full tile, which the compiler then vectorises.
 template <class T, bool ALONG>
-inline void place_row(const Layer<T>& layer, Inputs<T> inputs, ptrdiff_t count, int32_t* interval,
+inline void locate_row(const Layer<T>& layer, Inputs<T> inputs, ptrdiff_t count, int32_t* interval,
                       T* weight) {
     if (inputs.x_stride == 1 && (!ALONG || inputs.direction_stride == 1)) {
         inputs.x_stride = inputs.direction_stride = 1;
         if (count == TILE_FEATURES)
-            place<T, ALONG>(layer, inputs, TILE_FEATURES, interval, weight);
+            locate<T, ALONG>(layer, inputs, TILE_FEATURES, interval, weight);
         else
-            place<T, ALONG>(layer, inputs, count, interval, weight);
+            locate<T, ALONG>(layer, inputs, count, interval, weight);
     } else {
-        place<T, ALONG>(layer, inputs, count, interval, weight);
+        locate<T, ALONG>(layer, inputs, count, interval, weight);
     }
 }
 
 // Interval and weight of some features of row b.
 template <class T>
-inline void place_row(const Layer<T>& layer, ptrdiff_t b, Range features, int32_t* interval,
+inline void locate_row(const Layer<T>& layer, ptrdiff_t b, Range features, int32_t* interval,
                       T* weight) {
     const auto at = [b, features](const Matrix<T>& m) {
         return m.data + b * m.row + features.begin * m.column;
@@ -65,9 +65,9 @@ inline void place_row(const Layer<T>& layer, ptrdiff_t b, Range features, int32_
     const ptrdiff_t count = features.end - features.begin;
     if (layer.direction.data) {
         inputs.direction = at(layer.direction);
-        place_row<T, true>(layer, inputs, count, interval, weight);
+        locate_row<T, true>(layer, inputs, count, interval, weight);
     } else {
-        place_row<T, false>(layer, inputs, count, interval, weight);
+        locate_row<T, false>(layer, inputs, count, interval, weight);
     }
 }
 
