@@ -54,9 +54,7 @@ class Released:
             for name, part in layer.named_parameters():
                 rows = slice(part.shape[1], None) if name == "l_weight" else slice(part.shape[1])
                 part.copy_(tensor(problem, theta)[:, rows])
-        return numpy(layer.get_interp_tensor()).reshape(
-            problem.in_features, problem.num_control_points, problem.out_features
-        )
+        return _control_points(problem, layer)
 
     def control_points_transpose(self, problem: Problem, grad: Any) -> Any:
         layer = self._layer(problem)
@@ -67,7 +65,7 @@ class Released:
 
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> Any:
         torch.manual_seed(seed)
-        return numpy(self._layer(problem, init).kan_weight)
+        return _control_points(problem, self._layer(problem, init))
 
     def layer(self, **arguments: Any) -> Any:
         variant = arguments.pop("parameterization", "bspline")
@@ -101,6 +99,11 @@ class TwiceDifferentiable(Released):
             first, inputs, along, allow_unused=True, materialize_grads=True
         )
         return tuple(map(numpy, second))
+
+
+def _control_points(problem: Problem, layer: Any) -> Any:
+    shape = problem.in_features, problem.num_control_points, problem.out_features
+    return numpy(layer.get_interp_tensor()).reshape(shape)
 
 
 def released_version() -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
 
 from kanditioned_spec import Parameterization, Problem, parameterization
 from kanditioned_spec.protocol import Extrapolation
@@ -23,7 +24,9 @@ from .tolerance import position_error
 
 Floats = npt.NDArray[np.floating[Any]]
 Inputs = Literal["anywhere", "outside", "off_knots", "on_knots", "one_interval"]
-Layout = Literal["contiguous", "fortran", "stepped"]
+Layout = Literal[
+    "contiguous", "fortran", "stepped", "reversed", "repeated", "only_inputs", "only_weights"
+]
 
 LARGEST_NORMAL = 2.0
 """Normal variates are clipped here: float16 then holds the sums of the largest drawn problem."""
@@ -61,7 +64,9 @@ class Case:
             `"on_knots"`: exactly on knots, for dyadic grids; `"one_interval"`: all rows in one
             interval per feature.
         special: Pairs (flat index into x, value), applied last; the index wraps around.
-        layout: How the arrays lie in memory.
+        layout: How the arrays lie in memory: `"reversed"` has negative strides; in `"repeated"`
+            all rows of a batch are one, of stride 0, as the gradient of a sum has them;
+            `"only_inputs"` and `"only_weights"` leave the other arrays contiguous.
         scale: Power of two by which the control points are multiplied.
         grad_scale: Power of two by which grad_y and the other cotangents are multiplied.
         extrapolation: Of the backend. Where it is not the spec's, inputs keep off the ends of the
@@ -140,7 +145,8 @@ class Case:
         )
         c = rounded(arrays.control_points * self.scale, p.dtype)
         scaled = (x, c, *(rounded(array * self.grad_scale, p.dtype) for array in arrays[2:]))
-        return Arrays(*(_laid_out(array, self.layout) for array in scaled))
+        kinds = _ARRAY_LAYOUTS.get(self.layout, (self.layout,) * len(scaled))
+        return Arrays(*(_laid_out(*pair) for pair in zip(scaled, kinds, strict=True)))
 
     def parameter_arrays(self) -> ParameterArrays:
         """Return the parameterization's arrays."""
@@ -189,6 +195,15 @@ class Case:
         has_inner_knots = p.num_control_points > 2
         middle = _middle(p, on_knot=self.inputs == "on_knots" and has_inner_knots)
         return np.where(near, rounded(middle, p.dtype), x)
+
+
+_PLAIN: Layout = "contiguous"
+_ARRAY_LAYOUTS: dict[Layout, tuple[Layout, ...]] = {
+    "repeated": ("repeated", _PLAIN, "repeated", "repeated", _PLAIN),
+    "only_inputs": ("fortran", _PLAIN, _PLAIN, _PLAIN, _PLAIN),
+    "only_weights": (_PLAIN, "fortran", _PLAIN, _PLAIN, _PLAIN),
+}
+"""Layouts of each of `Arrays`, where they differ."""
 
 
 def _expression(value: Any) -> str:
@@ -287,4 +302,8 @@ def _laid_out(array: Floats, layout: Layout) -> Floats:
         return np.asfortranarray(array)
     if layout == "stepped":
         return np.repeat(array, 2, axis=-1)[..., ::2]
+    if layout == "reversed":
+        return np.flip(np.ascontiguousarray(np.flip(array)))
+    if layout == "repeated" and len(array):
+        return as_strided(array[0], array.shape, (0, *array.strides[1:]))
     return array

@@ -52,6 +52,17 @@ FEATURE_MAJOR = (
 )
 """For what transposes and is a layer otherwise: B, I and O differ, or are the same."""
 
+COMBINED = (
+    Problem(1, 3, 1, 2),
+    Problem(1, 3, 4, 5),
+    Problem(6, 3, 4, 2),
+    Problem(70, 1, 4, 5),
+    Problem(5, 9, 10, 70),
+    Problem(4100, 1, 2, 3),
+)
+"""What is smallest on one axis and not on another, where a fault of both together shows: a row, an
+input or K = 2 beside several of the rest; much of K beside many features; more rows than 4096."""
+
 LONG_BATCH = Problem(3001, 2, 3, 5)
 MANY_INPUTS = Problem(2, 1030, 2, 5)
 MANY_OUTPUTS = Problem(2, 3, 1030, 5)

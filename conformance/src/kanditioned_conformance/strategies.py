@@ -28,7 +28,11 @@ MAP_COUNT = 12
 Their bound, CONSTANT · eps · |T| |θ|, has no factor for the length of the sum. A right product
 comes to 0.8 of it at K = 12 and to 1.5 at K = 70, where one large term meets many small ones.
 """
-LAYOUTS: tuple[Layout, ...] = ("fortran", "stepped")
+LAYOUTS: tuple[Layout, ...] = (
+    *("fortran", "stepped", "reversed"),
+    *("repeated", "only_inputs", "only_weights"),
+)
+FEW_EQUAL_ROWS = 20
 MapKind = tuple[str, tuple[tuple[str, Any], ...]]
 """A parameterization's name and options, as in `Problem`."""
 MAPS: tuple[MapKind, ...] = (
@@ -113,15 +117,25 @@ def strided(table: Sequence[Problem] = ()) -> Draw:
     @st.composite
     def random(draw: st.DrawFn) -> Case:
         problem = draw(_problems(table, False, 1))
-        return Case(problem, draw(_SEEDS), "off_knots", layout=draw(st.sampled_from(LAYOUTS)))
+        layout = draw(st.sampled_from(_layouts(problem)))
+        return Case(problem, draw(_SEEDS), "off_knots", layout=layout)
 
     return Draw(
         random(),
         [
-            Case(problem, row, "off_knots", layout=LAYOUTS[row % 2])
+            Case(problem, row, "off_knots", layout=_layouts(problem)[row % len(_layouts(problem))])
             for row, problem in enumerate(table)
         ],
     )
+
+
+def _layouts(problem: Problem) -> Sequence[Layout]:
+    """Return the layouts that are tried: equal rows only where they are few.
+
+    Equal terms are all rounded the same way, and the bound has no factor for the length of a sum:
+    131 of them come to 1.3 of it.
+    """
+    return [each for each in LAYOUTS if each != "repeated" or problem.batch <= FEW_EQUAL_ROWS]
 
 
 def maps(max_count: int = 70) -> Draw:

@@ -25,7 +25,7 @@ from ..checks.layer import (
     check_leading_shape,
     check_second_derivatives,
 )
-from ..shapes import FEATURE_MAJOR, LARGE
+from ..shapes import COMBINED, FEATURE_MAJOR, LARGE
 from ..shapes import LAYERS as SHAPES
 from ..shapes import MAPS as MAP_SHAPES
 from ..strategies import MAPS, MapKind, drawn, layers, map_id, maps, strided
@@ -56,7 +56,7 @@ class TestLeadingShape:
         self, backend_under_test: BackendUnderTest, shape: tuple[int, ...]
     ) -> None:
         rows = prod(shape)
-        problem = next(p for p in SHAPES if p.batch == rows)
+        problem = next(p for p in (*reversed(COMBINED), *SHAPES) if p.batch == rows)
         backend_under_test.run(check_leading_shape, Case(problem, 0, "off_knots"), shape=shape)
 
 
@@ -82,6 +82,21 @@ class TestLargeSizes:
         self, backend_under_test: BackendUnderTest, problem: Problem
     ) -> None:
         backend_under_test.run(check_second_derivatives, Case(problem, 4, "off_knots"))
+
+
+@pytest.mark.parametrize(
+    "problem",
+    COMBINED,
+    ids=lambda p: f"B={p.batch},I={p.in_features},O={p.out_features},K={p.num_control_points}",
+)
+@pytest.mark.parametrize("check", CHECKS)
+class TestCombinedSizes:
+    """x has shape (..., I); y has shape (..., O): of each size, few beside many of another."""
+
+    def test_any(
+        self, backend_under_test: BackendUnderTest, check: Check, problem: Problem
+    ) -> None:
+        backend_under_test.run(check, Case(problem, 4, "off_knots"))
 
 
 class TestOwnership:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from kanditioned_spec.protocol import Backend, offers
 
-from ..tolerance import Ratios
+from ..tolerance import ConformanceError, Ratios
 
 Check = Callable[..., Ratios]
 """Takes a backend, a case and perhaps more; returns ratios or raises `ConformanceError`."""
@@ -57,3 +61,22 @@ def needs(
         return check
 
     return mark
+
+
+@contextmanager
+def untouched(operation: str, *given: npt.NDArray[np.floating[Any]]) -> Iterator[None]:
+    """Check that arrays hold the same bits afterwards: what comes in is the caller's."""
+    before = [array.tobytes() for array in given]
+    yield
+    if before != [array.tobytes() for array in given]:
+        raise ConformanceError(operation, np.inf, "it has written to what it was given")
+
+
+def check_own(operation: str, result: npt.ArrayLike, given: npt.NDArray[Any]) -> None:
+    """Check that a result is no view of what was given.
+
+    Raises:
+        ConformanceError: It is one: who writes to one of them changes the other.
+    """
+    if np.shares_memory(np.asarray(result), given):
+        raise ConformanceError(operation, np.inf, "the result is a view of what it was given")

@@ -14,12 +14,17 @@ from kanditioned_spec.rounding import rounded
 
 from ..cases import Case
 from ..tolerance import ConformanceError, Ratios, compare, described, judge
-from .base import needs
+from .base import check_own, needs, untouched
 
-DAY = 1.7e9 + 60.0 * np.arange(1440)[:, None]
-"""The minutes of a day, in seconds since 1970: float32 knows such numbers to 128 seconds."""
+DAY = 1.7e9 + 60.0 * np.arange(1440)[:, None] + [0.0, 6e8]
+"""The minutes of two days, in seconds since 1970: float32 knows such numbers to 128 seconds."""
 DYADIC = InputMap([[-2.0, -1.0, 0.5, 4.0]], [[-4.0, 0.0, 0.75, 1.0]])
 """A map whose breakpoints every dtype holds."""
+OF_TWO = InputMap(
+    [[-2.0, -1.0, 0.5, 4.0], [-3.0, -1.5, 0.0, 8.0]],
+    [[-4.0, 0.0, 0.75, 1.0], [-1.0, 2.0, 2.5, 3.0]],
+)
+"""A map of two features that are mapped differently, likewise."""
 
 
 @needs("map_input")
@@ -44,10 +49,12 @@ def check_map_input(backend: CompleteBackend, case: Case) -> Ratios:
 def check_map_slope(backend: CompleteBackend, case: Case) -> Ratios:
     """Compare the gradient by x, on breakpoints too: there it is that of the piece on the right."""
     p = case.problem
-    x = np.array([[-3.0, -2.0, -1.5, -1.0, 0.0, 0.5, 1.0, 4.0, 8.0]]).T
+    x = np.tile([[-3.0], [-2.0], [-1.5], [-1.0], [0.0], [0.5], [1.0], [4.0], [8.0]], 2)
     grad = rounded(np.random.default_rng(case.seed).normal(size=x.shape), p.dtype)
-    _, got = backend.map_input(DYADIC, rounded(x, p.dtype), grad, p.dtype)
-    want = grad * DYADIC.slope(x)
+    given = rounded(x, p.dtype)
+    with untouched("map_input", given, grad):
+        _, got = backend.map_input(OF_TWO, given, grad, p.dtype)
+    want = grad * OF_TWO.slope(x)
     return compare("slope of the input map", p, got, want, np.abs(want))
 
 
@@ -76,9 +83,12 @@ def check_map_non_finite(backend: CompleteBackend, case: Case) -> Ratios:
 def check_feasible(backend: CompleteBackend, case: Case, monotone: int, convex: int) -> Ratios:
     """Compare feasible points; none is off its order by one rounding, and they are fixed points."""
     p, (_, c) = _shaped(case, monotone, convex), case.parameter_arrays()
-    points, _ = backend.feasible(p, c, np.zeros_like(c))
+    with untouched("feasible", c):
+        points, _ = backend.feasible(p, c, np.zeros_like(c))
     _check_order(p, points)
-    again, _ = backend.feasible(p, _fixed(p), np.zeros_like(c))
+    fixed = rounded(_fixed(p), p.dtype)
+    again, _ = backend.feasible(p, fixed, np.zeros_like(c))
+    check_own("feasible", again, fixed)
     condition = numerics.shape_condition(c, p.shapes)
     return judge("fixed points", p, again, _fixed(p), np.zeros(c.shape)) | compare(
         "feasible points", p, points, p.shapes.feasible(c), condition
@@ -129,12 +139,14 @@ def _data(case: Case) -> Array:
 
 
 def _shaped(case: Case, monotone: int, convex: int) -> Problem:
-    """Return the problem with a shape of all features but the last, if there are several."""
+    """Return the problem with a shape of all features but the first, if there are several.
+
+    A third feature has the opposite signs.
+    """
     count = case.problem.in_features
-    kept = max(1, count - 1)
 
     def signs(sign: int) -> tuple[int, ...]:
-        return (sign,) * kept + (0,) * (count - kept) if sign else ()
+        return ((sign,) if count == 1 else (0, sign, -sign)[:count]) if sign else ()
 
     return replace(case.problem, monotone=signs(monotone), convex=signs(convex))
 

@@ -13,7 +13,7 @@ from kanditioned_spec.protocol import GRADIENTS, CompleteBackend
 from ..cases import Arrays, Case
 from ..oracle import Oracle, Wanted
 from ..tolerance import ConformanceError, Explain, Ratios, Traits, compare
-from .base import needs
+from .base import needs, untouched
 
 LABELS = dict(zip(GRADIENTS, ("grad x", "grad control points"), strict=True))
 
@@ -61,7 +61,8 @@ def check_feature_major(backend: CompleteBackend, case: Case) -> Ratios:
     """Compare y and the declared gradients for x of shape (I, B)."""
     p, a = case.problem, case.arrays()
     oracle = Oracle(backend.info, p)
-    y, *gradients = backend.feature_major(p, a.x.T, a.control_points, a.grad_y.T)
+    with untouched("feature_major", *a):
+        y, *gradients = backend.feature_major(p, a.x.T, a.control_points, a.grad_y.T)
     (want,), (condition,) = oracle.forward(a.x, a.control_points)
     ratios = compare("value", p, y, want.T, condition.T, _turned(_row(p, a)), oracle.operands)
     explained = {"x": _turned(_slopes(p, a)), "control_points": _contributions(p, a)}

@@ -7,7 +7,7 @@ reason. A new fault is a class in one of these modules; nothing else needs to kn
 
 from __future__ import annotations
 
-from . import constraints, construction, contract, files, layer, maps, precision, sizes
+from . import combined, constraints, construction, contract, files, layer, maps, precision, sizes
 from .base import FAULTS, Fault
 from .equivalents import EQUIVALENTS, Equivalent
 from .plain import Plain
@@ -18,6 +18,7 @@ __all__ = [
     "Equivalent",
     "Fault",
     "Plain",
+    "combined",
     "constraints",
     "construction",
     "contract",

@@ -1,0 +1,95 @@
+"""Right but where two things meet: two sizes, two layouts, two features with maps or shapes."""
+
+# ruff: noqa: D101 - the name of a class says what it does
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kanditioned_spec import InputMap, Problem
+
+from .base import Fault
+from .plain import Floats, Plain
+
+SIZES = "shapes::TestCombinedSizes::test_any"
+LAYOUT = "shapes::TestStrides::test_any_layout"
+
+
+class _WrongValues(Plain):
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        raise NotImplementedError
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        return np.asarray(-y if self.is_met(problem, x, control_points) else y)
+
+
+class WrongForOneRowOfSeveralFeatures(_WrongValues, Fault):
+    caught_by = SIZES
+
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        return problem.batch == 1 and problem.in_features > 1
+
+
+class WrongForOneIntervalOfSeveralFeatures(_WrongValues, Fault):
+    caught_by = SIZES
+
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        return problem.num_control_points == 2 and problem.in_features > 1
+
+
+class WrongForManyKnotsOfManyFeatures(_WrongValues, Fault):
+    caught_by = SIZES
+
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        return problem.num_control_points > 64 and problem.in_features > 8
+
+
+class WrongForStridedInputsWithContiguousWeights(_WrongValues, Fault):
+    caught_by = LAYOUT
+
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        return control_points.flags.c_contiguous and not x.flags.c_contiguous
+
+
+class WrongForNegativeStrides(_WrongValues, Fault):
+    caught_by = LAYOUT
+
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        return min(x.strides) < 0
+
+
+class WrongForRepeatedRows(_WrongValues, Fault):
+    caught_by = LAYOUT
+
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        return 0 in x.strides
+
+
+class RefinesToItsOwnArgument(Fault):
+    caught_by = "refinement::TestRefine::test_knot_insertion"
+
+    def refine(self, problem: Problem, control_points: Floats, num_control_points: int) -> Floats:
+        if num_control_points == problem.num_control_points:
+            return control_points
+        return super().refine(problem, control_points, num_control_points)
+
+
+class TakesTheShapeOfTheFirstFeatureForAll(Fault):
+    caught_by = "monotone_and_convex::TestFeasible::test_points"
+
+    def shaped(self, problem: Problem, control_points: Floats) -> Floats:
+        monotone, convex = (
+            signs and (signs[0],) * len(signs) for signs in (problem.monotone, problem.convex)
+        )
+        return super().shaped(replace(problem, monotone=monotone, convex=convex), control_points)
+
+
+class TakesTheSlopesOfTheFirstFeatureForAll(Fault):
+    caught_by = "input_maps::TestMap::test_slopes"
+
+    def map_slope(self, input_map: InputMap, x: Floats) -> Floats:
+        first = InputMap(input_map.breakpoints[:1], input_map.images[:1])
+        return np.asarray(np.concatenate([first.slope(c[:, None]) for c in x.T], axis=1))
