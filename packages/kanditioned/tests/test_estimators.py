@@ -310,10 +310,10 @@ def test_any_number_of_knots_is_reached_by_exact_stages(backend: str) -> None:
     samples = training.Samples(np.linspace(-3, 3, 40)[:, None], np.zeros((40, 1)), np.ones(40))
     grids = nested_grids(Grid(12, 6.0))
     assert [grid.num_control_points for grid in grids] == [6, 12]
-    network = training.Network(
+    spec = training.ModelSpec(
         (1, 2, 1), "squared", 0.0, 0, "float64", grids[0], lambda _: {"parameterization": "bspline"}
     )
-    model = training.build(backend, network)
+    model = training.build(backend, spec)
     model.set_parameters(np.random.default_rng(0).normal(size=model.parameters().size))
     before = model.outputs(samples.x)
     model.refine(nested_change(*grids))

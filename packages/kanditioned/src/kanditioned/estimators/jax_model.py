@@ -15,7 +15,7 @@ from kanditioned_jax import KAN, KANLayer
 from kanditioned_spec import validate
 from kanditioned_spec.refinement import GridChange
 
-from .training import Array, Network, Samples, Vector
+from .training import Array, ModelSpec, Samples, Vector
 
 optax = validate.installed('fit with backend="jax"', "optax", "kanditioned[jax]")
 _ADAM = optax.scale_by_adam()
@@ -24,20 +24,20 @@ _ADAM = optax.scale_by_adam()
 class Model:
     """See `training.Model`. float64 networks live under `jax.enable_x64`, for their calls only."""
 
-    def __init__(self, network: Network) -> None:
-        self.kind, self.smoothing = network.loss, network.smoothing
-        self._coordinates = network.coordinates
-        self.dtype = network.dtype
+    def __init__(self, spec: ModelSpec) -> None:
+        self.kind, self.smoothing = spec.loss, spec.smoothing
+        self._coordinates = spec.coordinates
+        self.dtype = spec.dtype
         with self._settings():
             self.network = KAN(
-                network.widths,
+                spec.widths,
                 norm="none",
-                key=jax.random.key(network.seed),
-                dtype=network.dtype,
-                **network.grid._asdict(),
-                **self._coordinates(network.grid.num_control_points),
+                key=jax.random.key(spec.seed),
+                dtype=spec.dtype,
+                **spec.grid._asdict(),
+                **self._coordinates(spec.grid.num_control_points),
             )
-            self.network = jax.device_put(_starting_at_zero(self.network), network.device)
+            self.network = jax.device_put(_starting_at_zero(self.network), spec.device)
             self._optimizer = _ADAM.init(self.network)
 
     def step(self, samples: Samples, learning_rate: float) -> float:

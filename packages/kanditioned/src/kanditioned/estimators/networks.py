@@ -19,7 +19,7 @@ from .arrays import Indices, Matrix, Objects, Vector
 from .families import Family, Logistic, Softmax, Squared
 from .solvers import minimise
 from .terms import Additive, Numeric, Term
-from .training import Model, Network, Samples, Schedule, build, train
+from .training import Model, ModelSpec, Samples, Schedule, build, train
 
 WIDTH = 6.0
 """Of the domain of every layer; the inputs of the first fill it."""
@@ -177,7 +177,7 @@ def fit(
         scale = np.where(spread > 0, spread, 1.0)
     target: Any = y / scale if loss != "cross_entropy" else y.argmax(1)
     samples = Samples(encode(model, table), target, weight, eta / scale)
-    network = Network(
+    spec = ModelSpec(
         (samples.x.shape[1], *chosen.widths, y.shape[1]),
         loss,
         chosen.smoothing,
@@ -187,7 +187,7 @@ def fit(
         partial(_coordinates, chosen.solver, chosen.smoothing),
         chosen.device,
     )
-    trained = build(chosen.backend, network)
+    trained = build(chosen.backend, spec)
     train_part, validation = _normalised(samples[kept]), None
     if len(held):
         validation = _normalised(samples[held])

@@ -16,7 +16,7 @@ from kanditioned_spec.refinement import GridChange
 from kanditioned_torch import KAN
 from kanditioned_torch.replace import replace_layers
 
-from .training import Array, Network, Samples, Vector
+from .training import Array, ModelSpec, Samples, Vector
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -43,18 +43,18 @@ class Model:
     """See `training.Model`."""
 
     @_apart
-    def __init__(self, network: Network) -> None:
-        self.kind, self.smoothing = network.loss, network.smoothing
-        self._coordinates = network.coordinates
-        device = torch.device(network.device or "cpu")
+    def __init__(self, spec: ModelSpec) -> None:
+        self.kind, self.smoothing = spec.loss, spec.smoothing
+        self._coordinates = spec.coordinates
+        device = torch.device(spec.device or "cpu")
         self.network = KAN(
-            network.widths,
+            spec.widths,
             norm="none",
-            generator=torch.Generator(device).manual_seed(network.seed),
+            generator=torch.Generator(device).manual_seed(spec.seed),
             device=device,
-            dtype=getattr(torch, network.dtype),
-            **network.grid._asdict(),
-            **self._coordinates(network.grid.num_control_points),
+            dtype=getattr(torch, spec.dtype),
+            **spec.grid._asdict(),
+            **self._coordinates(spec.grid.num_control_points),
         )
         torch.nn.init.zeros_(self._like())
         self._optimizer = torch.optim.Adam(self.network.parameters())

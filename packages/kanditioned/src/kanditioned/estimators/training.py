@@ -25,7 +25,7 @@ LOSSES = ("squared", "logistic", "cross_entropy")
 
 
 @dataclass(frozen=True)
-class Network:
+class ModelSpec:
     """What a model is built from.
 
     Attributes:
@@ -56,7 +56,7 @@ class Samples:
 
     Attributes:
         x: Inputs (N, I).
-        y: Targets as `Network.loss` says.
+        y: Targets as `ModelSpec.loss` says.
         weight: Weights (N,) of mean one.
         offset: What is added to the outputs before the loss, (N, O); None adds nothing.
     """
@@ -127,7 +127,7 @@ class Schedule:
     progress: bool
 
 
-def build(backend: str | None, network: Network) -> Model:
+def build(backend: str | None, spec: ModelSpec) -> Model:
     """Build the model of a backend, chosen by the rule of `kanditioned_spec.registry`.
 
     Raises:
@@ -138,7 +138,7 @@ def build(backend: str | None, network: Network) -> Model:
     validate.choice("KAN estimator", "backend", name, MODELS)
     registry.load(name)
     module = importlib.import_module(f".{MODELS[name]}", __package__)
-    model: Model = module.Model(network)
+    model: Model = module.Model(spec)
     return model
 
 
