@@ -33,7 +33,7 @@ class Minimal:
 class WrongInALongBatch(Minimal):
     def forward(self, problem, x, control_points):
         y = ReferenceBackend.forward(self, problem, x, control_points)
-        return 1.01 * y if problem.batch > 3000 else y
+        return 1.01 * y if problem.batch == 3001 else y
 
 class FewKnots(ReferenceBackend):
     def supports(self, problem):
