@@ -7,17 +7,16 @@ that map or its transpose, so every mode and order of differentiation closes ove
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from kanditioned_spec import Shapes
 
 from . import selection
 from .impls.shaping import Shaping, signs_of
+from .plain import apply_of
 from .tracing import assume_constant_result
 
 
@@ -34,7 +33,7 @@ def native_signs(c: Tensor, shapes: Shapes) -> str | None:
 
 def native_points(c: Tensor, signs: str) -> Tensor:
     """Return feasible control points of free ones (I, K, O)."""
-    points: Tensor = _apply(_Points)(c, signs)[0]
+    points: Tensor = apply_of(_Points)(c, signs)[0]
     return points
 
 
@@ -56,20 +55,8 @@ def _kernels(tensor: Tensor) -> Shaping:
 
 
 def _moved(marks: Tensor, v: Tensor, signs: str, transposed: bool) -> Tensor:
-    moved: Tensor = _apply(_Moved)(marks, v, signs, transposed)
+    moved: Tensor = apply_of(_Moved)(marks, v, signs, transposed)
     return moved
-
-
-def _apply(function: type[torch.autograd.Function]) -> Callable[..., Any]:
-    """Return what evaluates a function, as in `derivatives`."""
-    if torch._C._are_functorch_transforms_active():
-        return function.apply
-    recorded = torch.is_grad_enabled() and not torch._C._is_tracing()
-    if not recorded and forward_ad._current_level < 0:
-        evaluate: Callable[..., Any] = function.forward
-        return evaluate
-    plain: Callable[..., Any] = super(torch.autograd.Function, function).apply  # type: ignore[misc]
-    return plain
 
 
 class _Points(torch.autograd.Function):
@@ -98,7 +85,7 @@ class _Points(torch.autograd.Function):
     def vmap(info: Any, in_dims: tuple[int | None, ...], c: Tensor, signs: str) -> Any:
         size, dim = info.batch_size, in_dims[0]
         assert dim is not None
-        both = _apply(_Points)(_together(c, dim, size), signs * size)
+        both = apply_of(_Points)(_together(c, dim, size), signs * size)
         return tuple(each.reshape(size, -1, *each.shape[1:]) for each in both), (0, 0)
 
 

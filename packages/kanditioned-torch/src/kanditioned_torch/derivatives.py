@@ -10,16 +10,15 @@ still traces what it computes and fuses it, but nothing in here is guarded at ev
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from kanditioned_spec.costs import Sizes
 
 from .impls import Impl, SplineConfig
+from .plain import apply_of
 from .precision import compute_dtype
 from .selection import implementation
 from .tracing import assume_constant_result
@@ -39,7 +38,7 @@ def interpolate(
     x: Tensor, direction: Tensor | None, c: Tensor, config: SplineConfig, dtype: torch.dtype
 ) -> Tensor:
     """Return Σ_i s(x), or with a direction v (B, I) its derivative Σ_i v s'(x), shape (B, O)."""
-    y: Tensor = _apply(_Interpolate)(x, direction, c, config, dtype)
+    y: Tensor = apply_of(_Interpolate)(x, direction, c, config, dtype)
     return y
 
 
@@ -53,7 +52,7 @@ def contract(
     x: Tensor, c: Tensor, grad_y: Tensor, config: SplineConfig, dtype: torch.dtype
 ) -> Tensor:
     """Return Σ_o gy s'(x), the gradient by x, shape (B, I)."""
-    grad: Tensor = _apply(_Contract)(x, c, grad_y, config, dtype)
+    grad: Tensor = apply_of(_Contract)(x, c, grad_y, config, dtype)
     return grad
 
 
@@ -61,33 +60,14 @@ def accumulate(
     x: Tensor, direction: Tensor | None, grad_y: Tensor, config: SplineConfig, dtype: torch.dtype
 ) -> Tensor:
     """Return the gradient by the control points (I, K, O), or its derivative along v."""
-    grad: Tensor = _apply(_Accumulate)(x, direction, grad_y, config, dtype)
+    grad: Tensor = apply_of(_Accumulate)(x, direction, grad_y, config, dtype)
     return grad
 
 
 def vjp(x: Tensor, c: Tensor, grad_y: Tensor, config: SplineConfig) -> tuple[Tensor, Tensor]:
     """Return the gradients by x (B, I) and by the control points (I, K, O)."""
-    both: tuple[Tensor, Tensor] = _apply(_Vjp)(x, c, grad_y, config)
+    both: tuple[Tensor, Tensor] = apply_of(_Vjp)(x, c, grad_y, config)
     return both
-
-
-def _apply(function: type[torch.autograd.Function]) -> Callable[..., Any]:
-    """Return what evaluates a function: one of three ways, each the cheapest that suffices.
-
-    Under `torch.func` only `apply` itself sees the transforms. Where nothing is recorded, neither
-    for reverse nor for forward mode, the forward is called as it is; also by `torch.jit.trace`,
-    which would take what a `Function` returns for a constant. Else `apply` would do, but without
-    transforms it comes to its C++ base class's, once it has bound the arguments to a signature:
-    35 µs of a small layer's 80 (torch 2.13, Zen 4, 2026-11).
-    """
-    if torch._C._are_functorch_transforms_active():
-        return function.apply
-    recorded = torch.is_grad_enabled() and not torch._C._is_tracing()
-    if not recorded and forward_ad._current_level < 0:
-        evaluate: Callable[..., Any] = function.forward
-        return evaluate
-    plain: Callable[..., Any] = super(torch.autograd.Function, function).apply  # type: ignore[misc]
-    return plain
 
 
 class _Interpolate(torch.autograd.Function):

@@ -7,6 +7,9 @@ Its dispatcher takes 5 µs to find that out for an operator with seven arguments
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
@@ -43,3 +46,22 @@ def records(*tensors: Tensor) -> bool:
     if forward_ad._current_level >= 0:
         return True
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def apply_of(function: type[torch.autograd.Function]) -> Callable[..., Any]:
+    """Return what evaluates a function: one of three ways, each the cheapest that suffices.
+
+    Under `torch.func` only `apply` itself sees the transforms. Where nothing is recorded, neither
+    for reverse nor for forward mode, the forward is called as it is; also by `torch.jit.trace`,
+    which would take what a `Function` returns for a constant. Else `apply` would do, but without
+    transforms it comes to its C++ base class's, once it has bound the arguments to a signature:
+    35 µs of a small layer's 80 (torch 2.13, Zen 4, 2026-11).
+    """
+    if torch._C._are_functorch_transforms_active():
+        return function.apply
+    recorded = torch.is_grad_enabled() and not torch._C._is_tracing()
+    if not recorded and forward_ad._current_level < 0:
+        evaluate: Callable[..., Any] = function.forward
+        return evaluate
+    plain: Callable[..., Any] = super(torch.autograd.Function, function).apply  # type: ignore[misc]
+    return plain
