@@ -7,13 +7,12 @@ Where its name ends in `.md`, it is a page for a site made of Markdown.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from .report import OUTCOMES, Report, Result, joined
+from .report import OUTCOMES, Report, Result, write_from_command_line
 
 TITLE = "Conformance of KAN layers"
 PAGE_STYLE = """
@@ -132,5 +131,4 @@ def _counted(item: tuple[str, int]) -> str:
 
 
 if __name__ == "__main__":
-    target, *sources = map(Path, sys.argv[1:])
-    write(joined([Report.read(source) for source in sources]), target)
+    write_from_command_line(write)

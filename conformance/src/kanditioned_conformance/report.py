@@ -6,10 +6,11 @@ A report is written as JSON. Several reports, of backends that cannot share a pr
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,12 @@ def refusals(results: Iterable[Result]) -> dict[str, int]:
         for reason, count in result.refused.items():
             total[reason] = total.get(reason, 0) + count
     return total
+
+
+def write_from_command_line(write: Callable[[Report, Path], None]) -> None:
+    """Run `python -m MODULE page report.json ...`, which writes the page of some reports."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("page", type=Path, help="the file to write")
+    parser.add_argument("reports", type=Path, nargs="+", metavar="report.json")
+    given = parser.parse_args()
+    write(joined([Report.read(path) for path in given.reports]), given.page)

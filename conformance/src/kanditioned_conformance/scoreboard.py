@@ -11,14 +11,13 @@ the JSON of a shields.io endpoint.
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kanditioned_spec import SPEC_VERSION
 
-from .report import BAD, RAN, Report, Result, joined
+from .report import BAD, RAN, Report, Result, write_from_command_line
 
 HEAD = """# Scoreboard
 
@@ -120,5 +119,4 @@ def _reasons(results: Sequence[Result]) -> list[str]:
 
 
 if __name__ == "__main__":
-    target, *sources = map(Path, sys.argv[1:])
-    write(joined([Report.read(source) for source in sources]), target)
+    write_from_command_line(write)

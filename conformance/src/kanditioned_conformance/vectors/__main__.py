@@ -1,9 +1,11 @@
 """Write the vectors into a folder, the only argument."""
 
-import sys
+import argparse
 from pathlib import Path
 
 from .files import write
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    write(parser.parse_args().folder)
