@@ -116,7 +116,7 @@ def test_edges_for_numpy_and_scipy():
     got = np.interp(x, at, values) - np.interp(0.0, at, values)
     np.testing.assert_allclose(got, want, atol=1e-5)
     spline = layer.to_scipy(1, 2)
-    assert isinstance(spline, interpolate.BSpline)
+    assert isinstance(spline, interpolate.PPoly)
     np.testing.assert_allclose(spline(x), np.interp(x, at, values), atol=1e-12)
     with pytest.raises(ValueError, match=r"`KANLayer.to_numpy\(in_feature=...\)` must be below 2"):
         layer.to_numpy(2)

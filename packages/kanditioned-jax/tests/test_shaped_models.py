@@ -198,3 +198,39 @@ def test_modules_have_both() -> None:
     assert made(DATA).shape == (400, 1)
     assert [layer.config.shapes for layer in made.layers][1] == Shapes((1,) * 6, (0,) * 6)
     assert float(made.infeasibility()) == pytest.approx(0, abs=1e-8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("feature", [0, 1])
+def test_the_first_layer_in_input_units_is_the_network(feature: int, dtype: str) -> None:
+    pytest.importorskip("scipy")
+    data, rng = DATA[:, feature, None], np.random.default_rng(0)
+    numbers = spec.InputMap.quantiles(data, 12)
+    with jax.enable_x64(dtype == "float64"):
+        made: dict[str, Any] = {"num_control_points": 16, "dtype": dtype, "key": 0}
+        network = disturbed(KAN([1, 2], norm="none", input_map=numbers, **made))
+        layer = network.layers[0]
+        edge = layer.to_scipy(0, input_map=network.input_map)
+        steps = [np.nextafter(edge.x, np.inf), np.nextafter(edge.x, -np.inf)]
+        spread = numbers.inverse(3 * rng.normal(size=(100_000, 1)))[:, 0]
+        x = np.concatenate([spread, data[:, 0], edge.x, *steps, [-1e30, 1e30]])[:, None]
+        got, want, c = np.asarray(network(x), float), edge(x[:, 0]), layer.to_numpy()[1]
+        knots, values = layer.to_numpy(0, 1, input_map=network.input_map)
+    rise = np.abs(np.diff(c, axis=1)).max() * layer.grid.knots_per_unit
+    condition = numerics.forward_condition(numbers(x), c, layer.spline_width)
+    condition += numerics.input_map_condition(x, numbers) * rise
+    assert (np.abs(got - want) <= numerics.tolerance(condition, want, dtype)).all()
+    np.testing.assert_array_equal(knots, edge.x)
+    np.testing.assert_allclose(values, edge(knots)[:, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("keep", ["spacing", "num_control_points"])
+def test_domains_are_fitted_behind_the_map(keep: str) -> None:
+    """The first layer's domain is that of the map's images, in units that float32 would lose."""
+    times = 1.7e9 + 60.0 * np.arange(1000)[:, None]
+    made: dict[str, Any] = {"input_map": InputMap.affine(1.7e9, 1e4), "init": "zero", "key": 0}
+    network = KAN([1, 3, 1], norm="none", **made)
+    fitted = network.fit_domain(times, coverage=1.0, keep=keep)
+    assert 5.994 <= fitted.layers[0].spline_width / 2 <= 5.994 * 17 / 16 + 4 / 31
+    assert fitted.input_map == network.input_map
+    np.testing.assert_array_equal(fitted(times), network(times))

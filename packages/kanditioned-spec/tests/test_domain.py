@@ -33,3 +33,12 @@ def test_keeping_the_number_says_so_where_functions_change() -> None:
     with pytest.warns(ResampleWarning, match=r"changed by up to .* at the old knots") as caught:
         domain.fit_grid(GRID, 3.0, "num_control_points", BENT, "float32")
     assert caught[0].filename == __file__  # the first line outside of these packages
+
+
+@pytest.mark.parametrize("keep", domain.KEEP)
+def test_inputs_that_are_all_zero_leave_the_domain(keep: str) -> None:
+    zeros = domain.Magnitudes(2)
+    zeros.add(np.zeros((5, 2)))
+    change = domain.fit_grid(GRID, zeros.reach("f", 0.99), keep, BENT, "float32")
+    assert change.grid == GRID
+    np.testing.assert_array_equal(change.matrix, np.eye(5))

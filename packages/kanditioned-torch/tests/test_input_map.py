@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -166,3 +168,38 @@ def test_traced_networks_keep_their_map() -> None:
     network, x, other = mapped_network(), torch.randn(5, 3), torch.randn(7, 3).exp()
     for traced in (torch.jit.trace(network, (x,)), torch.fx.symbolic_trace(network)):
         torch.testing.assert_close(traced(other), network(other))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("feature", [0, 1, 2])
+def test_the_first_layer_in_input_units_is_the_network(feature: int, dtype: torch.dtype) -> None:
+    data = DATA[:, feature, None]
+    network = KAN(
+        [1, 2], norm="none", input_map=spec.InputMap.quantiles(data, 12), num_control_points=16
+    ).to(dtype)
+    layer: Any = network.layers[0]
+    torch.nn.init.normal_(layer.theta, generator=torch.Generator().manual_seed(0))
+    edge = layer.to_scipy(0, input_map=network.input_map)
+    steps = [np.nextafter(edge.x, np.inf), np.nextafter(edge.x, -np.inf)]
+    spread = network.input_map.inverse(3 * torch.randn(100_000, 1)).numpy()[:, 0]
+    x = np.concatenate([spread, data[:, 0], edge.x, *steps, [-1e30, 1e30]])[:, None]
+    want, numbers, c = edge(x[:, 0]), network.input_map.numbers(), layer.to_numpy()[1]
+    rise = np.abs(np.diff(c, axis=1)).max() * layer.grid.knots_per_unit
+    condition = numerics.forward_condition(numbers(x), c, layer.spline_width)
+    condition += numerics.input_map_condition(x, numbers) * rise
+    allowed = numerics.tolerance(condition, want, str(dtype).removeprefix("torch."))
+    assert (np.abs(network(torch.tensor(x)).detach().numpy() - want) <= allowed).all()
+    knots, values = layer.to_numpy(0, 1, input_map=network.input_map)
+    np.testing.assert_array_equal(knots, edge.x)
+    np.testing.assert_allclose(values, edge(knots)[:, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("keep", ["spacing", "num_control_points"])
+def test_domains_are_fitted_behind_the_map(keep: str) -> None:
+    """The first layer's domain is that of the map's images, in units that float32 would lose."""
+    times = 1.7e9 + 60 * torch.arange(1000, dtype=torch.float64)[:, None]
+    network = KAN([1, 3, 1], norm="none", input_map=InputMap.affine(1.7e9, 1e4), init="zero")
+    fitted = network.fit_domain(times, coverage=1.0, keep=keep)
+    assert 5.994 <= fitted.layers[0].spline_width / 2 <= 5.994 * 17 / 16 + 4 / 31
+    assert torch.equal(fitted.input_map.breakpoints, network.input_map.breakpoints)
+    assert torch.equal(fitted(times), network(times))

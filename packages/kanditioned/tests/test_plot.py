@@ -11,9 +11,9 @@ import pytest
 
 import kanditioned
 from kanditioned.plot import importance, plot_edges, plot_layer, plot_network
-from kanditioned.plot.units import input_map_of
 from kanditioned_spec import InputMap, reference
 from kanditioned_spec.grid import Grid
+from kanditioned_spec.input_map import input_map_of
 
 
 @pytest.fixture

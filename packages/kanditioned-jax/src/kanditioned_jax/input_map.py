@@ -15,6 +15,7 @@ from jax.typing import ArrayLike, DTypeLike
 import kanditioned_spec as spec
 from kanditioned_spec import validate
 from kanditioned_spec.grid import Array
+from kanditioned_spec.input_map import input_map_of
 
 from .arguments import floating_array, floating_dtype
 from .batches import Data
@@ -156,18 +157,7 @@ def _arrays(data: Data) -> Iterator[Array]:
         yield np.asarray(inputs, dtype=np.float64)
 
 
-def made_input_map(
-    where: str, given: InputMap | spec.InputMap | None, in_features: int, dtype: DTypeLike
-) -> InputMap | None:
+def made_input_map(where: str, given: Any, in_features: int, dtype: DTypeLike) -> InputMap | None:
     """Return what stands before a network of this dtype, if anything."""
-    if given is None:
-        return None
-    remedy = "Make one from data, such as InputMap.quantiles(x)."
-    kinds = (InputMap, spec.InputMap)
-    validate.instance(where, "input_map", given, kinds, "an InputMap", remedy)
-    numbers = given.numbers if isinstance(given, InputMap) else given
-    if numbers.in_features != in_features:
-        constraint, got = f"of {in_features} features", numbers.in_features
-        remedy = "Its features are the inputs."
-        raise ValueError(validate.message(where, "input_map", constraint, got, remedy))
-    return InputMap(numbers, dtype)
+    numbers = input_map_of(where, given, in_features)
+    return None if numbers is None else InputMap(numbers, dtype)

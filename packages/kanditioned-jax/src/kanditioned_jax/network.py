@@ -48,7 +48,9 @@ class KAN(Pytree):
         residual: Add a bias-free linear map of the normalised input to each layer.
         dropout: Probability of dropping each hidden feature in training, in [0, 1).
         input_map: What the inputs go through first: an `InputMap`, or the numbers of one as a
-            `kanditioned_spec.InputMap`. It is fixed, and saved with the network.
+            `kanditioned_spec.InputMap`. It is fixed, and saved with the network. With
+            `norm="none"` the first layer's functions of the inputs are
+            `network.layers[0].to_scipy(i, o, input_map=network.input_map)`.
         monotone: +1 for inputs in which all outputs rise, -1 for those in which they fall, as in
             `KANLayer`. The hidden layers are made increasing.
         convex: The same, +1 convex and -1 concave.

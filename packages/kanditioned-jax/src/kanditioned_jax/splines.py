@@ -95,24 +95,37 @@ class Splines(Pytree):
         return infeasibility(free, self.config.shapes or Shapes((), ()))
 
     def to_numpy(
-        self, in_feature: int | None = None, out_feature: int | None = None
+        self,
+        in_feature: int | None = None,
+        out_feature: int | None = None,
+        *,
+        input_map: Any = None,
     ) -> tuple[Array, Array]:
-        """Return knots and values, with which `numpy.interp` evaluates an edge in the domain.
+        """Return knots and values, with which `numpy.interp` evaluates an edge between its knots.
 
         Args:
             in_feature: i. By default all.
             out_feature: o. By default all.
+            input_map: What stands before the layer, such as `network.input_map`. The knots are
+                then in its input units: those of the layer, and the map's breakpoints. Every
+                feature has others, so it needs `in_feature`.
 
         Returns:
             The knots (K,), and the values at them in float64: (I, K, O), without the axes of the
-            features that are given.
+            features that are given. Behind a map of M breakpoints there are up to K + M of them.
         """
         where = f"{type(self).__name__}.to_numpy"
         points = self.control_points()
-        return edges.to_numpy(where, points, self.grid, in_feature, out_feature)
+        return edges.to_numpy(where, points, self.grid, in_feature, out_feature, input_map)
 
-    def to_scipy(self, in_feature: int | None = None, out_feature: int | None = None) -> Any:
-        """Return an edge as a `scipy.interpolate.BSpline` of degree 1.
+    def to_scipy(
+        self,
+        in_feature: int | None = None,
+        out_feature: int | None = None,
+        *,
+        input_map: Any = None,
+    ) -> Any:
+        """Return an edge as a `scipy.interpolate.PPoly` of degree 1.
 
         It goes on in straight lines beyond the domain, as the layer does, and has SciPy's
         derivatives, integrals and roots.
@@ -120,13 +133,14 @@ class Splines(Pytree):
         Args:
             in_feature: i. By default all.
             out_feature: o. By default all; x of shape (...) then gives (..., I, O).
+            input_map: As for `to_numpy`; x is in its input units then.
 
         Raises:
             ImportError: SciPy is not installed.
         """
         where = f"{type(self).__name__}.to_scipy"
         points = self.control_points()
-        return edges.to_scipy(where, points, self.grid, in_feature, out_feature)
+        return edges.to_scipy(where, points, self.grid, in_feature, out_feature, input_map)
 
     def _wide(self) -> jax.Array:
         return self.theta.astype(compute_dtype(self.theta.dtype))

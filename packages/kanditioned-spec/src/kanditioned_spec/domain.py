@@ -69,6 +69,8 @@ def fit_grid(
 ) -> GridChange:
     """Go to a domain that holds [-reach, reach].
 
+    Inputs that are all 0, as of a layer behind one of zeros, do not say how wide: its domain stays.
+
     Args:
         grid: The old grid.
         reach: In input units, > 0.
@@ -88,6 +90,8 @@ def fit_grid(
         remedy = "The number of control points stays then. Or normalise the inputs first."
         got = f'"spacing" with inputs up to {reach:.3g}, {grid.spacing:.3g} apart'
         raise ValueError(validate.message("fit_domain", "keep", constraint, got, remedy))
+    if reach <= np.finfo(np.float32).tiny:
+        reach = grid.spline_width / 2
     fitted = grid.fitted(reach, keep)
     if keep == "spacing":
         more = (fitted.num_control_points - grid.num_control_points) // 2

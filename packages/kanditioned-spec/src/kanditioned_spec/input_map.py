@@ -25,6 +25,7 @@ arithmetic whose operations round monotonically. NaN gives NaN, in the slope too
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self
 
 import numpy as np
@@ -211,8 +212,8 @@ class InputMap:
         remedy = "A map needs two points at least."
         count = validate.integer(where, "num_breakpoints", num_breakpoints, 2, remedy)
         width = validate.spline_width(where, spline_width)
-        share = _in_unit_interval(where, "range_share", range_share)
-        bound = _at_least_one(where, "steepness", steepness)
+        share = _between(where, "range_share", range_share, 0, 1, "It is a share of the domain.")
+        bound = _between(where, "steepness", steepness, 1, math.inf, "A straight line has 1.")
         found = summaries(where, data)
         pairs = [placed(*each.distribution(), count, width, share, bound) for each in found]
         return cls(*(np.stack(each) for each in zip(*pairs, strict=True)))
@@ -267,17 +268,31 @@ def _message(argument: str, constraint: str, got: str, remedy: str) -> str:
     return validate.message("InputMap", argument, constraint, got, remedy)
 
 
-def _in_unit_interval(where: str, argument: str, value: Any) -> float:
-    constraint, remedy = "a number in [0, 1]", "It is a share of the domain."
+def _between(where: str, argument: str, value: Any, low: float, high: float, remedy: str) -> float:
+    constraint = f"a number in [{low:g}, {high:g}]" if high < math.inf else f"a number >= {low:g}"
     number = validate.finite_real(where, argument, value, constraint, remedy, zero=True)
-    if number > 1:
+    if not low <= number <= high:
         raise ValueError(validate.message(where, argument, constraint, number, remedy))
     return number
 
 
-def _at_least_one(where: str, argument: str, value: Any) -> float:
-    constraint, remedy = "a number >= 1", "A straight line has steepness 1."
-    number = validate.finite_real(where, argument, value, constraint, remedy)
-    if number < 1:
-        raise ValueError(validate.message(where, argument, constraint, number, remedy))
-    return number
+def input_map_of(where: str, given: Any, in_features: int) -> InputMap | None:
+    """Return the numbers of an input map of this package, of PyTorch or of JAX, if there is one.
+
+    Raises:
+        TypeError: It is none.
+        ValueError: It has another number of features.
+    """
+    if given is None:
+        return None
+    numbers = None if isinstance(given, type) else getattr(given, "numbers", given)
+    if not isinstance(numbers, InputMap) and numbers is not given and callable(numbers):
+        numbers = numbers()  # a method in PyTorch, a field in JAX
+    remedy = "Make one from data, such as InputMap.quantiles(x)."
+    if not isinstance(numbers, InputMap):
+        got = f"a {type(given).__name__}"
+        raise TypeError(validate.message(where, "input_map", "an InputMap", got, remedy))
+    if numbers.in_features != in_features:
+        constraint, got = f"of {in_features} features", str(numbers.in_features)
+        raise ValueError(validate.message(where, "input_map", constraint, got, remedy))
+    return numbers

@@ -14,6 +14,7 @@ from torch.fx import Proxy
 import kanditioned_spec as spec
 from kanditioned_spec import checkpoint, validate
 from kanditioned_spec.domain import KEEP
+from kanditioned_spec.input_map import input_map_of
 from kanditioned_spec.network import NORMS, layer_shapes
 from kanditioned_spec.shapes import Signs
 
@@ -86,8 +87,8 @@ class KAN(nn.Module):
         pairs = list(pairwise(self.widths))
         made: dict[str, Any] = {"device": device, "dtype": dtype}
         self.norms = nn.ModuleList(make_norm(norm, count, **made) for count in self.widths[:-1])
-        self.input_map = _input_map(input_map, self.widths[0], made)
-        numbers = input_map.numbers() if isinstance(input_map, InputMap) else input_map
+        numbers = input_map_of("KAN", input_map, self.widths[0])
+        self.input_map = None if numbers is None else InputMap(numbers, **made)
         shapes = layer_shapes(
             "KAN", self.widths, monotone, convex, norm=norm, residual=residual, input_map=numbers
         )
@@ -207,8 +208,9 @@ class KAN(nn.Module):
         )
         layers = [KANLayer.from_stored(layer, device, impl) for layer in stored.layers]
         network.layers = nn.ModuleList(layers)
-        made = {"device": device, "dtype": layers[0].theta.dtype}
-        network.input_map = _input_map(stored.input_map, network.widths[0], made)
+        made: dict[str, Any] = {"device": device, "dtype": layers[0].theta.dtype}
+        if stored.input_map is not None:
+            network.input_map = InputMap(stored.input_map, **made)
         for linear, array in zip(network.residuals or (), stored.residuals, strict=True):
             linear.weight = nn.Parameter(to_tensor(array, device))
         for norm, statistics in zip(network.norms, stored.statistics, strict=False):
@@ -238,20 +240,3 @@ class KAN(nn.Module):
         stored = checkpoint.read_network(path, max_build_bytes=max_build_bytes)
         with checkpoint.building("KAN.load", path):
             return cls.from_stored(stored, device, impl)
-
-
-def _input_map(
-    given: InputMap | spec.InputMap | None, in_features: int, made: dict[str, Any]
-) -> InputMap | None:
-    """Return a module of its own for what stands before a network, if anything."""
-    if given is None:
-        return None
-    remedy = "Make one from data, such as InputMap.quantiles(x)."
-    kinds = (InputMap, spec.InputMap)
-    validate.instance("KAN", "input_map", given, kinds, "an InputMap", remedy)
-    numbers = given.numbers() if isinstance(given, InputMap) else given
-    if numbers.in_features != in_features:
-        constraint, got = f"of {in_features} features", numbers.in_features
-        remedy = "Its features are the inputs."
-        raise ValueError(validate.message("KAN", "input_map", constraint, got, remedy))
-    return InputMap(numbers, **made)

@@ -205,16 +205,26 @@ class Splines(nn.Module):
         return summed_like(total, self.theta)
 
     def to_numpy(
-        self, in_feature: int | None = None, out_feature: int | None = None
+        self,
+        in_feature: int | None = None,
+        out_feature: int | None = None,
+        *,
+        input_map: Any = None,
     ) -> tuple[Array, Array]:
         """Return knots and values of edges, as `kanditioned_spec.edges.to_numpy` says."""
         where, c = f"{type(self).__name__}.to_numpy", to_float64(self.control_points())
-        return edges.to_numpy(where, c, self.grid, in_feature, out_feature)
+        return edges.to_numpy(where, c, self.grid, in_feature, out_feature, input_map)
 
-    def to_scipy(self, in_feature: int | None = None, out_feature: int | None = None) -> Any:
-        """Return a `scipy.interpolate.BSpline`, as `kanditioned_spec.edges.to_scipy` says."""
+    def to_scipy(
+        self,
+        in_feature: int | None = None,
+        out_feature: int | None = None,
+        *,
+        input_map: Any = None,
+    ) -> Any:
+        """Return a `scipy.interpolate.PPoly`, as `kanditioned_spec.edges.to_scipy` says."""
         where, c = f"{type(self).__name__}.to_scipy", to_float64(self.control_points())
-        return edges.to_scipy(where, c, self.grid, in_feature, out_feature)
+        return edges.to_scipy(where, c, self.grid, in_feature, out_feature, input_map)
 
     def to_stored(self) -> checkpoint.Layer:
         """Return the layer as a file holds it."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from kanditioned_spec import validate
 from kanditioned_spec.grid import Grid
+from kanditioned_spec.input_map import input_map_of
 
 from . import curves
 from .arguments import (
@@ -26,7 +27,7 @@ from .arguments import (
 )
 from .curves import Array, importance, values
 from .style import CURVE, DATA, MUTED, figure, save
-from .units import Units, input_map_of
+from .units import Units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

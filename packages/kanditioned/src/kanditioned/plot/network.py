@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kanditioned_spec import validate
 from kanditioned_spec.grid import Grid
+from kanditioned_spec.input_map import input_map_of
 
 from ..backends import packages
 from .arguments import check_file, check_has, names_of, points_of, samples
@@ -25,7 +26,7 @@ from .curves import (
     values,
 )
 from .style import CURVE, DATA, MUTED, figure, save
-from .units import Units, input_map_of
+from .units import Units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
