@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +35,7 @@ def version1() -> None:
 def file(backend: str) -> None:
     """Save a network of a backend and load it."""
     kinds = import_module(f"kanditioned.{backend}")
-    x = np.random.default_rng(0).standard_normal((5, 3)).astype("float32")
+    x: Any = np.random.default_rng(0).standard_normal((5, 3)).astype("float32")
     model = kinds.KAN([3, 8, 2], **({"key": 0} if backend == "jax" else {}))
     if backend == "torch":
         import torch
@@ -55,5 +57,7 @@ def blocks(path: str) -> None:
         exec(compile(block, path, "exec"), namespace)
 
 
+JOBS: dict[str, Callable[..., None]] = {"version1": version1, "file": file, "blocks": blocks}
+
 if __name__ == "__main__":
-    {"version1": version1, "file": file, "blocks": blocks}[sys.argv[1]](*sys.argv[2:])
+    JOBS[sys.argv[1]](*sys.argv[2:])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ import torch
 import kanditioned
 import kanditioned_torch
 from kanditioned import backends
-from kanditioned_spec import BackendNotInstalledError, registry
+from kanditioned_spec import BackendInfo, BackendNotInstalledError, registry
 
+ROOT = Path(__file__).parents[3]
 NAMES = tuple(backends.packages())
 
 
@@ -201,3 +204,18 @@ def test_every_backend_of_ours_has_the_name_that_finds_it() -> None:
     for name, entry in registry.entries().items():
         if entry.package.startswith("kanditioned_"):
             assert registry.load(name).info.name == name
+
+
+def test_every_implementation_is_registered() -> None:
+    """A backend without an entry point would be in no list, and no run of the kit."""
+    targets = {entry.target for entry in registry.BUILT_IN}
+    for path in ROOT.glob("packages/*/pyproject.toml"):
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        targets |= set(project.get("entry-points", {}).get(registry.ENTRY_POINT_GROUP, {}).values())
+    assert len(targets) > 15
+    for module in sorted({target.partition(":")[0] for target in targets}):
+        for name, value in vars(importlib.import_module(module)).items():
+            if isinstance(getattr(value, "info", None), BackendInfo) and not isinstance(
+                value, type
+            ):
+                assert f"{module}:{name}" in targets

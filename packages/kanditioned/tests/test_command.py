@@ -34,6 +34,7 @@ def test_missing_and_broken_backends_are_reported(
 ) -> None:
     entries = {
         "gone": Entry("gone", "absent_package:backend", "kanditioned[gone]"),
+        "lost": Entry("lost", "lost_package:backend"),
         "broken": Entry("broken", "kanditioned_spec.absent_module:backend"),
     }
     monkeypatch.setattr(registry, "entries", lambda: {**registry_entries, **entries})
@@ -41,6 +42,7 @@ def test_missing_and_broken_backends_are_reported(
     main(["backends"])
     output = capsys.readouterr().out
     assert 'pip install "kanditioned[gone]"' in output
+    assert 'pip install "lost_package"' in output
     assert "No module named 'kanditioned_spec.absent_module'" in output
 
 

@@ -79,7 +79,12 @@ def backends() -> str:
 
 def _row(entry: Entry) -> tuple[str, ...]:
     if not entry.is_installed:
-        return entry.name, "not installed", f'pip install "{entry.requirement}"', ""
+        return (
+            entry.name,
+            "not installed",
+            f'pip install "{entry.requirement or entry.package}"',
+            "",
+        )
     try:
         info = registry.load(entry.name).info
     except ImportError as error:
