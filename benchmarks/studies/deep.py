@@ -24,11 +24,10 @@ from tqdm import tqdm
 
 from kanditioned_spec import Grid
 from kanditioned_spec.penalty import scaling_factor
-from kanditioned_spec.refinement import coarse_to_fine
 
 from .. import machine
 from ..results import FOLDER, Table
-from .functions import FUNCTIONS, Network, evaluated, grid_points, parts, split
+from .functions import FUNCTIONS, Network, evaluated, grid_points, parts, split, stages_of
 
 
 class MatrixMuon(torch.optim.Optimizer):
@@ -122,16 +121,19 @@ def parameterize(built: Network, name: str, smoothing: float) -> None:
 
 
 def train(
-    built: Network, stages: list[int], cell: Mapping[str, Any], objective: Callable[[], Tensor]
+    built: Network,
+    stages: list[tuple[Grid, ...]],
+    cell: Mapping[str, Any],
+    objective: Callable[[], Tensor],
 ) -> float:
-    """Take the steps, in equal parts at each number of control points; return the objective.
+    """Take the steps, in equal parts on the grids of each stage; return the objective.
 
     The learning rate falls to zero along a cosine but for L-BFGS.
     """
     steps, rate = cell["steps"], cell["learning_rate"]
     make, _ = OPTIMIZERS[cell["optimizer"]]
     for stage, part in parts(stages, steps):
-        built.refine(stage)
+        built.change_grids(stage)
         parameterize(built, cell["name"], cell["smoothing"])
         optimizer = make(built.parameters(), rate)
 
@@ -159,8 +161,8 @@ def fit(cell: Mapping[str, Any]) -> dict[str, Any]:
     x, y, *held = data(cell["function"], cell["seed"])
     mean, scale = y.mean(), y.std()
     widths, spline_widths = SHAPES[cell["function"]]
-    stages = coarse_to_fine(cell["count"], cell["warm_up"] or cell["count"] - 1)
-    built = Network(widths, spline_widths, num_control_points=stages[0])
+    stages = stages_of(cell["count"], spline_widths, cell["warm_up"] or cell["count"] - 1)
+    built = Network(widths, stages[0])
     start = time.process_time()
 
     def objective() -> Tensor:

@@ -3,8 +3,8 @@
 `grid`: a [2, 8, 8, 1] network at rising numbers of intervals G: 5000 uniform points in [-1, 1]²,
 80/20, full-batch Adam, 2000 steps, relative L2 error on a 200 × 200 grid. The smoothing is chosen
 per run on the 20 % validation split, never on the grid; everything else is one setting for all.
-With a warm-up, a network begins with few intervals and is refined to twice as many in equal parts
-of the steps (`kanditioned_spec.refinement.coarse_to_fine`).
+With a warm-up, a network begins with few intervals and is refined, in equal parts of the steps
+(`kanditioned_spec.refinement.nested_grids`).
 
 `slope`: a [2, 1, 1] network refined from few control points to many, L-BFGS at each stage; its
 error should fall as K⁻². That takes more points, and a second domain that holds what comes out of
@@ -17,16 +17,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from kanditioned_spec.refinement import coarse_to_fine
+from kanditioned_spec import Grid
+from kanditioned_spec.refinement import nested_change, nested_grids
 from kanditioned_torch import KANLayer
 
 from .. import machine
@@ -41,21 +42,23 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
 }
 
+Stage = TypeVar("Stage")
+
 
 class Network(nn.Module):
-    """Layers one after the other, each with a domain of its own width.
+    """Layers one after the other, each with a grid of its own.
 
     Args:
         widths: Features before, between and after the layers.
-        spline_widths: Width of the domain of each layer.
+        grids: Number of control points and width of each layer.
         **options: Of every `KANLayer`.
     """
 
-    def __init__(self, widths: tuple[int, ...], spline_widths: tuple[float, ...], **options: Any):
+    def __init__(self, widths: tuple[int, ...], grids: Sequence[Grid], **options: Any):
         super().__init__()
-        pairs = zip(widths, widths[1:], spline_widths, strict=False)
+        triples = zip(widths, widths[1:], grids, strict=False)
         self.layers = nn.ModuleList(
-            KANLayer(i, o, spline_width=width, **options) for i, o, width in pairs
+            KANLayer(i, o, **grid._asdict(), **options) for i, o, grid in triples
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,6 +73,11 @@ class Network(nn.Module):
     def kan_layers(self) -> Iterator[KANLayer]:
         """Return the layers, typed."""
         return (cast(KANLayer, layer) for layer in self.layers)
+
+    def change_grids(self, grids: Sequence[Grid]) -> None:
+        """Replace every layer by the same functions on the next of its `nested_grids`."""
+        pairs = zip(self.kan_layers(), grids, strict=True)
+        self.layers = nn.ModuleList(k.change_grid(nested_change(k.grid, grid)) for k, grid in pairs)
 
     def refine(self, num_control_points: int) -> None:
         """Replace every layer by the same functions on more control points."""
@@ -98,7 +106,15 @@ def split(
     return [points[:trained], values[:trained], points[trained:], values[trained:]]
 
 
-def parts(stages: list[int], steps: int) -> Iterator[tuple[int, Iterator[int]]]:
+def stages_of(
+    num_control_points: int, spline_widths: tuple[float, ...], coarsest: int
+) -> list[tuple[Grid, ...]]:
+    """Return the grids of all layers, stage by stage: the next hold those before exactly."""
+    last = [Grid(num_control_points, width) for width in spline_widths]
+    return list(zip(*(nested_grids(grid, coarsest) for grid in last), strict=True))
+
+
+def parts(stages: list[Stage], steps: int) -> Iterator[tuple[Stage, Iterator[int]]]:
     """Return each stage with its equal part of the steps."""
     return groupby(range(steps), lambda step: stages[step * len(stages) // steps])
 
@@ -122,14 +138,11 @@ def fit_grid(function: Any, intervals: int, smoothing: float, given: Any, seed: 
     torch.manual_seed(seed)
     x, y, x_validation, y_validation = split(function, seed, torch.float32)
     mean, scale = y.mean(), y.std()
-    stages = coarse_to_fine(intervals + 1, given.warm_up or intervals)
-    network = Network(
-        (2, 8, 8, 1), (2.0, 4.0, 4.0), num_control_points=stages[0],
-        parameterization=given.parameterization,
-    )  # fmt: skip
+    stages = stages_of(intervals + 1, (2.0, 4.0, 4.0), given.warm_up or intervals)
+    network = Network((2, 8, 8, 1), stages[0], parameterization=given.parameterization)
     start = time.perf_counter()
     for stage, steps in parts(stages, given.steps):
-        network.refine(stage)
+        network.change_grids(stage)
         optimizer = torch.optim.Adam(network.parameters())
         for step in steps:
             for group in optimizer.param_groups:
@@ -191,10 +204,9 @@ def slope(given: argparse.Namespace) -> None:
         torch.manual_seed(seed)
         function = evaluated(given.functions[name])
         x, y, *_ = split(function, seed, torch.float64, given.points)
-        network = Network(
-            (2, 1, 1), (2.0, given.hidden_width), num_control_points=stages[0] + 1,
-            dtype=torch.float64, parameterization=given.parameterization,
-        )  # fmt: skip
+        grids = [Grid(stages[0] + 1, width) for width in (2.0, given.hidden_width)]
+        options = {"dtype": torch.float64, "parameterization": given.parameterization}
+        network = Network((2, 1, 1), grids, **options)
         for intervals in stages:
             network.refine(intervals + 1)
             descend(network, x, y, given.slope_smoothing, given.iterations)

@@ -98,18 +98,17 @@ def test_bad_widenings_are_refused() -> None:
         refinement.widen(control_points(4), 0.0, 1)
 
 
-def test_from_coarse_to_fine() -> None:
-    assert refinement.coarse_to_fine(16) == [4, 8, 16]
-    assert refinement.coarse_to_fine(161) == [6, 11, 21, 41, 81, 161]
-    assert refinement.coarse_to_fine(6) == [6]
-    assert refinement.coarse_to_fine(9, coarsest=1) == [2, 3, 5, 9]
-    assert refinement.coarse_to_fine(2) == [2]
+def test_nested_grids_end_with_the_one_given() -> None:
+    def counts(count: int, coarsest: int = 5) -> list[int]:
+        grids = refinement.nested_grids(Grid(count, 4.0), coarsest)
+        return [grid.num_control_points for grid in grids]
 
-
-@pytest.mark.parametrize("arguments", [(1,), (16, 0)])
-def test_from_coarse_to_fine_needs_intervals(arguments: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="coarse_to_fine"):
-        refinement.coarse_to_fine(*arguments)
+    assert counts(161) == [6, 11, 21, 41, 81, 161]
+    assert counts(9, coarsest=1) == [2, 3, 5, 9]
+    assert counts(6) == [6]
+    assert counts(2) == [2]
+    with pytest.raises(ValueError, match=r"nested_grids\(coarsest=\.\.\.\).* >= 1, got 0"):
+        counts(16, coarsest=0)
 
 
 @pytest.mark.parametrize("count", [*range(2, 70), 127, 161, 1000])

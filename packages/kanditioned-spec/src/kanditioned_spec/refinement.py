@@ -42,25 +42,6 @@ def refinement_matrix(old_count: int, new_count: int) -> Array:
     return matrix
 
 
-def coarse_to_fine(num_control_points: int, coarsest: int = 5) -> list[int]:
-    """Return numbers of control points to train with one after the other, the last as given.
-
-    First-order optimizers learn what is smooth in few steps on a coarse grid and in many on a fine
-    one. So a fine spline trains best from a coarse one, refined to twice as many intervals again
-    and again (exactly where the number of intervals is even).
-
-    Args:
-        num_control_points: Number of control points of each function, K >= 2.
-        coarsest: Most intervals to begin with, >= 1.
-    """
-    counts = [validate.num_control_points("coarse_to_fine", num_control_points)]
-    remedy = "It counts intervals of the first grid."
-    most = validate.integer("coarse_to_fine", "coarsest", coarsest, 1, remedy)
-    while counts[0] - 1 > most:
-        counts.insert(0, (counts[0] - 1) // 2 + 1)
-    return counts
-
-
 class GridChange(NamedTuple):
     """Another grid for the same functions.
 
@@ -75,6 +56,9 @@ class GridChange(NamedTuple):
 
 def nested_grids(grid: Grid, coarsest: int = 5) -> list[Grid]:
     """Return grids to train on one after the other, each of which the next holds exactly.
+
+    First-order optimizers learn what is smooth in few steps on a coarse grid and in many on a fine
+    one. So a fine spline trains best from a coarse one, refined again and again.
 
     The last is the one given. An even number of intervals comes from half as many. An odd one, n,
     comes from the smallest odd number that is at least n/3, of three times the spacing: they reach

@@ -187,12 +187,16 @@ class Splines(nn.Module):
         return summed_like(total, self.theta) * factor
 
     def _squared_curvature(self, theta: Tensor) -> Tensor:
+        curvature = self.parameterization_map.curvature
         if not self.shapes:
-            return self.parameterization_map.curvature(theta).square().sum()
-        shaped = theta.new_tensor([i in self.shapes.features for i in range(len(theta))])
-        bent = self.parameterization_map.curvature(theta).square().sum((1, 2))
-        points = feasible(self._free_control_points(theta), self.shapes)
-        return torch.where(shaped == 1, points.diff(n=2, dim=1).square().sum((1, 2)), bent).sum()
+            return curvature(theta).square().sum()
+        free = self._free_control_points(theta)
+        of_points = feasible(free, self.shapes).diff(n=2, dim=1).square().sum((1, 2))
+        shaped = [any(signs) for signs in zip(*self.shapes, strict=True)]
+        if all(shaped) or isinstance(self.parameterization_map, Identity):
+            return of_points.sum()  # other features have the same sum by θ, if there are any
+        of_theta = curvature(theta).square().sum((1, 2))
+        return torch.where(theta.new_tensor(shaped) == 1, of_points, of_theta).sum()
 
     def infeasibility(self) -> Tensor:
         """Return Σ |c - c'|² / 2 over free and feasible control points, to be added to the loss.
