@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +236,30 @@ def test_domains_are_fitted_behind_the_map(keep: str) -> None:
     assert 5.994 <= fitted.layers[0].spline_width / 2 <= 5.994 * 17 / 16 + 4 / 31
     assert fitted.input_map == network.input_map
     np.testing.assert_array_equal(fitted(times), network(times))
+
+
+def test_copies_of_a_map_and_extreme_inputs() -> None:
+    module = InputMap.quantiles(DATA)
+    for other in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
+        assert other == module
+        np.testing.assert_array_equal(other(DATA), module(DATA))
+    assert module(DATA[:0]).shape == (0, 2)
+    assert jax.jit(module)(jnp.zeros((2, 0, 2))).shape == (2, 0, 2)
+    assert bool(jnp.isfinite(InputMap(module.numbers, "float16")(DATA)).all())
+    numbers = spec.InputMap.quantiles(1e30 * np.random.default_rng(0).random((99, 2)))
+    far = np.array([[-3e38, 3e38], [1e-45, -0.0]], "f")
+    for call in (InputMap(numbers), jax.jit(InputMap(numbers))):
+        np.testing.assert_allclose(call(jnp.asarray(far)), numbers(far), rtol=1e-6, atol=1e-6)
+
+
+def test_data_that_make_no_map_are_named() -> None:
+    wrong: list[Any] = [None, 3, "rows", {"x": DATA}, [[["a"]]], DATA.astype("datetime64[s]")]
+    for data in wrong:
+        with pytest.raises(TypeError, match=r"`InputMap.domain\(data=...\)` must be .*, got a"):
+            InputMap.domain(data)
+    with pytest.raises(ValueError, match=r"`InputMap.standardise\(data=...\)` must be of shape"):
+        InputMap.standardise([()])
+    with pytest.raises(ValueError, match=r"`InputMap\(x=...\)` must be of shape"):
+        InputMap.quantiles(DATA)(jnp.zeros((2, 3)))
+    with pytest.raises(TypeError, match=r"`InputMap\(x=...\)` must be of a floating dtype"):
+        InputMap.quantiles(DATA)(jnp.zeros((2, 2), int))

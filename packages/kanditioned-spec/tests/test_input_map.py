@@ -34,14 +34,19 @@ DATA: dict[str, Callable[[], Rows]] = {
     "tiny": lambda: RNG(9).normal(size=3000) * 1e-15,
     "outlier": lambda: np.append(RNG(10).normal(size=3000), 1e12),
     "tie in a gap": lambda: np.r_[np.zeros(500), 1e-12, np.linspace(1, 2, 500)],
+    "one value but for a few": lambda: np.r_[np.full(3996, 2.0), RNG(12).normal(size=4)],
+    "subnormal": lambda: RNG(13).random(500) * 1e-310,
+    "up to 1e308": lambda: np.r_[RNG(14).normal(size=500), 1e308, -1e308, 1e30, -1e30],
+    "float16": lambda: np.float16([-65504, 1, 65504] * 9).astype(float),
     "NaN and infinite": lambda: np.r_[RNG(11).normal(size=500), np.nan, np.inf, -np.inf],
 }
 ALL = pytest.mark.parametrize("name", DATA)
 
 
 def finite(name: str) -> Rows:
+    """Return what counts: finite numbers up to 1e30."""
     x = DATA[name]()
-    return x[np.isfinite(x)]
+    return x[np.abs(x) <= 1e30]
 
 
 def one_of_each(rows: Rows) -> list[InputMap]:
@@ -274,6 +279,39 @@ def test_what_is_no_map_is_refused(points: list[object], images: list[object], m
 def test_bad_arguments_are_named(call: Callable[[], object], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         call()
+
+
+@pytest.mark.parametrize(
+    ("data", "got"),
+    [
+        (None, "a NoneType"),
+        (3.0, "a float"),
+        ("rows", "a str"),
+        ({"x": [1.0]}, "a dict"),
+        ([["a"], ["b"]], "a list"),
+        (np.array([["a"]]), "a ndarray of <U1"),
+        (np.array([["2020-01-01"]], "datetime64[s]"), r"a ndarray of datetime64\[s\]"),
+        (np.array([[1j]]), "a ndarray of complex128"),
+        ([[[1.0], [1.0, 2.0]]], "a list"),
+    ],
+)
+def test_data_that_are_no_numbers_are_named(data: object, got: str) -> None:
+    for build in (InputMap.standardise, InputMap.domain, InputMap.quantiles):
+        match = rf"`{build.__qualname__}\(data=...\)` must be .*, got {got}\. [A-Z]"
+        with pytest.raises(TypeError, match=match):
+            build(data)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"`InputMap\(x=...\)` must be of numbers"):
+        InputMap.affine(0.0, 1.0)([["a"]])
+    with pytest.raises(TypeError, match=r"`InputMap\(images=...\)` must be of numbers"):
+        InputMap([[0.0, 1.0]], [["0", "1"]])
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool", "float16", "float32"])
+def test_numbers_of_any_dtype_are_taken_at_their_value(dtype: str) -> None:
+    x = RNG(0).integers(0, 2, (50, 3)).astype(dtype)
+    for build in (InputMap.standardise, InputMap.domain, InputMap.quantiles):
+        assert build(x) == build(x.astype(np.float64))
+        np.testing.assert_array_equal(build(x)(x), build(x)(x.astype(np.float64)))
 
 
 def test_placed_pads_features_with_few_values_on_the_last_line() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import io
+import pickle
 from typing import Any
 
 import numpy as np
@@ -146,6 +149,40 @@ def test_bad_inputs_are_named() -> None:
         quantiles()(torch.zeros(2, 3, dtype=torch.int64))
     with pytest.raises(TypeError, match=r"`InputMap.domain\(data=.*floating dtype"):
         InputMap.domain(torch.zeros(2, 3, dtype=torch.int64))
+    with pytest.raises(TypeError, match=r"`InputMap\(x=.*a tensor, got a ndarray"):
+        quantiles()(DATA)
+    wrong: list[Any] = [None, 3, "rows", [{"x": torch.zeros(2, 3)}], [[["a"]]]]
+    for data in wrong:
+        with pytest.raises(TypeError, match=r"`InputMap.quantiles\(data=...\)` must be .*, got a"):
+            InputMap.quantiles(data)
+    with pytest.raises(ValueError, match=r"`InputMap.standardise\(data=...\)` must be of shape"):
+        InputMap.standardise([()])
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        quantiles(8).load_state_dict(quantiles(9).state_dict())
+
+
+def test_copies_map_alike() -> None:
+    module, file = quantiles(), io.BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    x = torch.tensor(DATA)
+    for other in (
+        torch.load(file, weights_only=False),
+        pickle.loads(pickle.dumps(module)),
+        copy.deepcopy(module),
+    ):
+        assert torch.equal(other(x), module(x))
+        assert other.half().breakpoints.dtype == torch.float64
+
+
+def test_extreme_inputs() -> None:
+    """In float16 a time of 1.7e9 is infinite, but not if it comes as float64."""
+    module = quantiles().half()
+    assert module(torch.tensor(DATA)).isfinite().all()
+    assert module(torch.tensor(DATA).half())[:, 1].isinf().all()
+    far = torch.tensor([[-3e38] * 3, [3e38] * 3])
+    numbers = spec.InputMap.quantiles(1e30 * RNG(0).random((99, 3)))
+    torch.testing.assert_close(InputMap(numbers)(far), torch.tensor(numbers(far)).float())
 
 
 def mapped_network() -> KAN:

@@ -16,6 +16,7 @@ import kanditioned_spec as spec
 from kanditioned_spec import validate
 from kanditioned_spec.grid import Array
 from kanditioned_spec.input_map import input_map_of
+from kanditioned_spec.sketch import each_batch
 
 from .arguments import floating_array, floating_dtype
 from .batches import Data
@@ -72,17 +73,18 @@ class InputMap:
             data: Inputs (..., I), or an iterable of batches of them: arrays, or tuples with the
                 inputs first. float64 NumPy arrays are taken as such.
         """
-        return cls(spec.InputMap.standardise(_arrays(data)))
+        return cls(spec.InputMap.standardise(_arrays("InputMap.standardise", data)))
 
     @classmethod
     def domain(cls, data: Data, coverage: float = 0.99, spline_width: float = 4.0) -> Self:
         """Return straight lines onto the domain, see `kanditioned_spec.InputMap.domain`."""
-        return cls(spec.InputMap.domain(_arrays(data), coverage, spline_width))
+        return cls(spec.InputMap.domain(_arrays("InputMap.domain", data), coverage, spline_width))
 
     @classmethod
     def quantiles(cls, data: Data, num_breakpoints: int = 32, **options: Any) -> Self:
         """Return the map by ranks, see `kanditioned_spec.InputMap.quantiles`."""
-        return cls(spec.InputMap.quantiles(_arrays(data), num_breakpoints, **options))
+        arrays = _arrays("InputMap.quantiles", data)
+        return cls(spec.InputMap.quantiles(arrays, num_breakpoints, **options))
 
     @property
     def in_features(self) -> int:
@@ -150,11 +152,10 @@ def _taken(rows: Array, piece: jax.Array, x: jax.Array) -> jax.Array:
     return jnp.asarray(rows, x.dtype)[jnp.arange(rows.shape[0]), piece]
 
 
-def _arrays(data: Data) -> Iterator[Array]:
-    """Iterate over data as NumPy arrays in float64."""
-    for batch in [data] if hasattr(data, "__array__") else data:
-        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
-        yield np.asarray(inputs, dtype=np.float64)
+def _arrays(where: str, data: Data) -> Iterator[Any]:
+    """Iterate over the inputs of each batch."""
+    for batch in each_batch(where, data):
+        yield batch[0] if isinstance(batch, (tuple, list)) and batch else batch
 
 
 def made_input_map(where: str, given: Any, in_features: int, dtype: DTypeLike) -> InputMap | None:

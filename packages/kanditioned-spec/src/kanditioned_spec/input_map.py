@@ -34,7 +34,7 @@ import numpy.typing as npt
 from . import validate
 from .grid import Array, Indices
 from .knot_placement import is_constant, placed, ranks, unit
-from .sketch import Data, Sketch, summaries
+from .sketch import Data, Sketch, real_numbers, summaries
 
 LARGEST = 1e36
 """Bound of breakpoints and images, and of slopes and their reciprocals: float32 holds them all."""
@@ -129,9 +129,9 @@ class InputMap:
         return _mapped(self._checked(z), self.images, self.breakpoints, 1 / self.slopes)
 
     def _checked(self, x: npt.ArrayLike) -> Array:
-        x = np.asarray(x, dtype=np.float64)
-        validate.last_dimension("InputMap", "x", x.shape, self.in_features)
-        return x
+        numbers = real_numbers("InputMap", "x", x)
+        validate.last_dimension("InputMap", "x", numbers.shape, self.in_features)
+        return numbers
 
     @classmethod
     def affine(cls, offset: npt.ArrayLike, scale: npt.ArrayLike) -> Self:
@@ -196,7 +196,8 @@ class InputMap:
         See `knot_placement` for the rule. One pass, in memory that does not grow with the data.
         The data fill [-w/2, w/2]. Every slope lies between `range_share` · w / range and
         `steepness` · w / (the middle nine tenths of the distinct values); range is the distance
-        from the lowest to the highest number. A constant feature keeps its unit.
+        from the lowest to the highest number. Of more than 4096 numbers the distinct values are
+        those that the summary has kept (see `sketch`). A constant feature keeps its unit.
 
         Args:
             data: As for `standardise`.
@@ -249,7 +250,7 @@ def _middle(sketch: Sketch, share: float, width: float) -> tuple[float, float]:
 
 
 def _increasing(argument: str, values: npt.ArrayLike) -> Array:
-    array = np.array(values, dtype=np.float64)
+    array = real_numbers("InputMap", argument, values)
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         constraint = "of shape (in_features, M) with M >= 2"
         remedy = "Every feature has the same number of breakpoints."

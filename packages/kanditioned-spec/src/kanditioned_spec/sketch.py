@@ -9,7 +9,7 @@ about 1/CAPACITY of the data (the standard deviation; .02 % measured at a millio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,11 +130,44 @@ def summaries(where: str, data: Data) -> list[Sketch]:
     return found
 
 
+def each_batch(where: str, data: Any) -> Iterable[Any]:
+    """Return the batches of some data; an array is one.
+
+    Raises:
+        TypeError: It is neither an array nor an iterable.
+    """
+    if hasattr(data, "__array__"):
+        return [data]
+    if not isinstance(data, Iterable) or isinstance(data, str | bytes | Mapping):
+        constraint, got = "an array or batches of them", f"a {type(data).__name__}"
+        remedy = "Batches have the shape (..., in_features)."
+        raise TypeError(validate.message(where, "data", constraint, got, remedy))
+    return data
+
+
 def _matrices(where: str, data: Any) -> Iterator[Array]:
     """Iterate over data as matrices (B, I)."""
     features: int | None = None
-    for batch in [data] if hasattr(data, "__array__") else data:
-        array = np.asarray(batch, dtype=np.float64)
+    for batch in each_batch(where, data):
+        array = real_numbers(where, "data", batch)
         features = array.shape[-1] if features is None and array.ndim else features
         validate.last_dimension(where, "data", array.shape, features or 1)
         yield array.reshape(-1, array.shape[-1])
+
+
+def real_numbers(where: str, argument: str, values: Any) -> Array:
+    """Return an array in float64.
+
+    Raises:
+        TypeError: It holds something else: texts, dates, complex numbers, rows of several lengths.
+    """
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "cmMSU":
+            raise TypeError
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        kind = getattr(values, "dtype", None)
+        got = f"a {type(values).__name__}" + (f" of {kind}" if kind is not None else "")
+        remedy = "Convert texts and dates first, dates to seconds in float64 for example."
+        raise TypeError(validate.message(where, argument, "of numbers", got, remedy)) from None

@@ -221,7 +221,8 @@ def floating(where: str, argument: str, is_floating: bool, dtype: object) -> Non
                 argument,
                 "of a floating dtype",
                 dtype,
-                "Convert it, for example to float32; for category codes use an embedding.",
+                "Convert it to float32, or float64 for large numbers such as times; for category "
+                "codes use an embedding.",
             )
         )
 

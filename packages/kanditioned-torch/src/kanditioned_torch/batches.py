@@ -29,7 +29,7 @@ def batches(where: str, data: Data, in_features: int) -> Iterator[Tensor]:
         ValueError: A batch has another number of features.
     """
     if isinstance(data, np.ndarray):
-        data = _inputs(where, data)
+        data = inputs_of(where, data)
     if isinstance(data, Tensor):
         validate.last_dimension(where, "data", tuple(data.shape), in_features)
         rows = data.reshape(-1, in_features)
@@ -39,14 +39,19 @@ def batches(where: str, data: Data, in_features: int) -> Iterator[Tensor]:
         got = f"a {type(data).__name__}"
         raise TypeError(validate.message(where, "data", "a tensor or batches", got, remedy))
     for batch in data:
-        x = _inputs(where, batch[0] if isinstance(batch, (tuple, list)) and batch else batch)
+        x = inputs_of(where, batch)
         validate.last_dimension(where, "data", tuple(x.shape), in_features)
         yield x.detach().reshape(-1, in_features)
 
 
-def _inputs(where: str, batch: Any) -> Tensor:
+def inputs_of(where: str, batch: Any) -> Tensor:
+    """Return the inputs of a batch: itself, or the first of a tuple or list.
+
+    Raises:
+        TypeError: They are no floating numbers.
+    """
     try:
-        x = torch.as_tensor(batch)
+        x = torch.as_tensor(batch[0] if isinstance(batch, (tuple, list)) and batch else batch)
     except (TypeError, ValueError, RuntimeError):
         remedy = "Batches are tensors (..., in_features), or tuples with the inputs first."
         got = f"a batch that is a {type(batch).__name__}"

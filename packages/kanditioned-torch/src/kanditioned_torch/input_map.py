@@ -11,8 +11,10 @@ from torch.fx import Proxy
 
 import kanditioned_spec as spec
 from kanditioned_spec import validate
+from kanditioned_spec.sketch import each_batch
 
-from .batches import Data
+from .arguments import check_tensor
+from .batches import Data, inputs_of
 
 
 class InputMap(nn.Module):
@@ -105,10 +107,10 @@ class InputMap(nn.Module):
         """Return z(x) for x of shape (..., I)."""
         if isinstance(x, Proxy):
             return self._symbolic(x)
-        dtype = self._result.dtype
+        points, dtype = self._checked(x), self._result.dtype
         if x.dtype != torch.float64:
             dtype = torch.promote_types(dtype, x.dtype)
-        return _mapped(self._checked(x), self.breakpoints, self.images, self._last).to(dtype)
+        return _mapped(points, self.breakpoints, self.images, self._last).to(dtype)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Return the x with z(x) = z, for z of shape (..., I), in float64."""
@@ -126,7 +128,7 @@ class InputMap(nn.Module):
         return z
 
     def _checked(self, x: Tensor) -> Tensor:
-        validate.floating("InputMap", "x", x.is_floating_point(), x.dtype)
+        check_tensor("InputMap", "x", x)
         validate.last_dimension("InputMap", "x", tuple(x.shape), self.in_features)
         return x.double()
 
@@ -172,10 +174,6 @@ def _piece(x: Tensor, points: Tensor, last: int) -> Tensor:
 
 
 def _arrays(where: str, data: Data) -> Iterator[Any]:
-    """Iterate over data as NumPy matrices; their number of features is that of the first batch."""
-    if isinstance(data, Tensor):
-        data = [data]
-    for batch in data:
-        x = torch.as_tensor(batch[0] if isinstance(batch, (tuple, list)) else batch)
-        validate.floating(where, "data", x.is_floating_point(), x.dtype)
-        yield x.detach().double().cpu().numpy()
+    """Iterate over data as NumPy arrays in float64."""
+    for batch in each_batch(where, data):
+        yield inputs_of(where, batch).detach().double().cpu().numpy()
