@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -249,9 +250,9 @@ def check(status: int) -> None:
 
 def _load() -> ctypes.CDLL:
     """Load the library from where the package is, or where its editable install built it."""
-    from . import __path__ as folders
-
-    candidates = [Path(folder) / "_native.so" for folder in folders]
+    spec = importlib.util.find_spec(__name__.rpartition(".")[0])
+    assert spec is not None
+    candidates = [Path(folder) / "_native.so" for folder in spec.submodule_search_locations or ()]
     for path in candidates:
         if path.exists():
             return ctypes.CDLL(str(path))
