@@ -17,7 +17,7 @@ from .families import Family, Squared
 from .interactions import Chosen
 from .knots import default_count
 from .posterior import Posterior
-from .reml import LEAST, Penalties
+from .reml import LEAST
 from .terms import Additive, Column, Numeric, Place, Surface, Term, interpolate
 
 NO_EFFECT = 0.05
@@ -59,7 +59,8 @@ class Fitted:
 
     Attributes:
         model: What predicts.
-        posteriors: Covariances of the coefficients of every fit that it is the average of.
+        posteriors: Covariances of the coefficients of every fit that it is the average of. Their
+            mean is an upper bound for the average, reached where the fits err alike.
         edf: Effective degrees of freedom of each term and surface, summed over outputs.
         smoothing: λ of each curve, in the objective mean loss + λ ‖D c‖²; NaN without one.
         steps: Of the search.
@@ -159,7 +160,7 @@ def fit(
             found = pirls.fit(design, y, weight, family)
     chosen = _pairs(problem, settings, found)
     designs, fits = (chosen.designs, chosen.fits) if chosen.fits else ([design], [found])
-    fitted = _finished(columns, designs, fits, total, family)
+    fitted = _finished(columns, designs, fits, total, family, settings)
     if sums is not None and not fitted.model.surfaces:
         return replace(fitted, importance=sums.importance(fitted.model.terms))
     return replace(fitted, importance=_importance(fitted.model, design.rows, data, weight))
@@ -170,7 +171,7 @@ def solved(sums: LeastSquares, settings: Settings) -> Fitted:
     design = Design([], sums.bases())
     weights, fixed = given_weights(design, sums.weight, Squared(), settings)
     found = sums.solve(design, weights, fixed)
-    fitted = _finished(sums.columns, [design], [found], sums.weight, Squared())
+    fitted = _finished(sums.columns, [design], [found], sums.weight, Squared(), settings)
     return replace(fitted, importance=sums.importance(fitted.model.terms))
 
 
@@ -195,9 +196,10 @@ def _finished(
     fits: Sequence[pirls.Fit],
     total: float,
     family: Family,
+    settings: Settings,
 ) -> Fitted:
     """Turn coefficients into functions, and average over the fits."""
-    share, single = 1 / len(fits), len(columns)
+    share, single, is_given = 1 / len(fits), len(columns), settings.smoothing is not None
     outputs = len(fits[0].intercept)
     effects = [np.zeros((column.slots, outputs)) for column in columns]
     edf = [0.0] * single
@@ -216,9 +218,10 @@ def _finished(
                 grid = grid + surfaces[t.pair].effects
             surfaces[t.pair] = Surface(t.pair, t.columns, grid)
             edf_of_pairs[t.pair] = edf_of_pairs.get(t.pair, 0.0) + share * float(each[block].sum())
-        # The average of B fits has seen all rows, each fit (B - 1)/B of them.
-        seen = 1.0 if len(fits) == 1 else 1.0 - share
-        posteriors.append(_posterior(columns, design, found).scaled(seen))
+        learned = np.array(
+            [not (is_given and p.kind in FIXED_KINDS) for p in design.penalties], bool
+        )
+        posteriors.append(Posterior.of(columns, design, found.solutions, found.quadratics, learned))
     terms = tuple(shapes.exact(Term(*pair)) for pair in zip(columns, effects, strict=True))
     order = sorted(pair for pair in surfaces if edf_of_pairs[pair] > NO_EFFECT)
     intercept = share * np.sum([found.intercept for found in fits], axis=0)
@@ -259,12 +262,6 @@ def _surface(tensor: Tensor, beta: Matrix) -> Matrix:
     grid = beta.reshape(first.shape[1], second.shape[1], -1)
     values: Matrix = np.einsum("ap,bq,pqo->abo", first, second, grid)
     return values
-
-
-def _posterior(columns: Sequence[Column], design: Design, found: pirls.Fit) -> Posterior:
-    penalties = Penalties(design.penalties, design.size)
-    diagonals = [penalties.diagonal(found.weights)] * len(found.solutions)
-    return Posterior.of(columns, design, found.solutions, found.quadratics, diagonals)
 
 
 def _smoothing(designs: Sequence[Design], fits: Sequence[pirls.Fit], columns: int) -> Vector:

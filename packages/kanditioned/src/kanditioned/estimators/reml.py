@@ -113,6 +113,12 @@ class Penalties:
         sums: Vector = np.bincount(self._number, each, len(self)).astype(np.float64)
         return sums
 
+    def rows(self, weights: Vector) -> Matrix:
+        """Return λ_j s_j of every penalty, shape (J, P)."""
+        matrix = np.zeros((len(self), self.size))
+        np.add.at(matrix, (self._number, self._coefficient), self._scale)
+        return weights[:, None] * matrix
+
 
 @dataclass(frozen=True)
 class Solution:
