@@ -112,7 +112,8 @@ def test_an_ensemble_and_hidden_layers():
     one = jax.tree.map(lambda leaf: leaf[1], ensemble)
     alone = stepped(optax.chain(add_curvature_decay(1e-3), optax.sgd(0.1)), one, _norm)
     np.testing.assert_allclose(got.theta[1], alone.theta, rtol=1e-5)
-    hidden = optax.masked(add_curvature_decay(1.0), jax.tree.map(lambda _: False, one))
+    nowhere = lambda tree: jax.tree.map(lambda _: False, tree)  # noqa: E731
+    hidden = optax.masked(add_curvature_decay(1.0), nowhere)
     close(stepped(hidden, one, _norm), stepped(optax.identity(), one, _norm), rtol=0)
 
 
