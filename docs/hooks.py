@@ -70,12 +70,12 @@ def on_page_content(content: str, **_: Any) -> str:
 def _mathml(match: re.Match[str]) -> str:
     latex = html.unescape(match["latex"].strip())
     if match["tag"] == "span":
-        return _converted(latex, "inline")
-    parts = (_converted(part.strip(), "block") for part in latex.split(APART))
+        return _convert(latex, "inline")
+    parts = (_convert(part.strip(), "block") for part in latex.split(APART))
     return f'<div class="formulas">{"".join(parts)}</div>'
 
 
-def _converted(latex: str, display: str) -> str:
+def _convert(latex: str, display: str) -> str:
     """Return MathML, in which bars hug what they enclose and a sign its number."""
     mathml = BAR.sub('<mo stretchy="false" lspace="0" rspace="0">', convert(latex, display=display))
     return SIGN.sub(r'\1<mo form="prefix">', mathml)
@@ -183,7 +183,7 @@ def _latest(rows: Rows, value: str) -> str:
     return _cell(rows[-1][value]) + r" \*" * (rows[-1].get("status") == "wrong")
 
 
-def _validated(rows: Rows, value: str) -> str:
+def _validate(rows: Rows, value: str) -> str:
     """Return the median over seeds of each seed's value where the validation error is lowest."""
     best: dict[str, dict[str, str]] = {}
     for row in sorted(rows, key=lambda row: _last_if_nan(float(row["validation"]))):
@@ -199,7 +199,7 @@ CHOICES = {
     "smallest": _smallest,
     "median": _median,
     "latest": _latest,
-    "validated": _validated,
+    "validated": _validate,
 }
 
 

@@ -82,7 +82,7 @@ def compiled(context: Context) -> Checks:
             builds[f"1.0.3 {impl}"] = functools.partial(_release, impl, count)
         for name, build in builds.items():
             check = functools.partial(
-                _beside, context, functools.partial(_compiled, build), dtype, precision, count
+                _beside, context, functools.partial(_compile, build), dtype, precision, count
             )
             yield f"{name} {dtype} {precision} K={count}", check
 
@@ -99,7 +99,7 @@ def _beside(
     row: Row = withheld(context, our_step, dtype, precision) or {}
     with _precision(precision):
         try:
-            row |= _timed(build(), dtype)
+            row |= _time(build(), dtype)
         except torch.cuda.OutOfMemoryError:
             row["reason"] = "out of memory"
         torch.compiler.reset()
@@ -111,7 +111,7 @@ def _beside(
     return row
 
 
-def _timed(layer: nn.Module, dtype: str) -> Row:
+def _time(layer: nn.Module, dtype: str) -> Row:
     step, inference, size = layer_call(layer, SHAPE, dtype)
     return {
         "ms": measure.quantiles_ms(step, 10, 40),
@@ -138,7 +138,7 @@ def _release(impl: str, count: int) -> nn.Module:
     return layer
 
 
-def _compiled(build: Callable[[], nn.Module]) -> nn.Module:
+def _compile(build: Callable[[], nn.Module]) -> nn.Module:
     torch.compiler.reset()  # each is compiled for itself, with no limit on their number
     layer = build()
     layer.compile(backend="aot_eager" if device.INTERPRETED else "inductor")

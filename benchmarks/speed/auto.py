@@ -111,7 +111,7 @@ def run(given: argparse.Namespace) -> int:
         kind = "listed" if shape in SHAPES[given.device] else "given"
         seed = str(given.seed) if shape in drawn else ""
         drawn_as = {"shape": "random" if seed else kind, "seed": seed}
-        columns = drawn_as | _compared(compared, given)
+        columns = drawn_as | _compare(compared, given)
         table.append(row(shape, mode, given.device, given, **columns))
         found.append((compared.quotient, f"{tuple(shape)} {mode}, best: {compared.best}"))
     for ratio, text in sorted(found, reverse=True):
@@ -119,7 +119,7 @@ def run(given: argparse.Namespace) -> int:
     return sum(ratio > MARGIN for ratio, _ in found)
 
 
-def _compared(compared: Verdict, given: argparse.Namespace) -> dict[str, Any]:
+def _compare(compared: Verdict, given: argparse.Namespace) -> dict[str, Any]:
     return {
         "framework": given.framework,
         "execution": "compiled" if given.compiled or given.framework == "jax" else "eager",

@@ -12,9 +12,9 @@ class ExpandedMatmul(nn.Module):
     """y = Φ C for a given Φ of shape (B, I·K): what a dense method would cost if Φ were free.
 
     Args:
-        in_features: I.
-        out_features: O.
-        num_control_points: K.
+        in_features: Number of input features, I.
+        out_features: Number of output features, O.
+        num_control_points: Number of control points of each function, K.
         spline_width: Not used; the expansion is given.
     """
 

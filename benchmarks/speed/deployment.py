@@ -153,24 +153,24 @@ def _ways(
     for scale in ("output", "edge"):
         yield f"C int8 {scale}", _c(model, rows, folder / scale, int8=scale, data=data)
     model.save(folder / "model.safetensors")
-    yield "Model", _called(kanditioned_cpu.Model(folder / "model.safetensors", given.threads), rows)
-    yield "network", _called(model, x)
-    yield "layers", _called(_chain(model.norm, list(model.layers)), x)
+    yield "Model", _call(kanditioned_cpu.Model(folder / "model.safetensors", given.threads), rows)
+    yield "network", _call(model, x)
+    yield "layers", _call(_chain(model.norm, list(model.layers)), x)
     export(model, folder / "model.onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = given.threads
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options)
-    yield "ONNX Runtime", _called(lambda rows: session.run(None, {"x": rows})[0], rows)
+    yield "ONNX Runtime", _call(lambda rows: session.run(None, {"x": rows})[0], rows)
     pairs = list(itertools.pairwise(model.widths))
     linear = _chain(model.norm, [nn.Linear(i, o) for i, o in pairs])
-    yield "nn.Linear", replace(_called(linear, x), outputs=None)
+    yield "nn.Linear", replace(_call(linear, x), outputs=None)
     for name, layer in _released(given.competitors):
         made = {"init": "random_normal", "num_control_points": model.layers[0].num_control_points}
         chain = _chain(model.norm, [layer(i, o, **made) for i, o in pairs])
-        yield name, replace(_called(chain, x), outputs=None)
+        yield name, replace(_call(chain, x), outputs=None)
 
 
-def _called(function: Callable[[Any], Any], x: Any) -> Way:
+def _call(function: Callable[[Any], Any], x: Any) -> Way:
     def repeat(count: int) -> None:
         for _ in range(count):
             function(x)

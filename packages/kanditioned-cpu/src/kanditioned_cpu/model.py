@@ -92,7 +92,7 @@ class Model:
         """
         given = x if isinstance(x, np.ndarray) else np.asarray(x)
         if given.dtype is not self.dtype or self._input_map is not None:
-            given = self._converted(given)
+            given = self._convert(given)
         shape = given.shape
         if not shape or shape[-1] != self.in_features:
             validate.last_dimension("Model", "x", shape, self.in_features)
@@ -109,7 +109,7 @@ class Model:
         count, widest, threads = self._sizes
         return native.NetworkShape(count, rows, widest, threads, EPSILON)
 
-    def _converted(self, x: npt.NDArray[Any]) -> NumpyArray:
+    def _convert(self, x: npt.NDArray[Any]) -> NumpyArray:
         floating = np.issubdtype(x.dtype, np.floating)
         validate.floating("Model", "x", floating, x.dtype)
         mapped: NumpyArray = x if self._input_map is None else self._input_map(x)

@@ -55,7 +55,7 @@ def layout(
     """Return what calls of the same sizes share; it is made once, and only read.
 
     Args:
-        batch: B.
+        batch: Number of samples, B.
         shape: (I, K, O) of the control points.
         spline_width: Width of the domain.
         x_strides: Those of the inputs (B, I), in elements.

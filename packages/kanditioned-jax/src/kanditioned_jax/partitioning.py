@@ -57,7 +57,7 @@ def lower(
             for name, shape in zip(names, shapes, strict=True)
             for factor, size in zip(FACTORS[name], shape, strict=True)
         }
-        evaluate = _divided(evaluate, names, sizes, num_control_points)
+        evaluate = _divide(evaluate, names, sizes, num_control_points)
     return mlir.lower_fun(evaluate, multiple_results=False)(context, *values)
 
 
@@ -77,14 +77,14 @@ def _needs_devices() -> ClosedJaxpr:
     return jax.make_jaxpr(identity)(0.0)
 
 
-def _divided(
+def _divide(
     evaluate: Evaluate, names: Sequence[str], sizes: dict[str, int], num_control_points: int
 ) -> Evaluate:
     output = FACTORS[names[-1]]
     contracted = tuple(factor for factor in sizes if factor not in output)
 
     def partition(mesh: Any, arrays: Any, result: Any) -> Any:
-        axes = _agreed(mesh, sizes, names, [array.sharding.spec for array in (*arrays, result)])
+        axes = _agree(mesh, sizes, names, [array.sharding.spec for array in (*arrays, result)])
         summed = [axis for factor in contracted for axis in axes.get(factor, ())]
 
         def part(*values: jax.Array) -> jax.Array:
@@ -119,7 +119,7 @@ def _sharding(mesh: Any, axes: Axes, name: str) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(*entries))  # type: ignore[no-untyped-call]
 
 
-def _agreed(
+def _agree(
     mesh: Any, sizes: dict[str, int], names: Sequence[str], specs: Sequence[PartitionSpec]
 ) -> Axes:
     """Give each factor the axes of the first array that divides it, evenly, and no axis twice."""

@@ -61,9 +61,9 @@ def quantize(
     x = None if data is None else np.asarray(data, np.float64)
     layers = []
     for n in range(len(network.layers)):
-        points, grid = _folded(network, n), network.layers[n].config.grid
-        z = None if x is None else _normalised(network, n, x)
-        layers.append(_quantized(points, grid, scale, z))
+        points, grid = _fold(network, n), network.layers[n].config.grid
+        z = None if x is None else _normalise(network, n, x)
+        layers.append(_quantize(points, grid, scale, z))
         x = None if z is None else forward(z, points, grid.spline_width)
     pairs = [
         (float_values(s.mean).astype(np.float32), float_values(s.variance).astype(np.float32))
@@ -80,8 +80,8 @@ def report(network: Network, quantized: QuantizedNetwork, x: npt.ArrayLike) -> l
     """
     errors, y = [], np.asarray(x, np.float64)
     for n, layer in enumerate(quantized.layers):
-        z = _normalised(network, n, y)
-        y = forward(z, _folded(network, n), layer.spline_width)
+        z = _normalise(network, n, y)
+        y = forward(z, _fold(network, n), layer.spline_width)
         errors.append(_error(f"layer {n}", layer.forward(z), y))
     return [*errors, _error("end to end", quantized.forward(x), y)]
 
@@ -92,7 +92,7 @@ def _error(where: str, got: Single, want: Array) -> Error:
     return Error(where, float(np.sqrt(np.mean(difference**2))), float(difference.max()))
 
 
-def _normalised(network: Network, n: int, x: Array) -> Array:
+def _normalise(network: Network, n: int, x: Array) -> Array:
     if network.norm == "layer":
         return layer_norm(x)
     if network.norm == "batch":
@@ -102,7 +102,7 @@ def _normalised(network: Network, n: int, x: Array) -> Array:
     return x
 
 
-def _folded(network: Network, n: int) -> Array:
+def _fold(network: Network, n: int) -> Array:
     """Return the control points of a layer, its residual among them."""
     layer = network.layers[n]
     points: Array = layer.control_points()
@@ -112,7 +112,7 @@ def _folded(network: Network, n: int) -> Array:
     return points
 
 
-def _quantized(points: Array, grid: Grid, scale: str, z: Array | None) -> QuantizedLayer:
+def _quantize(points: Array, grid: Grid, scale: str, z: Array | None) -> QuantizedLayer:
     low, high = _ranges(points, grid, z)
     middle, amplitude = (low + high) / 2, (high - low) / 2
     constant = middle.sum(0)

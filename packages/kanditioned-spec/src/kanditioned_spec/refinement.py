@@ -46,7 +46,7 @@ class GridChange(NamedTuple):
     """Another grid for the same functions.
 
     Attributes:
-        grid: It.
+        grid: The new one.
         matrix: Shape (K', K), evaluates the old spline at the new knots: c' = matrix @ c.
     """
 

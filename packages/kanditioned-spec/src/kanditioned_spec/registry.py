@@ -148,7 +148,7 @@ def _resolve(entry: Entry) -> Any:
         module = importlib.import_module(module_name)
     except Exception as error:
         if not isinstance(error, ImportError):
-            raise ImportError(f"importing {module_name!r} raises {_described(error)}.") from error
+            raise ImportError(f"importing {module_name!r} raises {_describe(error)}.") from error
         if not entry.requirement:
             raise BackendNotInstalledError(_absent(module_name, error)) from error
         installed = ", ".join(e.name for e in entries().values() if e.is_installed)
@@ -169,10 +169,10 @@ def _absent(module_name: str, error: ImportError) -> str:
             f"there is no module {error.name!r} in {Path.cwd()} or among the installed packages. "
             f"Run this where {module_name!r} can be imported, or mend its name."
         )
-    return f"importing {module_name!r} raises {_described(error)}."
+    return f"importing {module_name!r} raises {_describe(error)}."
 
 
-def _described(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     """Return kind, message and place of an exception, in one line."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""

@@ -17,7 +17,7 @@ def sort_batch(
 
     Args:
         x: Inputs (B, I).
-        num_control_points: K.
+        num_control_points: Number of control points of each function, K.
         spline_width: Its bits, as kernels take it.
         compute: Dtype of positions.
         knots: Of a tile; `kernels.bucket` says what the keys are.

@@ -91,7 +91,7 @@ def integration(context: Context) -> Checks:
         yield f"same bits {name}", functools.partial(_same_bits, count, dtype, precision)
     for count in (COUNTS[0], COUNTS[-1]):
         yield f"graph K={count}", functools.partial(_graph, count)
-        yield f"torch.compile K={count}", functools.partial(_compiled, count)
+        yield f"torch.compile K={count}", functools.partial(_compile, count)
     yield "jax", functools.partial(_jax, context)
 
 
@@ -122,7 +122,7 @@ def _graph(count: int) -> Row:
     return row if same else row | {"failed": {"graph": "other values than eager"}}
 
 
-def _compiled(count: int) -> Row:
+def _compile(count: int) -> Row:
     """Compile a layer whole; values must be those of eager mode."""
     layer = our_layer(SHAPE, count, "medium")
     step, _, _ = layer_call(layer, SHAPE, "bfloat16")

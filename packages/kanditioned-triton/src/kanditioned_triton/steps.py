@@ -99,7 +99,7 @@ def values(context: Context) -> Checks:
         for name, call in problem.calls(precision).items():
             with configs.using(configs.table()) as found:
                 try:
-                    got = _poisoned(call)
+                    got = _poison(call)
                     worst = ratio(problem, name, got, precision)
                     row["ratios"][name] = float(f"{worst:.3g}")
                     if not worst <= 1:
@@ -114,7 +114,7 @@ def values(context: Context) -> Checks:
         yield name, functools.partial(check, count, dtype, precision)
 
 
-def _poisoned(call: Callable[[], Tensor]) -> Tensor:
+def _poison(call: Callable[[], Tensor]) -> Tensor:
     """Call twice; the second time the allocator hands out memory that holds NaN."""
     first = call()
     blocks = [torch.full_like(first, float("nan")) for _ in range(3)]
@@ -182,7 +182,7 @@ def tiles(context: Context) -> Checks:
 
     def checked(candidate: Candidate) -> Row:
         problem = Problem.random(SHAPE, candidate.count, candidate.dtype)
-        got = _poisoned(candidate.call())
+        got = _poison(candidate.call())
         worst = ratio(problem, candidate.contraction(), got, candidate.precision)
         return {"ratio": worst, "failed": {} if worst <= 1 else {"best": "wrong values"}}
 

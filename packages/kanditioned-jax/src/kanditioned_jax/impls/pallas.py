@@ -43,7 +43,7 @@ def interpolate(
     in_features, _, out_features = control_points.shape
     affine = direction is None
     inputs = _inputs(x, direction)
-    knots, c = _tiled(control_points)
+    knots, c = _tile(control_points)
     rows, outputs = inputs[0].shape[1], c.shape[2]
 
     def kernel(*refs):  # type: ignore[no-untyped-def]
@@ -57,9 +57,9 @@ def interpolate(
                 basis = _basis(interval, finite, k * knots, knots, affine)
                 return y + _dot(basis, c_ref[i, pl.ds(k * knots, knots)], target)
 
-            return _repeated(c.shape[1] // knots, part, y)
+            return _repeat(c.shape[1] // knots, part, y)
 
-        y_ref[...] = _repeated(in_features, feature, _zeros(y_ref))
+        y_ref[...] = _repeat(in_features, feature, _zeros(y_ref))
 
     per_rows = pl.BlockSpec((in_features, ROWS), lambda b, o: (0, b))
     per_outputs = pl.BlockSpec((*c.shape[:2], OUTPUTS), lambda b, o: (0, 0, o))
@@ -88,8 +88,8 @@ def contract(
 ) -> jax.Array:
     """Return the difference of two entries of gy cᵀ, a tile of rows of one feature per program."""
     batch, in_features = x.shape
-    inputs, gy = _inputs(x, None), _padded(grad_y, (ROWS, OUTPUTS))
-    knots, c = _tiled(control_points)
+    inputs, gy = _inputs(x, None), _pad(grad_y, (ROWS, OUTPUTS))
+    knots, c = _tile(control_points)
 
     def kernel(x_ref, c_ref, gy_ref, sums_ref):  # type: ignore[no-untyped-def]
         interval, _ = locate(x_ref[...], grid)
@@ -102,9 +102,9 @@ def contract(
                 offset = k * knots + lax.iota(jnp.int32, knots)[None] - interval[:, None]
                 return sums + jnp.where(offset == 1, dots, jnp.where(offset == 0, -dots, 0)).sum(1)
 
-            return _repeated(c.shape[1] // knots, part, sums)
+            return _repeat(c.shape[1] // knots, part, sums)
 
-        sums_ref[...] = _repeated(gy.shape[1] // OUTPUTS, column, _zeros(sums_ref))
+        sums_ref[...] = _repeat(gy.shape[1] // OUTPUTS, column, _zeros(sums_ref))
 
     per_row = pl.BlockSpec((None, ROWS), lambda b, i: (i, b))
     sums = _call(
@@ -133,7 +133,7 @@ def accumulate(
 ) -> jax.Array:
     """Return Φᵀ gy, a tile of (knots, outputs) of one feature per program."""
     in_features, affine = x.shape[1], direction is None
-    inputs, gy = _inputs(x, direction), _padded(grad_y, (ROWS, OUTPUTS))
+    inputs, gy = _inputs(x, direction), _pad(grad_y, (ROWS, OUTPUTS))
     knots = _knot_tile(grid.num_control_points)
     count = -(-grid.num_control_points // knots) * knots
 
@@ -148,7 +148,7 @@ def accumulate(
             basis = _basis(interval, weight, first, knots, affine)
             return grad + _dot(basis.T, gy_ref[part], target)
 
-        grad_ref[...] = _repeated(gy.shape[0] // ROWS, rows, _zeros(grad_ref))
+        grad_ref[...] = _repeat(gy.shape[0] // ROWS, rows, _zeros(grad_ref))
 
     per_feature = pl.BlockSpec((None, gy.shape[0]), lambda i, k, o: (i, 0))
     per_outputs = pl.BlockSpec((gy.shape[0], OUTPUTS), lambda i, k, o: (0, o))
@@ -184,7 +184,7 @@ def _call(
     )
 
 
-def _repeated(
+def _repeat(
     count: int, step: Callable[[int | jax.Array, jax.Array], jax.Array], value: jax.Array
 ) -> jax.Array:
     """Return `value` after `step(n, value)` for every n; most loops have one trip."""
@@ -218,7 +218,7 @@ def _knot_tile(count: int) -> int:
 def _inputs(x: jax.Array, direction: jax.Array | None) -> list[jax.Array]:
     """Return x and the direction, if any, in whole tiles of rows, each (I, B)."""
     given = [x] if direction is None else [x, direction]
-    return [_padded(values.T, (1, ROWS)) for values in given]
+    return [_pad(values.T, (1, ROWS)) for values in given]
 
 
 def _read(input_refs: list[jax.Ref], part: Any) -> tuple[jax.Array, jax.Array | None]:
@@ -227,13 +227,13 @@ def _read(input_refs: list[jax.Ref], part: Any) -> tuple[jax.Array, jax.Array | 
     return x, direction[0] if direction else None
 
 
-def _tiled(control_points: jax.Array) -> tuple[int, jax.Array]:
+def _tile(control_points: jax.Array) -> tuple[int, jax.Array]:
     """Return the knot tile, and control points padded to whole tiles of knots and outputs."""
     knots = _knot_tile(control_points.shape[1])
-    return knots, _padded(control_points, (1, knots, OUTPUTS))
+    return knots, _pad(control_points, (1, knots, OUTPUTS))
 
 
-def _padded(values: jax.Array, multiples: tuple[int, ...]) -> jax.Array:
+def _pad(values: jax.Array, multiples: tuple[int, ...]) -> jax.Array:
     """Append zeros to each axis up to a multiple."""
     missing = [-size % multiple for size, multiple in zip(values.shape, multiples, strict=True)]
     return jnp.pad(values, [(0, count) for count in missing])

@@ -49,7 +49,7 @@ def write(path: str | bytes | os.PathLike[str], checkpoint: Checkpoint) -> None:
             os.close(folder)
 
 
-def _decoded(where: str, path: Any) -> str:
+def _decode(where: str, path: Any) -> str:
     remedy = "Pass a string or a pathlib.Path."
     try:
         decoded = os.fsdecode(path)
@@ -64,7 +64,7 @@ def _decoded(where: str, path: Any) -> str:
 
 def _target(path: str | bytes | os.PathLike[str]) -> Path:
     """Return the file that a path names: a link is followed, not replaced."""
-    target = Path(os.path.realpath(_decoded("checkpoint.write", path)))
+    target = Path(os.path.realpath(_decode("checkpoint.write", path)))
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
     if target.exists() and not target.is_file() and not target.is_dir():
@@ -116,7 +116,7 @@ def read(
         ImportError: safetensors is not installed.
     """
     where = "checkpoint.read"
-    source = Path(_decoded(where, path))
+    source = Path(_decode(where, path))
     remedy = "It is the most that building the layers may take, in bytes."
     limit = validate.integer(where, "max_build_bytes", max_build_bytes, 0, remedy)
     damage = (ValueError, TypeError, RecursionError, library().SafetensorError)

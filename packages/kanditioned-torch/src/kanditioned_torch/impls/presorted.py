@@ -23,7 +23,7 @@ def interpolate(interval: Tensor, weight: Tensor, control_points: Tensor, affine
         left = F.embedding(ordered, knots)
         slope = F.embedding(ordered + 1, knots) - left
         terms = weight[part].reshape(-1)[order, None] * slope
-        terms = _unsorted(left + terms if affine else terms, order)
+        terms = _unsort(left + terms if affine else terms, order)
         y[part] = torch.unflatten(terms, 0, (-1, in_features)).sum(1)
     return y
 
@@ -36,11 +36,11 @@ def contract(interval: Tensor, control_points: Tensor, grad_y: Tensor) -> Tensor
         ordered, order = torch.sort(row[part].reshape(-1), stable=True)
         slope = F.embedding(ordered + 1, knots) - F.embedding(ordered, knots)
         dots = (slope * grad_y[part][order // in_features]).sum(-1)
-        products[part] = _unsorted(dots, order).view(-1, in_features)
+        products[part] = _unsort(dots, order).view(-1, in_features)
     return products
 
 
-def _unsorted(values: Tensor, order: Tensor) -> Tensor:
+def _unsort(values: Tensor, order: Tensor) -> Tensor:
     return torch.empty_like(values).index_copy_(0, order, values)
 
 

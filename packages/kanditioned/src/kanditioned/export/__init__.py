@@ -83,14 +83,14 @@ def export(
     if int8 is not None:
         validate.choice("export", "int8", int8, SCALES)
     if is_table:
-        return _written(_of_table(table_of("export", model), target, kind, options))
+        return _write(_of_table(table_of("export", model), target, kind, options))
     program = program_of("export", model, int8, data)
     version = metadata.version("kanditioned")
     if options is not None:
-        return _written(_pair(target, options, c.render(program, options, version)))
+        return _write(_pair(target, options, c.render(program, options, version)))
     if kind == "onnx":
-        return _written({target: onnx.render(program)})
-    return _written({target: numpy.render(program, version)})
+        return _write({target: onnx.render(program)})
+    return _write({target: numpy.render(program, version)})
 
 
 def _of_table(
@@ -124,7 +124,7 @@ def _power_of_two(align: int) -> int:
     return value
 
 
-def _written(texts: dict[Path, str | bytes]) -> list[Path]:
+def _write(texts: dict[Path, str | bytes]) -> list[Path]:
     """Write files, each whole or not at all."""
     for path, text in texts.items():
         temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")

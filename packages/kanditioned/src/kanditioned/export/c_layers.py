@@ -112,7 +112,7 @@ class Full:
         y[o] = 0.0f;
     for (i = 0; i < {inputs}; ++i) {{
         float t;
-        const int l = {_located(self.stage)};
+        const int l = {_locate(self.stage)};
         const float *low = points_{n}[i][l];
         const float *high = points_{n}[i][l + 1];
         for (o = 0; o < {outputs}; ++o)
@@ -172,7 +172,7 @@ class Few:
         y[o] = bias_{n}[o];
     for (i = 0; i < {inputs}; ++i) {{
         float t;
-        const int l = {_located(self.stage)};
+        const int l = {_locate(self.stage)};
         const int32_t begin = begin_{n}[i], edges = begin_{n}[i + 1] - begin;
         const float *low = points_{n} + {count} * begin + l * edges;
         const float *high = low + edges;
@@ -194,7 +194,7 @@ def _signature(n: int) -> str:
     return f"static void layer_{n}(const float *restrict x, float *restrict y)"
 
 
-def _located(stage: Stage) -> str:
+def _locate(stage: Stage) -> str:
     grid = stage.grid
     half, rate = number(stage.spline_width / 2), number(grid.knots_per_unit)
     return f"locate(x[i], {grid.num_control_points}, {half}, {rate}, &t)"

@@ -145,11 +145,11 @@ def _forward(table: Table, options: c.Options) -> str:
     place = 0
     for n, column in enumerate(table.columns):
         lines += [
-            f"slot = {_located(column, f'x[{n}]', f'knots_{n}', 't')};",
+            f"slot = {_locate(column, f'x[{n}]', f'knots_{n}', 't')};",
             f"add(effects_{n}[slot], effects_{n}[slot + 1], t, {eta}, {count});",
         ]
         if table.network is not None:
-            found = _encoded(column, table.effects[n], n, place)
+            found = _encode(column, table.effects[n], n, place)
             place += found[1]
             lines += found[0]
     for n, surface in enumerate(table.surfaces):
@@ -162,13 +162,13 @@ def _forward(table: Table, options: c.Options) -> str:
     return f"void {options.prefix}_forward(const float *x, float *y)\n{{\n{body}\n{link}}}\n"
 
 
-def _located(column: Column, x: str, knots: str, fraction: str) -> str:
+def _locate(column: Column, x: str, knots: str, fraction: str) -> str:
     if column.knots is not None:
         return f"locate_number({x}, {len(column.knots)}, {knots}, &{fraction})"
     return f"locate_label({x}, {len(column.labels)}, {column.missing}, &{fraction})"
 
 
-def _encoded(column: Column, effects: np.ndarray, n: int, place: int) -> tuple[list[str], int]:
+def _encode(column: Column, effects: np.ndarray, n: int, place: int) -> tuple[list[str], int]:
     """Return what fills the network's inputs from `place` on, and how many there are."""
     if column.knots is not None:
         last = len(column.knots) - 1
@@ -195,8 +195,8 @@ def _surface(surface: Surface, n: int, eta: str, count: int) -> list[str]:
     return [
         "{",
         "    float s;",
-        f"    const int i = {_located(first, f'x[{a}]', f'knots_{n}a', 's')};",
-        f"    const int j = {_located(second, f'x[{b}]', f'knots_{n}b', 't')};",
+        f"    const int i = {_locate(first, f'x[{a}]', f'knots_{n}a', 's')};",
+        f"    const int j = {_locate(second, f'x[{b}]', f'knots_{n}b', 't')};",
         "    s = clamp(s, 0.0f, 1.0f);",
         "    t = clamp(t, 0.0f, 1.0f);",
         f"    for (o = 0; o < {count}; ++o)",

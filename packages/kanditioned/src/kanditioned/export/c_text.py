@@ -49,12 +49,12 @@ def doubles(name: str, values: npt.ArrayLike) -> str:
 def declared(name: str, values: npt.NDArray[np.generic], storage: str, kind: str) -> str:
     """Return the declaration of a table, a brace for each of its dimensions."""
     sizes = "".join(f"[{size}]" for size in values.shape)
-    return f"{storage} {kind} {name}{sizes} = {_braced(values)};\n"
+    return f"{storage} {kind} {name}{sizes} = {_brace(values)};\n"
 
 
-def _braced(values: npt.NDArray[np.generic]) -> str:
+def _brace(values: npt.NDArray[np.generic]) -> str:
     if values.ndim > 1:
-        return "{\n" + ",\n".join(map(_braced, values)) + "}"
+        return "{\n" + ",\n".join(map(_brace, values)) + "}"
     write = {"float32": number, "float64": double}.get(values.dtype.name, str)
     words = [write(value) for value in values.tolist()]
     lines, line = [], ""

@@ -109,10 +109,10 @@ def _forward(table: Table) -> str:
     if table.network is not None:
         lines.append("z = []")
     for n, column in enumerate(table.columns):
-        lines.append(f"slot, t = {_located(column, n, f'KNOTS_{n}')}")
+        lines.append(f"slot, t = {_locate(column, n, f'KNOTS_{n}')}")
         lines.append(f"eta += between(EFFECTS_{n}, slot, t)")
         if table.network is not None:
-            lines += _encoded(column, table.effects[n], n)
+            lines += _encode(column, table.effects[n], n)
     for n, surface in enumerate(table.surfaces):
         lines += _surface(surface, n)
     if table.network is not None:
@@ -121,13 +121,13 @@ def _forward(table: Table) -> str:
     return f"\n\ndef forward(x):\n{body}{LINKS[table.link]}\n"
 
 
-def _located(column: Column, n: int, knots: str) -> str:
+def _locate(column: Column, n: int, knots: str) -> str:
     if column.knots is not None:
         return f"locate_number(x[:, {n}], {knots})"
     return f"locate_label(x[:, {n}], {len(column.labels)}, {column.missing})"
 
 
-def _encoded(column: Column, effects: np.ndarray, n: int) -> list[str]:
+def _encode(column: Column, effects: np.ndarray, n: int) -> list[str]:
     """Return what adds the network's inputs that come from a column."""
     if column.knots is not None:
         last = max(len(column.knots) - 1, 1)
@@ -145,7 +145,7 @@ def _encoded(column: Column, effects: np.ndarray, n: int) -> list[str]:
 def _surface(surface: Surface, n: int) -> list[str]:
     (a, b), (first, second) = surface.pair, surface.columns
     return [
-        f"i, s = {_located(first, a, f'KNOTS_{n}A')}",
-        f"j, t = {_located(second, b, f'KNOTS_{n}B')}",
+        f"i, s = {_locate(first, a, f'KNOTS_{n}A')}",
+        f"j, t = {_locate(second, b, f'KNOTS_{n}B')}",
         f"eta += surface(SURFACE_{n}, i, s, j, t)",
     ]

@@ -25,16 +25,16 @@ def render(program: Program) -> bytes:
 def add_program(graph: Graph, program: Program, x: str) -> str:
     """Add a program that takes the node `x`, (N, I), and return the node it gives, (N, O)."""
     if program.input_map is not None:
-        x = _mapped(graph, program.input_map, x)
+        x = _map_inputs(graph, program.input_map, x)
     for stage in program.stages:
-        z = _normalised(graph, stage, x)
+        z = _normalise(graph, stage, x)
         x = _splines(graph, stage, z)
         if stage.residual is not None:
             x = graph.op("Add", x, graph.op("MatMul", z, graph.constant(stage.residual.T)))
     return x
 
 
-def _mapped(graph: Graph, input_map: InputMap, x: str) -> str:
+def _map_inputs(graph: Graph, input_map: InputMap, x: str) -> str:
     points, images, slopes = input_map.breakpoints, input_map.images, input_map.slopes
     ends = np.full((len(points), 1), np.inf)
     ceilings = np.concatenate([images[:, 1:-1], ends], axis=1)
@@ -59,7 +59,7 @@ def _mapped(graph: Graph, input_map: InputMap, x: str) -> str:
     return graph.op("Where", graph.op("Greater", line, ceiling), ceiling, line)
 
 
-def _normalised(graph: Graph, stage: Stage, x: str) -> str:
+def _normalise(graph: Graph, stage: Stage, x: str) -> str:
     if stage.mean is not None and stage.variance is not None:
         centred = graph.op("Sub", x, graph.constant(stage.mean))
         scale = 1 / np.sqrt(stage.variance.astype(np.float64) + EPSILON)

@@ -74,7 +74,7 @@ class Graph:
         """Return the bytes of the model.
 
         Args:
-            inputs: I.
+            inputs: How many numbers the model takes.
             outputs: By their names: a node, its dtype and its shape.
             notes: What a person should know.
         """

@@ -23,8 +23,8 @@ LINKS = {"logistic": "Sigmoid", "softmax": "Softmax", "exponential": "Exp"}
 def render(table: Table) -> bytes:
     """Return the content of the file of a fitted estimator."""
     graph = Graph()
-    number = [_picked(graph, n) for n in range(len(table.columns))]
-    rows = [_located(graph, c, x) for c, x in zip(table.columns, number, strict=True)]
+    number = [_pick(graph, n) for n in range(len(table.columns))]
+    rows = [_locate(graph, c, x) for c, x in zip(table.columns, number, strict=True)]
     eta, encoded = graph.constant(table.intercept), []
     for column, x, (slot, t), effects in zip(
         table.columns, number, rows, table.effects, strict=True
@@ -32,10 +32,10 @@ def render(table: Table) -> bytes:
         part = graph.interpolated(effects, slot, t)
         eta = graph.op("Add", eta, part)
         if table.network is not None:
-            encoded += _encoded(graph, column, x, (slot, t), part, effects)
+            encoded += _encode(graph, column, x, (slot, t), part, effects)
     for surface in table.surfaces:
         pair = [
-            _located(graph, column, number[n])
+            _locate(graph, column, number[n])
             for n, column in zip(surface.pair, surface.columns, strict=True)
         ]
         eta = graph.op("Add", eta, _surface(graph, surface.effects, *pair))
@@ -43,10 +43,10 @@ def render(table: Table) -> bytes:
         z = graph.op("Concat", *encoded, axis=1)
         added = add_program(graph, table.network, z)
         eta = graph.op("Add", eta, graph.op("Mul", added, graph.constant(table.scale)))
-    return _linked(graph, table, eta)
+    return _link(graph, table, eta)
 
 
-def _linked(graph: Graph, table: Table, eta: str) -> bytes:
+def _link(graph: Graph, table: Table, eta: str) -> bytes:
     y = graph.op(LINKS[table.link], eta) if table.link in LINKS else eta
     if table.link == "logistic":
         y = graph.op("Concat", graph.op("Sigmoid", graph.op("Neg", eta)), y, axis=1)
@@ -62,11 +62,11 @@ def _linked(graph: Graph, table: Table, eta: str) -> bytes:
     return graph.written(len(table.columns), outputs, json.dumps({"columns": columns}))
 
 
-def _picked(graph: Graph, n: int) -> str:
+def _pick(graph: Graph, n: int) -> str:
     return graph.op("Gather", "x", graph.constant(n, np.int64), axis=1)
 
 
-def _located(graph: Graph, column: Column, x: str) -> tuple[str, str]:
+def _locate(graph: Graph, column: Column, x: str) -> tuple[str, str]:
     """Return slots and fractions (N,) of a column's numbers."""
     is_nan = graph.op("IsNaN", x)
     if column.knots is None:
@@ -99,7 +99,7 @@ def _located(graph: Graph, column: Column, x: str) -> tuple[str, str]:
     return slot, graph.op("Where", is_nan, graph.constant(1.0), t)
 
 
-def _encoded(
+def _encode(
     graph: Graph,
     column: Column,
     x: str,
