@@ -34,8 +34,11 @@ def feasible(control_points: jax.Array, shapes: Shapes) -> jax.Array:
 
 
 def infeasibility(control_points: jax.Array, shapes: Shapes) -> jax.Array:
-    """Return Σ |c - c'|² / 2, a scalar."""
-    return ((control_points - feasible(control_points, shapes)) ** 2).sum() / 2
+    """Return Σ |c - c'|² / 2, a scalar, of the features that have a shape."""
+    shaped = shapes.features
+    every = len(shaped) == len(control_points)
+    free = control_points if every else control_points[np.array(shaped, int)]
+    return ((free - feasible(free, shapes.select(shaped))) ** 2).sum() / 2
 
 
 def _replaced(c: jax.Array, features: Sequence[int], rule: Rule, shapes: Shapes) -> jax.Array:
@@ -43,24 +46,23 @@ def _replaced(c: jax.Array, features: Sequence[int], rule: Rule, shapes: Shapes)
     if not features:
         return c
     signs = [jnp.asarray([each[i] for i in features], c.dtype)[:, None, None] for each in shapes]
-    result: jax.Array = _replaced_at(c, jnp.asarray(features), *signs, rule)
-    return result
+    index = jnp.asarray(features)
+    every = len(features) == len(c)
+    points: jax.Array = _ruled(c if every else c[index], *signs, rule)
+    return points if every else c.at[index].set(points)
 
 
 @partial(jax.jit, static_argnames="rule")  # or a loop outside of it is compiled at every call
-def _replaced_at(
-    c: jax.Array, index: jax.Array, monotone: jax.Array, convex: jax.Array, rule: Rule
-) -> jax.Array:
-    free = c[index]
+def _ruled(free: jax.Array, monotone: jax.Array, convex: jax.Array, rule: Rule) -> jax.Array:
     usable = jnp.isfinite(free).all(1, keepdims=True)
     points = rule(jnp.where(usable, free, 0), monotone, convex)
-    return c.at[index].set(jnp.where(usable, points, free))
+    return jnp.where(usable, points, free)
 
 
 def _monotone(c: jax.Array, sign: jax.Array, _: jax.Array) -> jax.Array:
     rising = jax.lax.stop_gradient(sign * c)
-    highest = jax.lax.cummax(rising, axis=1)
-    lowest = jax.lax.cummin(rising, axis=1, reverse=True)
+    highest = _highest_so_far(rising)
+    lowest = -jnp.flip(_highest_so_far(jnp.flip(-rising, 1)), 1)
     left, right = _nearest(rising >= highest, rising <= lowest)
     return (_at(c, left) + _at(c, right)) / 2
 
@@ -123,9 +125,28 @@ def _nearest(before: jax.Array, after: jax.Array) -> tuple[jax.Array, jax.Array]
     """Return the nearest marked points at or before and at or after every point."""
     last = before.shape[1] - 1
     k = jnp.arange(last + 1)[:, None]
-    marked = jnp.where(jnp.stack([before, jnp.flip(after, 1)]), k, 0)
-    left, mirrored = jax.lax.cummax(marked, axis=2)  # one scan for both, which compiles faster
+    left = _highest_so_far(jnp.where(before, k, 0))
+    mirrored = _highest_so_far(jnp.where(jnp.flip(after, 1), k, 0))
     return left, last - jnp.flip(mirrored, 1)
+
+
+def _highest_so_far(values: jax.Array) -> jax.Array:
+    """Return the running maximum along the knots of an array (I, K, O), without gradients.
+
+    In parallel, but on a CPU knot by knot in place: 1.4 ms against 16 for (256, 32, 256).
+    """
+    parallel = partial(jax.lax.cummax, axis=1)
+    result: jax.Array = jax.lax.platform_dependent(values, cpu=_one_by_one, default=parallel)
+    return result
+
+
+def _one_by_one(values: jax.Array) -> jax.Array:
+    def take(k: jax.Array, running: jax.Array) -> jax.Array:
+        before, here = (jax.lax.dynamic_slice_in_dim(running, at, 1, 1) for at in (k - 1, k))
+        return jax.lax.dynamic_update_slice_in_dim(running, jnp.maximum(before, here), k, 1)
+
+    result: jax.Array = jax.lax.fori_loop(1, values.shape[1], take, values)
+    return result
 
 
 def _at(c: jax.Array, index: jax.Array) -> jax.Array:
@@ -143,7 +164,7 @@ def _gridded(c: jax.Array, convex: jax.Array, direction: jax.Array) -> jax.Array
     largest = jnp.maximum(jnp.abs(c).max(1, keepdims=True), limits.tiny)
     mantissa, _ = jnp.frexp(largest)
     g = jnp.maximum(largest / mantissa * (limits.eps / 2 * 2**SPARE_BITS), limits.tiny)
-    steps = jax.lax.cummax(jnp.round(convex * jnp.diff(c, axis=1) / g), axis=1)
+    steps = _highest_so_far(jnp.round(convex * jnp.diff(c, axis=1) / g))
     steps = jnp.where(direction == 0, steps, direction * jnp.maximum(direction * steps, 0))
     middle = c.shape[1] // 2
     risen = jnp.cumsum(jnp.concatenate([jnp.zeros_like(c[:, :1]), convex * steps], 1), 1)

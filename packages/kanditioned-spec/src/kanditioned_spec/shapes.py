@@ -107,7 +107,7 @@ class Shapes(NamedTuple):
     def features(self) -> tuple[int, ...]:
         """The features that have a shape, in order."""
         pairs = enumerate(zip(self.monotone, self.convex, strict=True))
-        return tuple(i for i, signs in pairs if any(signs))
+        return tuple(i for i, (monotone, convex) in pairs if monotone or convex)
 
     def select(self, features: Iterable[int]) -> Shapes:
         """Return the shapes of some features, in their order."""

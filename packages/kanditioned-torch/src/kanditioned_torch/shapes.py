@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from kanditioned_spec import Shapes, validate
 from kanditioned_spec.blends import SPARE_BITS
@@ -28,11 +29,7 @@ def feasible(control_points: Tensor, shapes: Shapes) -> Tensor:
         In the dtype of the control points, float32 or float64. Increments of convex edges are
         exactly in order, see `kanditioned_spec.shapes`. An edge that is not finite stays as it is.
     """
-    if len(control_points) != len(shapes.monotone):
-        constraint = f"of all {len(shapes.monotone)} features"
-        remedy = "Layers with shapes may be spread over processes by outputs, not by inputs."
-        got = f"{len(control_points)} of them"
-        raise ValueError(validate.message("feasible", "control_points", constraint, got, remedy))
+    _check_features("feasible", control_points, shapes)
     signs = native_signs(control_points, shapes)
     if signs is not None:
         if torch.compiler.is_compiling():
@@ -51,8 +48,20 @@ def _composed(control_points: Tensor, shapes: Shapes) -> Tensor:
 
 
 def infeasibility(control_points: Tensor, shapes: Shapes) -> Tensor:
-    """Return Σ |c - c'|² / 2, a scalar."""
-    return (control_points - feasible(control_points, shapes)).square().sum() / 2
+    """Return Σ |c - c'|² / 2, a scalar, of the features that have a shape."""
+    _check_features("infeasibility", control_points, shapes)
+    free, shaped = control_points, shapes.features
+    if len(shaped) < len(free):
+        free = free.index_select(0, torch.tensor(shaped, dtype=torch.int64, device=free.device))
+    return mse_loss(free, feasible(free, shapes.select(shaped)), reduction="sum") / 2
+
+
+def _check_features(where: str, control_points: Tensor, shapes: Shapes) -> None:
+    if len(control_points) != len(shapes.monotone):
+        constraint = f"of all {len(shapes.monotone)} features"
+        remedy = "Layers with shapes may be spread over processes by outputs, not by inputs."
+        got = f"{len(control_points)} of them"
+        raise ValueError(validate.message(where, "control_points", constraint, got, remedy))
 
 
 def _replaced(c: Tensor, features: Sequence[int], rule: object, shapes: Shapes) -> Tensor:
