@@ -1,11 +1,11 @@
 """Models that are told what rises, beside themselves: `python -m benchmarks.studies.monotone`.
 
-Ours, scikit-learn's boosted trees and pygam's additive models, at their defaults, on small noisy
-samples of functions that rise or fall in every input. The error is the root mean square distance
-from the true function, in standard deviations of it, on inputs of the same kind; the median of 20
-samples. Falls are the share of neighbours among 2000 values of one input, the others fixed, at
-which a told model goes the wrong way, beyond the data included. Needed beside the rest:
-`pip install --no-deps "pygam>=0.10"`.
+Ours, scikit-learn's boosted trees, pygam's additive models and kanboost's boosted splines, at their
+defaults, on small noisy samples of functions that rise or fall in every input. The error is the
+root mean square distance from the true function, in standard deviations of it, on inputs of the
+same kind; the median of 20 samples. Falls are the share of neighbours among 2000 values of one
+input, the others fixed, at which a told model goes the wrong way, beyond the data included. Needed
+beside the rest: `pip install --no-deps "pygam>=0.10" kanboost` and what these import.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import importlib
 import time
 import warnings
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,29 @@ def additive(x: Array, y: Array, signs: list[int]) -> Any:
     return pygam.LinearGAM(terms).gridsearch(x, y, progress=False)
 
 
-MODELS: dict[str, Model] = {"kanditioned": ours, "boosted trees": trees, "pygam": additive}
+def boosted(x: Array, y: Array, signs: list[int]) -> Any:
+    """Return a `KANBoostRegressor` of kanboost without hidden features, as constraints need it."""
+    kanboost = importlib.import_module("kanboost")
+    constraints = {f"x{i}": sign for i, sign in enumerate(signs) if sign}
+    model = kanboost.KANBoostRegressor(
+        kan_hidden=1, gam=True, monotone_constraints=constraints or None
+    )
+    model.fit(named(x), y)
+    return SimpleNamespace(predict=lambda rows: np.ravel(model.predict(named(rows))))
+
+
+def named(x: Array) -> Any:
+    """Return a frame of columns x0, x1, ..."""
+    pandas = importlib.import_module("pandas")
+    return pandas.DataFrame(x, columns=[f"x{i}" for i in range(x.shape[1])])
+
+
+MODELS: dict[str, Model] = {
+    "kanditioned": ours,
+    "boosted trees": trees,
+    "pygam": additive,
+    "kanboost": boosted,
+}
 
 
 def falls(model: Any, signs: list[int], rng: np.random.Generator) -> float:
