@@ -22,6 +22,7 @@ def called(c: np.ndarray, wanted: int, free: np.ndarray, marks: np.ndarray) -> n
     return result
 
 
+@pytest.mark.usefixtures("instruction_set")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("knots", [2, 3, 8, 65])
 @pytest.mark.parametrize("out", [1, 7, 8, 9, 16, 17, 33, 64])
@@ -43,6 +44,7 @@ def test_points_and_both_maps_are_those_of_the_spec(knots: int, out: int, dtype:
     np.testing.assert_allclose(ahead, points, rtol=0, atol=99 * scale)
 
 
+@pytest.mark.usefixtures("instruction_set")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30, -0.0])
 def test_edges_of_any_numbers_are_left_alone_or_shaped(bad: float, dtype: str) -> None:
