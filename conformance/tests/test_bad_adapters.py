@@ -174,14 +174,16 @@ def test_sizes_may_be_fixed(tmp_path: Path) -> None:
 def test_a_hang_or_a_crash_is_a_result(
     tmp_path: Path, name: str, outcome: str, workers: str
 ) -> None:
+    # What does not hang takes milliseconds: a busy machine has seconds to spare for it.
     run = Run(
         tmp_path, "--backend", "reference", "--backend", f"adapters:{name}", "--dtype", "float32",
-        "--timeout", "2", "-n", workers, "-k", "TestPositions or TestValue",
+        "--timeout", "5", "-n", workers,
+        "-k", "TestPositions and (test_value or test_gradient_of_inputs)",
     )  # fmt: skip
     assert run.code == 1, run.output
     mine = [result for result in run.results if result.backend == f"adapters:{name}"]
-    assert counts(mine) == {"passed": 5, outcome: 2, "skipped": 10}
-    assert counts(result for result in run.results if result not in mine)["passed"] == 17
+    assert counts(mine) == {"passed": 3, outcome: 2, "skipped": 5}
+    assert counts(result for result in run.results if result not in mine)["passed"] == 10
     assert f"{outcome.upper()} dtypes::TestPositions::test_value[K=256_0,float32]" in run.output
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from kanditioned_spec import Problem
 
+SEVERAL = Problem(9, 4, 5, 17)
+"""Several of everything, and a few."""
+
 LAYERS = (
     Problem(1, 1, 1, 2),
     Problem(2, 1, 1, 5),
@@ -16,7 +19,7 @@ LAYERS = (
     Problem(5, 2, 2, 9, 2.0),
     Problem(4, 3, 2, 6),
     Problem(7, 1, 3, 8, 20.0),
-    Problem(9, 4, 5, 17),
+    SEVERAL,
     Problem(16, 2, 4, 12, 6.5),
     Problem(33, 2, 2, 5, 1.0),
     Problem(20, 6, 1, 33, 2.0),
@@ -42,26 +45,36 @@ MAPS = (
     Problem(0, 3, 4, 70, 6.5),
 )
 """For what acts along the knot axis alone; in each, K is on another side of some threshold."""
+MANY_POINTS = Problem(0, 2, 3, 300, 6.5)
+"""For the same: more control points than a tile or a byte counts."""
 
 FEATURE_MAJOR = (
+    Problem(1, 3, 1, 2),
     Problem(4, 3, 2, 6),
     Problem(4, 4, 3, 6),
     Problem(6, 6, 6, 5),
-    Problem(9, 4, 5, 17),
+    SEVERAL,
+    Problem(17, 3, 6, 70, 20.0),
     Problem(131, 5, 37, 10, 6.5),
+    Problem(300, 1, 4, 5),
 )
-"""For what transposes and is a layer otherwise: B, I and O differ, or are the same."""
+"""For what transposes and is a layer otherwise: B, I and O differ, or are the same; each is 1 in
+some; K = 2 and on both sides of 64."""
+MANY_TURNED = Problem(40, 130, 135, 3)
+"""For the same, once: more than 128 features on both sides."""
 
 COMBINED = (
     Problem(1, 3, 1, 2),
     Problem(1, 3, 4, 5),
     Problem(6, 3, 4, 2),
+    Problem(70, 1, 1, 9),
     Problem(70, 1, 4, 5),
     Problem(5, 9, 10, 70),
     Problem(4100, 1, 2, 3),
 )
 """What is smallest on one axis and not on another, where a fault of both together shows: a row, an
-input or K = 2 beside several of the rest; much of K beside many features; more rows than 4096."""
+input or K = 2 beside several of the rest; one edge beside many rows; much of K beside many
+features; more rows than 4096."""
 
 LONG_BATCH = Problem(3001, 2, 3, 5)
 MANY_INPUTS = Problem(2, 1030, 2, 5)

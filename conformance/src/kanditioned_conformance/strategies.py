@@ -31,6 +31,7 @@ comes to 0.8 of it at K = 12 and to 1.5 at K = 70, where one large term meets ma
 LAYOUTS: tuple[Layout, ...] = (
     *("fortran", "stepped", "reversed"),
     *("repeated", "only_inputs", "only_weights"),
+    *("padded", "read_only", "one_gradient", "one_function"),
 )
 FEW_EQUAL_ROWS = 20
 MapKind = tuple[str, tuple[tuple[str, Any], ...]]
@@ -111,7 +112,10 @@ def non_finite(*values: float) -> Draw:
 
 
 def strided(table: Sequence[Problem] = ()) -> Draw:
-    """Return cases of these shapes, or of all of the table, whose arrays are not contiguous."""
+    """Return cases of these shapes, or of all of the table, whose arrays are not contiguous.
+
+    Each shape has some layout, and one of several rows, inputs and outputs has each.
+    """
     table = table or _table(False, 1)
 
     @st.composite
@@ -120,13 +124,12 @@ def strided(table: Sequence[Problem] = ()) -> Draw:
         layout = draw(st.sampled_from(_layouts(problem)))
         return Case(problem, draw(_SEEDS), "off_knots", layout=layout)
 
-    return Draw(
-        random(),
-        [
-            Case(problem, row, "off_knots", layout=_layouts(problem)[row % len(_layouts(problem))])
-            for row, problem in enumerate(table)
-        ],
-    )
+    rows = [
+        Case(problem, row, "off_knots", layout=_layouts(problem)[row % len(_layouts(problem))])
+        for row, problem in enumerate(table)
+    ]
+    every = [Case(shapes.SEVERAL, 1, "off_knots", layout=layout) for layout in LAYOUTS]
+    return Draw(random(), [*rows, *(every if shapes.SEVERAL in table else ())])
 
 
 def _layouts(problem: Problem) -> Sequence[Layout]:

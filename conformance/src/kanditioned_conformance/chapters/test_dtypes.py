@@ -6,10 +6,18 @@ from dataclasses import replace
 
 import pytest
 
+from kanditioned_spec import Problem
+
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
+from ..checks import Check
 from ..checks.contract import check_declared_accumulation, check_layer_dtype, check_map_dtype
-from ..checks.layer import check_forward, check_grad_control_points, check_grad_x
+from ..checks.layer import (
+    check_forward,
+    check_grad_control_points,
+    check_grad_x,
+    check_second_derivatives,
+)
 from ..shapes import LAYERS, LONG_BATCH, MANY_INPUTS, MANY_KNOTS, MANY_OUTPUTS
 from ..shapes import MAPS as MAP_SHAPES
 from ..strategies import MAPS, MapKind, map_id
@@ -34,6 +42,9 @@ class TestPositions:
         self, backend_under_test: BackendUnderTest, case: Case
     ) -> None:
         backend_under_test.run(check_grad_control_points, case)
+
+    def test_second_derivatives(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_second_derivatives, case)
 
 
 class TestSums:
@@ -73,6 +84,20 @@ class TestSubnormals:
         self, backend_under_test: BackendUnderTest, case: Case
     ) -> None:
         backend_under_test.run(check_grad_control_points, replace(case, grad_scale=SUBNORMAL))
+
+
+SMALL_INPUTS = Case(
+    Problem(2, 2, 1, 4, 6.5), 3, "off_knots", ((0, 5e-324), (1, -1e-40), (2, 2.0**-24), (3, -1e-7))
+)
+"""The smallest numbers of each dtype, or zero, in the middle of an interval."""
+
+
+@pytest.mark.parametrize("check", [check_forward, check_grad_x, check_grad_control_points])
+class TestSubnormalInputs:
+    """Positions are float32 or wider: an input below the smallest normal number is one like 0."""
+
+    def test_any(self, backend_under_test: BackendUnderTest, check: Check) -> None:
+        backend_under_test.run(check, SMALL_INPUTS)
 
 
 class TestResults:

@@ -13,11 +13,14 @@ from ..strategies import drawn, layers
 ENDS = Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -2.0), (1, 2.0)))
 ZERO = Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -0.0), (1, 1.0)))
 
+NONE = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", grad_scale=0.0)
+"""An incoming gradient that is zero."""
+
 
 class TestInputs:
     """Derivatives. ds/dx = (c_{l+1} − c_l)/h."""
 
-    @drawn(layers("off_knots"))
+    @drawn(layers("off_knots"), NONE)
     def test_off_knots(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_grad_x, case)
 
@@ -36,7 +39,7 @@ class TestInputsOnKnots:
 class TestControlPoints:
     """∂s/∂c_l = 1 − t; ∂s/∂c_{l+1} = t."""
 
-    @drawn(layers())
+    @drawn(layers(), NONE)
     def test_anywhere(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_grad_control_points, case)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
-from ..checks.constraints import (
+from ..checks.input_maps import (
     check_map_input,
+    check_map_layouts,
     check_map_non_finite,
     check_map_offset,
     check_map_slope,
@@ -23,6 +26,16 @@ class TestMap:
     def test_values(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         """Never flat where data are tied, never falling by a rounding."""
         backend_under_test.run(check_map_input, case)
+
+    @pytest.mark.parametrize("count", [2, 3, 65, 150])
+    def test_any_number_of_breakpoints(
+        self, backend_under_test: BackendUnderTest, count: int
+    ) -> None:
+        backend_under_test.run(check_map_input, ONE_SHAPE.table[0], count=count)
+
+    def test_any_strides(self, backend_under_test: BackendUnderTest) -> None:
+        """x has shape (B, I), an empty batch included. Any strides."""
+        backend_under_test.run(check_map_layouts, ONE_SHAPE.table[0])
 
     @drawn(ONE_SHAPE)
     def test_slopes(self, backend_under_test: BackendUnderTest, case: Case) -> None:

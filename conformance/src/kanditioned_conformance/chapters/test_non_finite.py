@@ -10,12 +10,18 @@ from kanditioned_spec import Problem
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.layer import check_forward, check_grad_control_points, check_grad_x
-from ..checks.non_finite import check_control_point, check_grad_y
+from ..checks.non_finite import (
+    check_control_point,
+    check_grad_y,
+    check_second_derivatives_of_nan,
+)
 from ..shapes import LAYERS
 from ..strategies import drawn, non_finite
 
 NAN_FIRST = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", ((0, np.nan),))
 NAN_LAST = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", ((9, np.nan),))
+EVERYWHERE = Case(Problem(2, 2, 1, 4, 6.5), 1, "off_knots", tuple((i, np.nan) for i in range(4)))
+BOTH = Case(Problem(5, 2, 2, 9, 2.0), 1, "off_knots", ((0, np.nan), (1, np.inf), (4, -np.inf)))
 OPPOSITE = Case(Problem(2, 2, 1, 4, 6.5), 1, "off_knots", ((0, np.inf), (1, -np.inf)))
 
 POISONED = [
@@ -31,19 +37,23 @@ class TestNaN:
     two control points of interval 0 ("choose l = 0 first") of feature i.
     """
 
-    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST)
+    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
     def test_value(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_forward, case)
 
-    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST)
+    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
     def test_gradient_of_inputs(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_grad_x, case)
 
-    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST)
+    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
     def test_gradient_of_control_points(
         self, backend_under_test: BackendUnderTest, case: Case
     ) -> None:
         backend_under_test.run(check_grad_control_points, case)
+
+    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE)
+    def test_second_derivatives(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_second_derivatives_of_nan, case)
 
 
 class TestInfinity:

@@ -13,6 +13,7 @@ from ..checks.maps import (
     check_products,
     check_transpose,
 )
+from ..shapes import MANY_POINTS
 from ..strategies import ENTRYWISE_MAPS, MAP_COUNT, MAPS, MapKind, drawn, map_id, maps
 
 
@@ -45,6 +46,9 @@ class TestTranspose:
         """⟨g, T θ⟩ = ⟨Tᵀ g, θ⟩."""
         backend_under_test.run(check_products, case.of(*kind))
 
+    def test_of_many_points(self, backend_under_test: BackendUnderTest, kind: MapKind) -> None:
+        backend_under_test.run(check_products, Case(MANY_POINTS).of(*kind))
+
 
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)
 class TestInverse:
@@ -55,6 +59,9 @@ class TestInverse:
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:
         backend_under_test.run(check_inverse, case.of(*kind))
+
+    def test_of_many_points(self, backend_under_test: BackendUnderTest, kind: MapKind) -> None:
+        backend_under_test.run(check_inverse, Case(MANY_POINTS).of(*kind))
 
 
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)

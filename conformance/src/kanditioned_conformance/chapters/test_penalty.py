@@ -7,6 +7,7 @@ import pytest
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.maps import check_penalty
+from ..shapes import MANY_POINTS
 from ..strategies import MAPS, MapKind, drawn, map_id, maps
 
 
@@ -19,3 +20,6 @@ class TestPenalty:
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:
         backend_under_test.run(check_penalty, case.of(*kind))
+
+    def test_of_many_points(self, backend_under_test: BackendUnderTest, kind: MapKind) -> None:
+        backend_under_test.run(check_penalty, Case(MANY_POINTS).of(*kind))

@@ -13,9 +13,13 @@ from ..checks.construction import check_refine, check_widen
 from ..shapes import MAPS
 
 CASES = [pytest.param(Case(problem), id=f"K={problem.num_control_points}") for problem in MAPS]
-FACTORS = {2: (1, 2, 3, 5, 8, 100), 3: (1, 2, 3, 4, 9), 5: (1, 2, 3, 6)}
+FACTORS = {
+    2: (*range(1, 18), 31, 100),
+    3: (*range(1, 13), 16, 32),
+    5: (1, 2, 3, 4, 5, 6, 7, 8),
+}
 """By what the number of intervals is multiplied, by K; for others, `OTHERS`."""
-OTHERS = (1, 2, 3)
+OTHERS = (1, 2, 3, 4, 7)
 REFINED = {
     p.num_control_points: [
         factor * (p.num_control_points - 1) + 1
@@ -23,8 +27,14 @@ REFINED = {
     ]
     for p in MAPS
 }
-RESAMPLED = {2: (), 3: (4, 2), 5: (6, 3), 12: (13, 6), 70: (71, 24)}
-"""One more, and fewer control points; of K = 2 every number refines exactly."""
+RESAMPLED = {
+    2: (),
+    3: (4, 2),
+    5: (6, 3, 2, 16),
+    12: (13, 6, 2, 40),
+    70: (71, 24, 2, 300),
+}
+"""One more, fewer and many more control points; of K = 2 every number refines exactly."""
 
 
 def targets(counts: Mapping[int, Iterable[int]]) -> list[Any]:
@@ -54,7 +64,7 @@ class TestRefine:
 class TestWiden:
     """Widening the domain by whole intervals likewise."""
 
-    @pytest.mark.parametrize("intervals", [0, 1, 3])
+    @pytest.mark.parametrize("intervals", [0, 1, 2, 3, 10])
     def test_extrapolated_lines(
         self, backend_under_test: BackendUnderTest, case: Case, intervals: int
     ) -> None:

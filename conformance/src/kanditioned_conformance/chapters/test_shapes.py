@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
 import pytest
 
 from kanditioned_spec import Problem
 
 from ..backend_under_test import BackendUnderTest
-from ..cases import Case
+from ..cases import Case, Layout
 from ..checks import Check
 from ..checks.contract import (
     check_layer_ownership,
+    check_layer_remembers_nothing,
     check_layer_results_are_kept,
     check_map_ownership,
+    check_map_remembers_nothing,
     check_map_results_are_kept,
 )
 from ..checks.layer import (
@@ -25,14 +28,25 @@ from ..checks.layer import (
     check_leading_shape,
     check_second_derivatives,
 )
-from ..shapes import COMBINED, FEATURE_MAJOR, LARGE
+from ..shapes import COMBINED, FEATURE_MAJOR, LARGE, MANY_TURNED, SEVERAL
 from ..shapes import LAYERS as SHAPES
 from ..shapes import MAPS as MAP_SHAPES
-from ..strategies import MAPS, MapKind, drawn, layers, map_id, maps, strided
+from ..strategies import LAYOUTS, MAPS, MapKind, drawn, layers, map_id, maps, strided
 
 CHECKS = (check_forward, check_grad_x, check_grad_control_points, check_second_derivatives)
+KEPT = [Case(p, 5, "off_knots") for p in (SHAPES[0], SHAPES[3], SHAPES[5], SEVERAL)]
+"""Two of them have a feature-major variant that is tried."""
 ROWS = tuple(Case(problem, 5, "off_knots") for problem in SHAPES if 0 < problem.batch < 17)
-LEADING = [(), (1, 1), (2, 8), (2, 2, 4), (0,), (2, 0)]
+LEADING = [(), (1, 1), (2, 8), (2, 2, 4), (2, 2, 2, 2), (0,), (2, 0)]
+STEPS: tuple[Layout, ...] = ("swapped", *LAYOUTS)
+TURNED = (
+    Case(MANY_TURNED, 2, "off_knots"),
+    Case(SEVERAL, 2, "outside"),
+    Case(Problem(6, 6, 6, 5), 2, "on_knots"),
+    Case(SEVERAL, 2, "off_knots", ((0, np.nan), (18, np.nan))),
+    Case(SEVERAL, 2, "off_knots", ((0, np.inf), (18, -np.inf))),
+)
+"""Inputs of each kind for the feature-major variant."""
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -55,15 +69,22 @@ class TestLeadingShape:
     def test_rows_keep_their_places(
         self, backend_under_test: BackendUnderTest, shape: tuple[int, ...]
     ) -> None:
-        rows = prod(shape)
-        problem = next(p for p in (*reversed(COMBINED), *SHAPES) if p.batch == rows)
-        backend_under_test.run(check_leading_shape, Case(problem, 0, "off_knots"), shape=shape)
+        case = Case(_of_rows(prod(shape)), 0, "off_knots")
+        backend_under_test.run(check_leading_shape, case, shape=shape)
+
+    @pytest.mark.parametrize("layout", STEPS)
+    @pytest.mark.parametrize("shape", [(2, 8), (2, 2, 4)], ids=["2x8", "2x2x4"])
+    def test_any_strides(
+        self, backend_under_test: BackendUnderTest, shape: tuple[int, ...], layout: Layout
+    ) -> None:
+        case = Case(_of_rows(prod(shape)), 0, "off_knots", layout=layout)
+        backend_under_test.run(check_leading_shape, case, shape=shape)
 
 
 class TestFeatureMajor:
     """A feature-major variant takes (I, B) and gives (O, B). Any strides."""
 
-    @drawn(strided(FEATURE_MAJOR))
+    @drawn(strided(FEATURE_MAJOR), *TURNED)
     def test_values_and_gradients(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_feature_major, case)
 
@@ -113,10 +134,26 @@ class TestOwnership:
     ) -> None:
         backend_under_test.run(check_map_ownership, case.of(*kind))
 
-    @pytest.mark.parametrize("case", ROWS[::3], ids=lambda case: f"B={case.problem.batch}")
+    @pytest.mark.parametrize("case", KEPT, ids=lambda case: f"B={case.problem.batch}")
     def test_results_of_layers(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_layer_results_are_kept, case, later=ROWS)
 
     @pytest.mark.parametrize("kind", MAPS, ids=map_id)
     def test_results_of_maps(self, backend_under_test: BackendUnderTest, kind: MapKind) -> None:
         backend_under_test.run(check_map_results_are_kept, Case(MAP_SHAPES[1]).of(*kind))
+
+
+class TestEveryCall:
+    """A result follows from what a call is given: nothing of earlier calls is left."""
+
+    @pytest.mark.parametrize("case", KEPT, ids=lambda case: f"B={case.problem.batch}")
+    def test_of_layers(self, backend_under_test: BackendUnderTest, case: Case) -> None:
+        backend_under_test.run(check_layer_remembers_nothing, case)
+
+    @pytest.mark.parametrize("kind", MAPS, ids=map_id)
+    def test_of_maps(self, backend_under_test: BackendUnderTest, kind: MapKind) -> None:
+        backend_under_test.run(check_map_remembers_nothing, Case(MAP_SHAPES[1]).of(*kind))
+
+
+def _of_rows(rows: int) -> Problem:
+    return next(p for p in (*reversed(COMBINED), *SHAPES) if p.batch == rows)

@@ -5,12 +5,25 @@ They are plain functions, so they work without pytest: `layer.check_forward(back
 
 from __future__ import annotations
 
-from . import constraints, construction, contract, files, layer, maps, non_finite
+from . import (
+    constraints,
+    construction,
+    contract,
+    files,
+    input_maps,
+    layer,
+    maps,
+    non_finite,
+    threads,
+)
 from .base import NEEDS, Check
 
 CHECKS: dict[str, Check] = {
     name: function
-    for module in (layer, maps, contract, construction, constraints, files, non_finite)
+    for module in (
+        *(layer, maps, contract, construction, constraints, input_maps, files, non_finite),
+        threads,
+    )
     for name, function in vars(module).items()
     if name.startswith("check_")
 }
@@ -24,7 +37,9 @@ __all__ = [
     "construction",
     "contract",
     "files",
+    "input_maps",
     "layer",
     "maps",
     "non_finite",
+    "threads",
 ]

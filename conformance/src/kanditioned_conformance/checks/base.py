@@ -26,11 +26,13 @@ class Needs:
         capabilities: Methods.
         gradients: What its `vjp` must differentiate by.
         any_of: Methods of which one is enough.
+        threads: Whether two threads must be able to call it at once.
     """
 
     capabilities: tuple[str, ...] = ()
     gradients: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
+    threads: bool = False
 
     def unmet_by(self, backend: Backend) -> str:
         """Return what the backend lacks, or nothing."""
@@ -40,6 +42,8 @@ class Needs:
         for gradient in self.gradients:
             if gradient not in backend.info.gradients:
                 return f"it does not declare the gradient by {gradient}"
+        if self.threads and backend.info.one_thread:
+            return "it declares that it is for one thread"
         if self.any_of and not any(offers(backend, name) for name in self.any_of):
             return f"it offers none of {', '.join(self.any_of)}"
         return ""
@@ -52,12 +56,15 @@ _C = TypeVar("_C", bound=Callable[..., Any])
 
 
 def needs(
-    *capabilities: str, gradients: tuple[str, ...] = (), any_of: tuple[str, ...] = ()
+    *capabilities: str,
+    gradients: tuple[str, ...] = (),
+    any_of: tuple[str, ...] = (),
+    threads: bool = False,
 ) -> Callable[[_C], _C]:
     """Decorate a check with what it calls: methods, and gradients that `vjp` returns."""
 
     def mark(check: _C) -> _C:
-        NEEDS[check.__name__] = Needs(capabilities, gradients, any_of)
+        NEEDS[check.__name__] = Needs(capabilities, gradients, any_of, threads)
         return check
 
     return mark

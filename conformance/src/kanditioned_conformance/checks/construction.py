@@ -21,6 +21,8 @@ from .base import check_own, needs, untouched
 
 MESSAGE = re.compile(r"`[\w.]+\((?P<argument>\w+)=.*\)` must .+, got .+\. .+", re.DOTALL)
 """Callable and argument, constraint, received value, what to do."""
+SEEDS = (1, 2**8, 2**16, 2**31)
+"""What is added to a seed for others, in each half of 32 bits."""
 SIGMAS = 6.0
 """How many standard deviations a moment of random slopes may be off: one case in 10⁹."""
 
@@ -53,13 +55,17 @@ def check_random_normal(backend: CompleteBackend, case: Case) -> Ratios:
 
 @needs("initial_control_points")
 def check_distribution(backend: CompleteBackend, case: Case) -> Ratios:
-    """Check mean and fourth moment of the slopes, which are 0 and 3 for a standard normal."""
+    """Check mean and fourth moment, 0 and 3 for a standard normal, and that outputs differ."""
     p = case.problem
     _, slopes = _random_slopes(backend, case)
     normal = slopes * np.sqrt(p.in_features)
     moments = [normal.mean(), (normal**4).mean()]
     bound = SIGMAS * np.sqrt(np.array([1.0, 24.0]) / slopes.size)
-    return judge("moments of slopes", p, moments, [0.0, 3.0], bound)
+    among = slopes.T @ slopes - np.eye(p.out_features)
+    few = SIGMAS / np.sqrt(p.in_features) + numerics.tolerance(np.ones(1), np.ones(1), p.dtype) * 4
+    return judge("moments of slopes", p, moments, [0.0, 3.0], bound) | judge(
+        "correlation of outputs", p, among, 0 * among, few
+    )
 
 
 @needs("initial_control_points")
@@ -67,13 +73,13 @@ def check_seed(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that a seed decides the numbers, and that no global random state is touched."""
     p = case.problem
     before = _global_random_state()
-    one, same, other = (
+    one, same, *others = (
         np.asarray(backend.initial_control_points(p, "random_normal", seed)).tobytes()
-        for seed in (case.seed, case.seed, case.seed + 1)
+        for seed in (case.seed, case.seed, *(case.seed + more for more in SEEDS))
     )
     faults = {
         "one seed gives two layers": one != same,
-        "two seeds give one layer": one == other,
+        "two seeds give one layer": one in others,
         "it touches the global random state": _global_random_state() != before,
     }
     for fault in (fault for fault, found in faults.items() if found):

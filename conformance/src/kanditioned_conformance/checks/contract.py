@@ -1,4 +1,4 @@
-"""What holds of every operation: same bits every time, no writing to what is the caller's."""
+"""What holds of every operation: the same bits, of the right dtype, whatever was called before."""
 
 from __future__ import annotations
 
@@ -10,55 +10,60 @@ import numpy as np
 import numpy.typing as npt
 
 from kanditioned_spec import Backend, Problem
-from kanditioned_spec.protocol import CompleteBackend, offers
+from kanditioned_spec.protocol import CompleteBackend
 from kanditioned_spec.rounding import is_rounded
 
 from ..cases import Arrays, Case, ParameterArrays
 from ..tolerance import ConformanceError, Ratios, described
 from .base import needs
-from .layer import gradient
-
-Calls = dict[str, Callable[[], tuple[npt.ArrayLike, ...]]]
-ROUNDED_MAPS = ("control_points", "control_points_transpose", "parameters_from")
-MAP_OPERATIONS = (*ROUNDED_MAPS, "penalty")
-CONSTRUCTIONS = ("initial_control_points", "refine", "widen")
+from .calls import (
+    CONSTRUCTIONS,
+    MAP_OPERATIONS,
+    ROUNDED_MAPS,
+    UNROUNDED,
+    Calls,
+    bits,
+    construction_calls,
+    layer_calls,
+    map_calls,
+)
 
 
 def check_layer_determinism(backend: CompleteBackend, case: Case) -> Ratios:
     """Call value and gradients twice and compare the bits."""
-    return _same_bits(case.problem, _layer_calls(backend, case.problem, case.arrays()))
+    return _same_bits(case.problem, layer_calls(backend, case.problem, case.arrays()))
 
 
 @needs(any_of=MAP_OPERATIONS)
 def check_map_determinism(backend: CompleteBackend, case: Case) -> Ratios:
-    """Call T, Tᵀ, its inverse and the penalty twice and compare the bits."""
-    return _same_bits(case.problem, _map_calls(backend, case.problem, case.parameter_arrays()))
+    """Call T, Tᵀ, its inverse, the penalty and feasible points twice and compare the bits."""
+    return _same_bits(case.problem, map_calls(backend, case.problem, case.parameter_arrays()))
 
 
 def check_layer_ownership(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that value and gradients do not write to the arrays they are given."""
     arrays = case.arrays()
-    return _untouched(case.problem, arrays, _layer_calls(backend, case.problem, arrays))
+    return _untouched(case.problem, arrays, layer_calls(backend, case.problem, arrays))
 
 
 @needs(any_of=MAP_OPERATIONS)
 def check_map_ownership(backend: CompleteBackend, case: Case) -> Ratios:
-    """Check that T, Tᵀ, its inverse and the penalty do not write to the arrays they are given."""
+    """Check the same of T, Tᵀ, its inverse, the penalty and feasible points."""
     arrays = case.parameter_arrays()
-    return _untouched(case.problem, arrays, _map_calls(backend, case.problem, arrays))
+    return _untouched(case.problem, arrays, map_calls(backend, case.problem, arrays))
 
 
 def check_layer_dtype(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that value and gradients are numbers of the storage dtype."""
-    return _rounded(case.problem, _layer_calls(backend, case.problem, case.arrays()))
+    return _rounded(case.problem, layer_calls(backend, case.problem, case.arrays()))
 
 
 @needs(any_of=(*ROUNDED_MAPS, *CONSTRUCTIONS))
 def check_map_dtype(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that control points and parameters are numbers of the storage dtype."""
     p, arrays = case.problem, case.parameter_arrays()
-    calls = _map_calls(backend, p, arrays) | _construction_calls(backend, case)
-    return _rounded(p, {name: call for name, call in calls.items() if name != "penalty"})
+    calls = map_calls(backend, p, arrays) | construction_calls(backend, case)
+    return _rounded(p, {name: call for name, call in calls.items() if name not in UNROUNDED})
 
 
 def check_layer_results_are_kept(
@@ -69,13 +74,13 @@ def check_layer_results_are_kept(
     Nor do they change when the caller writes to the arrays that they came from.
     """
     p, arrays = case.problem, case.arrays()
-    calls = _layer_calls(backend, p, arrays)
+    calls = layer_calls(backend, p, arrays)
     again = [replace(case, seed=case.seed + n) for n in (1, 2, 3)]
     others = [other.on(p.dtype, p.device).under(case.extrapolation) for other in later]
     if fixed := backend.info.fixed_problems:
         others = [other.fitted_to(fixed) for other in others]
     usable = [other for other in others if backend.supports(other.problem) is True]
-    later_calls = [_layer_calls(backend, o.problem, o.arrays()) for o in (*again, *usable)]
+    later_calls = [layer_calls(backend, o.problem, o.arrays()) for o in (*again, *usable)]
     return _kept(p, calls, later_calls, arrays)
 
 
@@ -83,17 +88,39 @@ def check_layer_results_are_kept(
 def check_map_results_are_kept(backend: CompleteBackend, case: Case) -> Ratios:
     """Check the same of maps, initial control points, refinement and widening."""
     p, arrays = case.problem, case.parameter_arrays()
-    calls = _map_calls(backend, p, arrays) | _construction_calls(backend, case)
+    calls = map_calls(backend, p, arrays) | construction_calls(backend, case)
     later = [replace(case, seed=case.seed + n) for n in (1, 2, 3)]
     return _kept(
         p,
         calls,
         [
-            _map_calls(backend, p, each.parameter_arrays()) | _construction_calls(backend, each)
+            map_calls(backend, p, each.parameter_arrays()) | construction_calls(backend, each)
             for each in later
         ],
         arrays,
     )
+
+
+def check_layer_remembers_nothing(backend: CompleteBackend, case: Case) -> Ratios:
+    """Check that results follow from what is given now, whatever became of what was given before.
+
+    The caller may write to results, and to the arrays of an earlier call before it is repeated.
+    """
+    p, arrays = case.problem, case.arrays()
+    other = replace(case, seed=case.seed + 1).arrays()
+    return _forgets(p, arrays, other, lambda given: layer_calls(backend, p, given))
+
+
+@needs(any_of=(*MAP_OPERATIONS, *CONSTRUCTIONS))
+def check_map_remembers_nothing(backend: CompleteBackend, case: Case) -> Ratios:
+    """Check the same of maps, initial control points, refinement and widening."""
+    p, arrays = case.problem, case.parameter_arrays()
+    other = replace(case, seed=case.seed + 1).parameter_arrays()
+
+    def calls(given: ParameterArrays) -> Calls:
+        return map_calls(backend, p, given) | construction_calls(backend, case, given.grad)
+
+    return _forgets(p, arrays, other, calls)
 
 
 def check_declared_accumulation(backend: Backend, case: Case) -> Ratios:
@@ -116,8 +143,15 @@ def _same_bits(p: Problem, calls: Calls) -> Ratios:
 
 
 def _rounded(p: Problem, calls: Calls) -> Ratios:
+    dtype = np.dtype("float32" if p.dtype == "bfloat16" else p.dtype)
     for operation, call in calls.items():
-        for result in map(np.asarray, call()):
+        results = call()
+        for result in (each for each in results if isinstance(each, np.ndarray)):
+            if result.dtype != dtype:
+                message = f"a result of dtype {p.dtype} must be an array of {dtype}"
+                got = f"{message}, got {result.dtype}\n{described(p)}"
+                raise ConformanceError(operation, np.inf, got)
+        for result in map(np.asarray, results):
             stored = is_rounded(result, p.dtype)
             if not stored.all():
                 first = tuple(int(i) for i in np.argwhere(~stored)[0])
@@ -146,6 +180,37 @@ def _kept(
     return {}
 
 
+def _forgets(p: Problem, given: Any, other: Any, calls: Callable[[Any], Calls]) -> Ratios:
+    results = {name: [*map(np.asarray, call())] for name, call in calls(given).items()}
+    alone = {name: bits(found) for name, found in results.items()}
+    for result in (each for found in results.values() for each in found):
+        if result.flags.writeable:
+            result[...] = np.nan
+    for operation, call in calls(given).items():
+        before = alone[operation]
+        _agree(operation, p, bits(call()), before, "the caller has written to its results")
+        for between in calls(other).values():
+            between()
+        _agree(operation, p, bits(call()), before, "other calls")
+        kept = [array.copy() for array in given]
+        _write(given, other)
+        when = "the caller has written to the arrays that it was given"
+        _agree(operation, p, bits(call()), bits(calls(other)[operation]()), when)
+        _write(given, kept)
+    return {}
+
+
+def _write(arrays: Any, values: Any) -> None:
+    for array, each in zip(arrays, values, strict=True):
+        array[...] = each
+
+
+def _agree(operation: str, p: Problem, got: list[bytes], want: list[bytes], when: str) -> None:
+    if got != want:
+        message = f"a call repeated after {when} gives other bits than it should\n{described(p)}"
+        raise ConformanceError(operation, np.inf, message)
+
+
 def _same(
     p: Problem,
     results: dict[str, list[npt.NDArray[Any]]],
@@ -163,57 +228,8 @@ def _untouched(p: Problem, given: Arrays | ParameterArrays, calls: Calls) -> Rat
     before = [array.tobytes() for array in given]
     for operation, call in calls.items():
         call()
-        for name, array, bits in zip(given._fields, given, before, strict=True):
-            if array.tobytes() != bits:
+        for name, array, held in zip(given._fields, given, before, strict=True):
+            if array.tobytes() != held:
                 message = f"it has written to {name}\n{described(p)}"
                 raise ConformanceError(operation, np.inf, message)
     return {}
-
-
-def _layer_calls(backend: CompleteBackend, p: Problem, a: Arrays) -> Calls:
-    layer = (p, a.x, a.control_points, a.grad_y)
-
-    def vjp() -> tuple[npt.ArrayLike, ...]:
-        results = backend.vjp(*layer)
-        return tuple(gradient(name, results) for name in backend.info.gradients)
-
-    return _offered(
-        backend,
-        {
-            "forward": lambda: (backend.forward(*layer[:3]),),
-            "vjp": vjp,
-            "vjp_of_vjp": lambda: backend.vjp_of_vjp(
-                *layer, a.cotangent_x, a.cotangent_control_points
-            ),
-        },
-    )
-
-
-def _map_calls(backend: CompleteBackend, p: Problem, a: ParameterArrays) -> Calls:
-    return _offered(
-        backend,
-        {
-            "control_points": lambda: (backend.control_points(p, a.theta),),
-            "control_points_transpose": lambda: (backend.control_points_transpose(p, a.grad),),
-            "parameters_from": lambda: (backend.parameters_from(p, a.grad),),
-            "penalty": lambda: (backend.penalty(p, a.theta),),
-        },
-    )
-
-
-def _construction_calls(backend: CompleteBackend, case: Case) -> Calls:
-    p, c = case.problem, case.parameter_arrays().grad
-    return _offered(
-        backend,
-        {
-            "initial_control_points": lambda: (
-                backend.initial_control_points(p, "random_normal", case.seed),
-            ),
-            "refine": lambda: (backend.refine(p, c, 2 * p.num_control_points - 1),),
-            "widen": lambda: backend.widen(p, c, 1)[:1],
-        },
-    )
-
-
-def _offered(backend: Backend, calls: Calls) -> Calls:
-    return {name: call for name, call in calls.items() if offers(backend, name)}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 from kanditioned_spec import Problem
 from kanditioned_spec.backend import backend as reference
 from kanditioned_spec.checkpoint import LayerConfig
+from kanditioned_spec.checkpoint.encoding import library
 from kanditioned_spec.protocol import CompleteBackend, NumpyArray
 from kanditioned_spec.rounding import rounded
 
@@ -19,6 +23,17 @@ from ..tolerance import ConformanceError, Ratios, described
 from .base import needs
 
 DAMAGES = ("empty", "truncated", "one bit flipped", "bytes appended", "a pickle")
+REWRITES: dict[str, dict[str, Any]] = {
+    "a newer format": {"format_version": 2},
+    "another spec": {"spec_version": "3.0"},
+    "an unknown field": {"bias": True},
+    "an unknown field of a layer": {"layers": {"layer": {"bias": True}}},
+    "an unknown option": {"layers": {"layer": {"options": {"bias": True}}}},
+    "an unknown map": {"layers": {"layer": {"parameterization": "spline"}}},
+    "a missing field": {"layers": {"layer": {"spline_width": None}}},
+    "another number of knots": {"layers": {"layer": {"num_control_points": 4}}},
+}
+"""Whole files whose document says what this edition does not know; None takes a field away."""
 
 
 @needs("save")
@@ -45,7 +60,9 @@ def check_damage(backend: CompleteBackend, case: Case, damage: str) -> Ratios:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "layer.safetensors"
         reference.save(case.problem, case.parameter_arrays().theta, path)
-        path.write_bytes(_damaged(path.read_bytes(), damage))
+        content = path.read_bytes()
+        change = REWRITES.get(damage)
+        path.write_bytes(_rewritten(content, change) if change else _damaged(content, damage))
         try:
             backend.load(path)
         except ValueError as error:
@@ -62,8 +79,13 @@ def _carried(label: str, case: Case, writer: CompleteBackend, reader: CompleteBa
     theta = _with_special_values(case.parameter_arrays().theta, p)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "layer.safetensors"
-        writer.save(p, theta, path)
+        given = theta.copy()
+        writer.save(p, given, path)
         loaded, values = reader.load(path)
+        left = [each.name for each in Path(folder).iterdir()]
+    if left != [path.name] or given.tobytes() != theta.tobytes():
+        message = f"it has left {left}" if left != [path.name] else "it has written to θ"
+        raise ConformanceError(label, np.inf, f"{message}\n{described(p)}")
     if LayerConfig.of(loaded) != LayerConfig.of(p):
         message = f"got {LayerConfig.of(loaded)},\n  want {LayerConfig.of(p)}"
         raise ConformanceError(label, np.inf, message)
@@ -93,3 +115,32 @@ def _damaged(content: bytes, damage: str) -> bytes:
         "bytes appended": content + b"\0",
         "a pickle": pickle.dumps({"theta": 1}),
     }[damage]
+
+
+def _rewritten(content: bytes, change: dict[str, Any]) -> bytes:
+    """Change the document of a file, and its checksum, so that only its meaning is wrong."""
+    length = int.from_bytes(content[:8], "little")
+    text = json.loads(content[8 : 8 + length])["__metadata__"]["kanditioned"]
+    changed = json.dumps(_merged(json.loads(text), change), ensure_ascii=False)
+    entries = dict(library().deserialize(content))
+    digest = hashlib.sha256(changed.encode())
+    for key in sorted(entries.keys() - {"sha256"}):
+        shape = "x".join(map(str, entries[key]["shape"]))
+        digest.update(f"\n{key} {entries[key]['dtype']} {shape}\n".encode() + entries[key]["data"])
+    old = bytes(entries["sha256"]["data"])
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"]["kanditioned"] = changed
+    new = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    new += b" " * (-len(new) % 8)
+    body = content[8 + length :].replace(old, digest.digest())
+    return len(new).to_bytes(8, "little") + new + body
+
+
+def _merged(found: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    merged = {key: value for key, value in found.items() if change.get(key, "") is not None}
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(found.get(key), dict):
+            merged[key] = _merged(found[key], value)
+        elif value is not None:
+            merged[key] = value
+    return merged

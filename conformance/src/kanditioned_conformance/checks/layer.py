@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from kanditioned_spec import Backend, Problem
 from kanditioned_spec.grid import Array
 from kanditioned_spec.protocol import GRADIENTS, CompleteBackend
 
-from ..cases import Arrays, Case
+from ..cases import Arrays, Case, laid_out
 from ..oracle import Oracle, Wanted
 from ..tolerance import ConformanceError, Explain, Ratios, Traits, compare
 from .base import needs, untouched
 
+SECOND = ("second x", "second control points", "second grad y")
 LABELS = dict(zip(GRADIENTS, ("grad x", "grad control points"), strict=True))
 
 
@@ -41,17 +43,20 @@ def check_grad_control_points(backend: CompleteBackend, case: Case) -> Ratios:
 
 
 def check_leading_shape(backend: CompleteBackend, case: Case, shape: tuple[int, ...]) -> Ratios:
-    """Compare y and the declared gradients for x of shape (*shape, I), with as many rows."""
-    p, a = case.problem, case.arrays()
+    """Compare y and the declared gradients for x of shape (*shape, I), with as many rows.
+
+    The layout is that of the arrays of this shape.
+    """
+    p, a = case.problem, replace(case, layout="contiguous").arrays()
     oracle = Oracle(backend.info, p)
-    x = a.x.reshape(*shape, p.in_features)
-    gy = a.grad_y.reshape(*shape, p.out_features)
-    y = backend.forward(p, x, a.control_points)
-    (want,), (condition,) = oracle.forward(x, a.control_points)
+    x, gy = a.x.reshape(*shape, p.in_features), a.grad_y.reshape(*shape, p.out_features)
+    x, c, gy, *_ = laid_out(a._replace(x=x, grad_y=gy), case.layout)
+    y = backend.forward(p, x, c)
+    (want,), (condition,) = oracle.forward(x, c)
     ratios = compare("value", p, y, want, condition, operands=oracle.operands)
     for name in differentiated(backend):
-        got = gradient(name, backend.vjp(p, x, a.control_points, gy))
-        want, condition = _of(name, oracle.vjp(x, a.control_points, gy))
+        got = gradient(name, backend.vjp(p, x, c, gy))
+        want, condition = _of(name, oracle.vjp(x, c, gy))
         ratios |= compare(LABELS[name], p, got, want, condition, operands=oracle.operands)
     return ratios
 
@@ -83,10 +88,9 @@ def check_second_derivatives(backend: CompleteBackend, case: Case) -> Ratios:
     along = (a.grad_y, a.cotangent_x, a.cotangent_control_points)
     got = backend.vjp_of_vjp(p, a.x, a.control_points, *along)
     wanted = oracle.vjp_of_vjp(a.x, a.control_points, *along)
-    labels = ("second x", "second control points", "second grad y")
     explained = (_slopes(p, a), _contributions(p, a), _row(p, a))
     ratios: Ratios = {}
-    for label, *(g, w, c), explain in zip(labels, got, *wanted, explained, strict=True):
+    for label, *(g, w, c), explain in zip(SECOND, got, *wanted, explained, strict=True):
         ratios |= compare(label, p, g, w, c, explain, oracle.operands)
     return ratios
 

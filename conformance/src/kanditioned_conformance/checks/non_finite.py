@@ -20,7 +20,7 @@ from ..cases import Case
 from ..oracle import Oracle
 from ..tolerance import ConformanceError, Ratios, compare, described
 from .base import needs
-from .layer import LABELS, differentiated, gradient
+from .layer import LABELS, SECOND, differentiated, gradient
 
 Mask = npt.NDArray[np.bool_]
 
@@ -78,6 +78,21 @@ def check_grad_y(backend: CompleteBackend, case: Case, value: float) -> Ratios:
         may = _along(want, -1, o, spreads and name == "control_points")
         free = _outside(case, a.x) if name == "x" else np.zeros(want.shape, dtype=bool)
         ratios |= _reached(LABELS[name], p, got, want, conditions[index], may, oracle, free)
+    return ratios
+
+
+@needs("vjp_of_vjp")
+def check_second_derivatives_of_nan(backend: CompleteBackend, case: Case) -> Ratios:
+    """Compare what NaN in x does not reach: other rows, and knots that none of them falls on."""
+    p, a = case.problem, case.arrays()
+    oracle = Oracle(backend.info, p)
+    along = (a.grad_y, a.cotangent_x, a.cotangent_control_points)
+    got = backend.vjp_of_vjp(p, a.x, a.control_points, *along)
+    ratios: Ratios = {}
+    wanted = oracle.vjp_of_vjp(a.x, a.control_points, *along)
+    for label, *(g, want, condition) in zip(SECOND, got, *wanted, strict=True):
+        reached = ~np.isfinite(want)
+        ratios |= _reached(label, p, g, want, condition, reached, oracle, free=reached)
     return ratios
 
 

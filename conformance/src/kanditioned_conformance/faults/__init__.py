@@ -7,7 +7,23 @@ reason. A new fault is a class in one of these modules; nothing else needs to kn
 
 from __future__ import annotations
 
-from . import combined, constraints, construction, contract, files, layer, maps, precision, sizes
+from . import (
+    combined,
+    constraints,
+    construction,
+    contract,
+    domain,
+    feature_major,
+    files,
+    input_maps,
+    layer,
+    layouts,
+    maps,
+    precision,
+    refusals,
+    sizes,
+    state,
+)
 from .base import FAULTS, Fault
 from .equivalents import EQUIVALENTS, Equivalent
 from .plain import Plain
@@ -22,9 +38,15 @@ __all__ = [
     "constraints",
     "construction",
     "contract",
+    "domain",
+    "feature_major",
     "files",
+    "input_maps",
     "layer",
+    "layouts",
     "maps",
     "precision",
+    "refusals",
     "sizes",
+    "state",
 ]

@@ -1,55 +1,19 @@
-"""Input maps and shapes."""
+"""Shapes."""
 
 # ruff: noqa: D101 - the name of a class says what it does
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from kanditioned_spec import InputMap, Problem
-from kanditioned_spec.rounding import rounded
+from kanditioned_spec import Problem
 
 from .base import Fault
 from .plain import Floats, Plain
 
 POINTS = "monotone_and_convex::TestFeasible::test_points"
-
-
-class MapIsFlatWhereItIsLeastSteep(Fault):
-    caught_by = "input_maps::TestMap::test_values"
-
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
-        piece, i = input_map.pieces(x), np.arange(input_map.in_features)
-        flat = input_map.slopes[i, piece] <= 1.5 * input_map.slopes.min(1)
-        return np.where(flat, input_map.images[i, piece], input_map(x))
-
-
-class MapEndsInConstants(Fault):
-    caught_by = "input_maps::TestMap::test_values"
-
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
-        return input_map(np.clip(x, input_map.breakpoints[:, 0], input_map.breakpoints[:, -1]))
-
-
-class SlopeOfThePieceOnTheLeft(Fault):
-    caught_by = "input_maps::TestMap::test_slopes"
-
-    def map_slope(self, input_map: InputMap, x: Floats) -> Floats:
-        return input_map.slope(np.nextafter(x.astype(np.float64), -np.inf))
-
-
-class OffsetRoundedToTheDtype(Fault):
-    caught_by = "input_maps::TestMap::test_offsets"
-
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
-        return input_map(rounded(x, "float32"))
-
-
-class NanOfTheMapHasASlope(Fault):
-    caught_by = "input_maps::TestMap::test_non_finite"
-
-    def map_slope(self, input_map: InputMap, x: Floats) -> Floats:
-        return input_map.slope(np.nan_to_num(x))
 
 
 class FirstPointStaysFree(Fault):
@@ -118,3 +82,82 @@ class ShapesAreLostByRefine(Fault):
 
     def shaped(self, problem: Problem, control_points: Floats) -> Floats:
         return control_points
+
+
+class ShapesAreLostByWiden(Fault):
+    caught_by = "monotone_and_convex::TestFeasible::test_widened"
+
+    def widen(
+        self, problem: Problem, control_points: Floats, intervals: int
+    ) -> tuple[Floats, float]:
+        return super().widen(replace(problem, monotone=(), convex=()), control_points, intervals)
+
+
+class ShapesAreLostBeyondSeventyPoints(Fault):
+    caught_by = "monotone_and_convex::TestManyPoints::test_any"
+
+    def shaped(self, problem: Problem, control_points: Floats) -> Floats:
+        few = problem.num_control_points <= 70
+        return super().shaped(problem, control_points) if few else control_points
+
+
+class TheFourthFeatureStaysFree(Fault):
+    caught_by = "monotone_and_convex::TestManyPoints::test_any"
+
+    def shaped(self, problem: Problem, control_points: Floats) -> Floats:
+        points = super().shaped(problem, control_points).copy()
+        points[3:] = control_points[3:]
+        return points
+
+
+class GradientOfManyFreePointsIsThatOfFeasibleOnes(Fault):
+    caught_by = "monotone_and_convex::TestManyPoints::test_any"
+
+    def feasible(
+        self, problem: Problem, control_points: Floats, grad: Floats
+    ) -> tuple[Floats, Floats]:
+        points, gradient = super().feasible(problem, control_points, grad)
+        return points, self.stored(problem, grad) if grad.shape[1] > 70 else gradient
+
+
+class FeasibleWritesToItsGradient(Fault):
+    caught_by = "monotone_and_convex::TestFeasible::test_gradient"
+
+    def feasible(
+        self, problem: Problem, control_points: Floats, grad: Floats
+    ) -> tuple[Floats, Floats]:
+        results = super().feasible(problem, control_points, grad)
+        grad *= grad.dtype.type(2)
+        return results
+
+
+class FeasibleReturnsTheGradientItself(Fault):
+    """Where the map is the identity there."""
+
+    caught_by = "shapes::TestEveryCall::test_of_maps"
+
+    def feasible(
+        self, problem: Problem, control_points: Floats, grad: Floats
+    ) -> tuple[Floats, Floats]:
+        points, gradient = super().feasible(problem, control_points, grad)
+        if gradient.shape == grad.shape and gradient.dtype == grad.dtype:
+            grad[...] = gradient
+            return points, grad
+        return points, gradient
+
+
+class InitialFunctionsIgnoreTheirShapes(Fault):
+    caught_by = "monotone_and_convex::TestInitial::test_slopes"
+
+    def rising(self, slopes: Floats, signs: Floats) -> Floats:
+        return slopes
+
+
+class InitialSlopesAreRisingAndOfUnitNorm(Fault):
+    """All features are monotone, so the sum is to be 1."""
+
+    caught_by = "monotone_and_convex::TestInitial::test_slopes"
+
+    def rising(self, slopes: Floats, signs: Floats) -> Floats:
+        rising = np.where(signs, signs * np.abs(slopes), slopes)
+        return np.asarray(rising / np.linalg.norm(slopes, axis=0))

@@ -1,10 +1,8 @@
-"""Initialisers, refinement, refused arguments."""
+"""Initialisers and refinement."""
 
 # ruff: noqa: D101 - the name of a class says what it does
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -168,40 +166,66 @@ class WidensOnOneSideOnly(Fault):
         return width * (count - 1 + intervals) / (count - 1)
 
 
-class AcceptsASingleControlPoint(Fault):
-    caught_by = "errors::TestMessages::test_bad_arguments"
-
-    def layer(self, **arguments: Any) -> object:
-        if arguments.get("num_control_points") == 1:
-            arguments["num_control_points"] = 2
-        return super().layer(**arguments)
+class RefinementOffByAPercentAtFactorSeven(RefinementOffByAPercentAtFactorFour):
+    caught_by = "refinement::TestRefine::test_knot_insertion"
+    factors = (7,)
 
 
-class RefusesWithoutSayingWhatToDo(Fault):
-    caught_by = "errors::TestMessages::test_bad_arguments"
-
-    def layer(self, **arguments: Any) -> object:
-        try:
-            return super().layer(**arguments)
-        except ValueError as error:
-            raise ValueError(str(error).partition(". ")[0]) from error
+class RefinementOffByAPercentAtFactorTwelve(RefinementOffByAPercentAtFactorFour):
+    caught_by = "refinement::TestRefine::test_knot_insertion"
+    factors = (12,)
 
 
-class CallsAWrongTypeAWrongValue(Fault):
-    caught_by = "errors::TestMessages::test_bad_arguments"
+class CoarsensToTwoPointsOffByAPercent(Fault):
+    caught_by = "refinement::TestRefine::test_resampling"
 
-    def layer(self, **arguments: Any) -> object:
-        try:
-            return super().layer(**arguments)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
+    def insertion(self, problem: Problem, count: int) -> Floats:
+        matrix = super().insertion(problem, count)
+        wrong = count == 2 and problem.num_control_points > 3
+        return matrix * 1.01 if wrong else matrix
 
 
-class RefusesAnIntegerWidth(Fault):
-    caught_by = "errors::TestMessages::test_good_arguments"
-    raises = TypeError
+class ResamplesToManyMorePointsOffByAPercent(Fault):
+    caught_by = "refinement::TestRefine::test_resampling"
 
-    def layer(self, **arguments: Any) -> object:
-        if not isinstance(arguments.get("spline_width", 4.0), float):
-            raise TypeError("spline_width must be a float")
-        return super().layer(**arguments)
+    def insertion(self, problem: Problem, count: int) -> Floats:
+        matrix = super().insertion(problem, count)
+        old = problem.num_control_points
+        return matrix * 1.01 if count > 2 * old and (count - 1) % (old - 1) else matrix
+
+
+class WidensWronglyByTwoIntervals(Fault):
+    caught_by = "refinement::TestWiden::test_extrapolated_lines"
+    intervals: int = 2
+
+    def widen(
+        self, problem: Problem, control_points: Floats, intervals: int
+    ) -> tuple[Floats, float]:
+        points, width = super().widen(problem, control_points, intervals)
+        return 2 * points if intervals == self.intervals else points, width
+
+
+class WidensByManyIntervalsWrongly(WidensWronglyByTwoIntervals):
+    caught_by = "refinement::TestWiden::test_extrapolated_lines"
+    intervals = 10
+
+
+class GivesAllOutputsTheSameSlopes(Fault):
+    caught_by = "initializers::TestRandomNormal::test_slopes_are_normal"
+
+    def variates(self, rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
+        return np.repeat(rng.standard_normal((shape[0], 1)), shape[1], axis=1)
+
+
+class KeepsEightBitsOfTheSeed(Fault):
+    caught_by = "initializers::TestRandomNormal::test_seed"
+
+    def generator(self, seed: int) -> np.random.Generator:
+        return np.random.default_rng(seed % 256)
+
+
+class InitialSlopesOfManyKnotsAreTwiceAsSteep(Fault):
+    caught_by = "initializers::TestRandomNormal::test_lines_of_unit_norm"
+
+    def knots(self, count: int, width: float) -> Floats:
+        return super().knots(count, width) * (2 if count > 70 else 1)

@@ -185,3 +185,32 @@ class DeclaresZeroAndIsConstant(Fault):
 class HasASlopeWhereItIsConstant(DeclaresZeroAndIsConstant):
     caught_by = "extrapolation::TestLines::test_gradient_of_inputs"
     info = dataclasses.replace(Plain.info, extrapolation="constant")
+
+
+class ReturnsAGradientAsFloat64(Fault):
+    """Of numbers that float32 holds."""
+
+    caught_by = "dtypes::TestResults::test_of_layers"
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        gx, gc = super().vjp(problem, *arrays)
+        return gx.astype(np.float64), gc
+
+
+class ReturnsOneSecondDerivativeInFloat32(Fault):
+    caught_by = "dtypes::TestResults::test_of_layers"
+    dtype = "float16"
+
+    def vjp_of_vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        wide = dataclasses.replace(problem, dtype="float32")
+        by_x, by_c, _ = super().vjp_of_vjp(problem, *arrays)
+        return by_x, by_c, super().vjp_of_vjp(wide, *arrays)[2]
+
+
+class WritesToTheIncomingGradient(Fault):
+    caught_by = "shapes::TestOwnership::test_inputs_of_layers"
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        results = super().vjp(problem, *arrays)
+        arrays[2][...] *= arrays[2].dtype.type(2)
+        return results

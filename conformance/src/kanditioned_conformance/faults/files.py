@@ -75,3 +75,52 @@ class DoesNotNameTheDamagedFile(Fault):
             return super().load(path)
         except ValueError:
             raise ValueError("invalid file") from None
+
+
+class SavesNoShapes(Fault):
+    caught_by = "checkpoints::TestShapes::test_between_backends"
+
+    def save(self, problem: Problem, theta: Floats, path: Any) -> None:
+        super().save(replace(problem, monotone=(), convex=()), theta, path)
+
+
+class LoadsNoShapes(Fault):
+    caught_by = "checkpoints::TestShapes::test_between_backends"
+
+    def load(self, path: Any) -> tuple[Problem, Floats]:
+        problem, theta = super().load(path)
+        return replace(problem, monotone=(), convex=()), theta
+
+
+class LoadsAFileOfANewerFormat(Fault):
+    caught_by = "checkpoints::TestDamage::test_is_refused"
+    said: str = "newer"
+
+    def load(self, path: Any) -> tuple[Problem, Floats]:
+        try:
+            return super().load(path)
+        except ValueError as error:
+            if self.said not in str(error):
+                raise
+            return Problem(0, 1, 1, 2), np.zeros((1, 2, 1))
+
+
+class LoadsAFileWithAnUnknownField(LoadsAFileOfANewerFormat):
+    caught_by = "checkpoints::TestDamage::test_is_refused"
+    said = "is not the object of this schema"
+
+
+class WritesToWhatItSaves(Fault):
+    caught_by = "checkpoints::TestBits::test_between_backends"
+
+    def save(self, problem: Problem, theta: Floats, path: Any) -> None:
+        super().save(problem, theta, path)
+        theta *= theta.dtype.type(2)
+
+
+class LeavesAFileBesideWhatItSaves(Fault):
+    caught_by = "checkpoints::TestBits::test_between_backends"
+
+    def save(self, problem: Problem, theta: Floats, path: Any) -> None:
+        super().save(problem, theta, path)
+        Path(path).with_suffix(".part").touch()

@@ -120,3 +120,37 @@ class PenaltySumsInADifferentOrderEachTime(Fault):
         (theta,) = self.taken(problem, theta)
         squares = self.bend(problem, theta).ravel() ** 2
         return float(squares[:: self.turn].cumsum()[-1:].sum())
+
+
+class MapOfManyPointsOffByAPercent(Fault):
+    caught_by = "parameterizations::TestTranspose::test_of_many_points"
+
+    def matrix(self, problem: Problem) -> Floats:
+        matrix = super().matrix(problem)
+        wrong = problem.num_control_points > 70
+        return matrix * matrix.dtype.type(1.01) if wrong else matrix
+
+
+class InverseOfManyPointsChangesItsSign(Fault):
+    caught_by = "parameterizations::TestInverse::test_of_many_points"
+
+    def parameters_from(self, problem: Problem, control_points: Floats) -> Floats:
+        theta = super().parameters_from(problem, control_points)
+        return -theta if problem.num_control_points > 70 else theta
+
+
+class PenaltyOfManyPointsIsHalved(Fault):
+    caught_by = "penalty::TestPenalty::test_of_many_points"
+
+    def penalty(self, problem: Problem, theta: Floats) -> float:
+        half = 0.5 if problem.num_control_points > 70 else 1.0
+        return half * super().penalty(problem, theta)
+
+
+class PenaltyWeighsTheLastOutputTwice(Fault):
+    caught_by = "penalty::TestPenalty::test_from_parameters"
+
+    def penalty(self, problem: Problem, theta: Floats) -> float:
+        theta = theta.copy()
+        theta[..., -1] *= theta.dtype.type(2)
+        return super().penalty(problem, theta)

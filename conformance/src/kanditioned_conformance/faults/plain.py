@@ -171,6 +171,8 @@ class Plain:
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> Floats:
         p = problem
         slopes = self.slopes(init, p.in_features, p.out_features, self.generator(seed))
+        if any(p.monotone):
+            slopes = self.rising(slopes, np.array(p.monotone)[:, None])
         knots = self.knots(p.num_control_points, p.spline_width)
         return self.stored(p, slopes[:, None, :] * knots[:, None])
 
@@ -185,10 +187,13 @@ class Plain:
     def widen(
         self, problem: Problem, control_points: Floats, intervals: int
     ) -> tuple[Floats, float]:
-        (c,) = self.taken(problem, control_points)
+        shapes = bool(problem.shapes)
+        points = self.shaped(problem, control_points) if shapes else control_points
+        (c,) = self.taken(problem, points)
         matrix = refinement.widening_matrix(problem.num_control_points, intervals)
         width = self.widened(problem.spline_width, problem.num_control_points, intervals)
-        return self.stored(problem, matrix.astype(c.dtype) @ c), width
+        wide = matrix.astype(c.dtype) @ c
+        return self.shaped(problem, wide) if shapes else self.stored(problem, wide), width
 
     def layer(self, **arguments: Any) -> object:
         return new_layer(**arguments)
@@ -264,6 +269,11 @@ class Plain:
             slopes = self.variates(rng, (inputs, outputs))
             return np.asarray(slopes / np.linalg.norm(slopes, axis=0))
         return np.eye(inputs, outputs) if init == "identity" else np.zeros((inputs, outputs))
+
+    def rising(self, slopes: Floats, signs: Any) -> Floats:
+        slopes = np.where(signs, signs * np.abs(slopes), slopes)
+        norm = np.linalg.norm(slopes, axis=0, ord=1 if signs.all() else 2)
+        return np.asarray(slopes / norm)
 
     def variates(self, rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
         return rng.standard_normal(shape)

@@ -113,6 +113,25 @@ class NaNSpoilsTheWholeGradient(Fault):
         gc += np.nan if np.isnan(terms).any() else 0
 
 
+class NaNHidesInfinity(Fault):
+    """In the same row: their sum is NaN."""
+
+    caught_by = "non_finite::TestNaN::test_value"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        both = np.isnan(x).any(-1, keepdims=True) & np.isinf(x).any(-1, keepdims=True)
+        return np.where(both, y.dtype.type(np.inf), y)
+
+
+class NaNSpoilsOtherSecondDerivatives(Fault):
+    caught_by = "non_finite::TestNaN::test_second_derivatives"
+
+    def vjp_of_vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        by_x, by_c, by_y = super().vjp_of_vjp(problem, *arrays)
+        return by_x, by_c, np.where(np.isnan(arrays[0]).any(), by_y.dtype.type(np.nan), by_y)
+
+
 class WeighsInsteadOfInterpolating(Fault):
     caught_by = "non_finite::TestInfinity::test_value"
 

@@ -162,3 +162,39 @@ class SecondDerivativesOfTheFirst128Outputs(Fault):
         by_x, by_c, by_y = super().vjp_of_vjp(problem, *arrays)
         by_y[:, 128:] = 0
         return by_x, by_c, by_y
+
+
+class WrongForOneEdgeOfManyRows(Fault):
+    caught_by = "shapes::TestCombinedSizes::test_any"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        return -y if control_points[:, 0].size == 1 and problem.batch > 3 else y
+
+
+class SecondDerivativesOfFewKnotsOnly(Fault):
+    caught_by = "dtypes::TestPositions::test_second_derivatives"
+
+    def vjp_of_vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        by_x, by_c, by_y = super().vjp_of_vjp(problem, *arrays)
+        return by_x, by_c, -by_y if problem.num_control_points > 70 else by_y
+
+
+class DropsTheTailOfInputsByFour(Fault):
+    caught_by = "gradients::TestInputs::test_off_knots"
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        gx, gc = super().vjp(problem, *arrays)
+        if problem.in_features > 4:
+            gx[..., problem.in_features // 4 * 4 :] = 0
+        return gx, gc
+
+
+class DropsTheTailOfOutputsBySixteen(Fault):
+    caught_by = "gradients::TestControlPoints::test_anywhere"
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        gx, gc = super().vjp(problem, *arrays)
+        if problem.out_features > 16:
+            gc[..., problem.out_features // 16 * 16 :] = 0
+        return gx, gc

@@ -121,17 +121,15 @@ class ReferenceBackend:
     def refine(
         self, problem: Problem, control_points: NumpyArray, num_control_points: int
     ) -> NumpyArray:
-        shapes = Shapes.of(problem)
-        refined = refinement.refine(shapes.feasible(control_points), num_control_points)
-        if shapes:  # rounded to less than float64, increments would not stay in order
-            return shapes.feasible(refined)
-        return rounded(refined, problem.dtype)
+        points = Shapes.of(problem).feasible(control_points)
+        return _in_shape(problem, refinement.refine(points, num_control_points))
 
     def widen(
         self, problem: Problem, control_points: NumpyArray, intervals: int
     ) -> tuple[NumpyArray, float]:
-        wide, width = refinement.widen(control_points, problem.spline_width, intervals)
-        return rounded(wide, problem.dtype), width
+        points = Shapes.of(problem).feasible(control_points)
+        wide, width = refinement.widen(points, problem.spline_width, intervals)
+        return _in_shape(problem, wide), width
 
     def layer(self, **arguments: Any) -> NewLayer:
         return new_layer(**arguments)
@@ -184,6 +182,12 @@ def new_layer(
     spec = build(parameterization, grid.num_control_points, **options)
     points = initializers.control_points(init, *features, grid, monotone=shapes.monotone)
     return NewLayer(spec, spec.parameters_from(points))
+
+
+def _in_shape(problem: Problem, points: Array) -> NumpyArray:
+    """Round points. Those of shapes would not stay in order: they are only made feasible."""
+    shapes = Shapes.of(problem)
+    return shapes.feasible(points) if shapes else rounded(points, problem.dtype)
 
 
 def _map_of(problem: Problem) -> Parameterization:

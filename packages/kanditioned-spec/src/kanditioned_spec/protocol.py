@@ -102,6 +102,8 @@ class BackendInfo:
             Then an infinite or NaN control point c[i, k, o] may make y[:, o] and the gradient of
             x[:, i] NaN, and such a grad_y[b, o] the gradient of all control points c[:, :, o].
             Otherwise only what the formulas make of it is not finite.
+        one_thread: Whether no two threads may call it at once, as of an interpreter of kernels.
+            Otherwise a call gives the same bits while another thread calls.
         fixed_problems: Of a model whose sizes cannot be changed, all problems that it takes; their
             dtype and device do not count, and a batch of 0 stands for any batch. Empty for a layer
             of any size.
@@ -119,6 +121,7 @@ class BackendInfo:
     extrapolation: Extrapolation | None = "linear"
     stored_knots: bool = False
     spreads_non_finite: bool = False
+    one_thread: bool = False
     fixed_problems: tuple[Problem, ...] = ()
 
 

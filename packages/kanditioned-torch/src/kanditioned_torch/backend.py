@@ -47,6 +47,7 @@ class TorchBackend:
             parameterizations=tuple(PARAMETERIZATIONS),
             accumulation={d: "float64" if d == "float64" else "float32" for d in DTYPES},
             spreads_non_finite=self.impl in PRODUCTS,
+            one_thread=self.impl == "triton" and os.environ.get("TRITON_INTERPRET") == "1",
         )
 
     def supports(self, problem: Problem) -> bool | str:

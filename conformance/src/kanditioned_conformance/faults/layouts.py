@@ -1,0 +1,96 @@
+"""Right for arrays as they usually lie in memory: not for others, or for other ranks."""
+
+# ruff: noqa: D101 - the name of a class says what it does
+
+from __future__ import annotations
+
+import numpy as np
+
+from kanditioned_spec import Problem
+
+from .base import Fault
+from .plain import Floats, Plain
+
+LAYOUT = "shapes::TestStrides::test_any_layout"
+LEADING = "shapes::TestLeadingShape::test_any_strides"
+
+
+class _WrongValues(Plain):
+    def is_met(self, x: Floats, control_points: Floats) -> bool:
+        raise NotImplementedError
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        return np.asarray(-y if self.is_met(x, control_points) else y)
+
+
+class WrongForPaddedRows(_WrongValues, Fault):
+    caught_by = LAYOUT
+
+    def is_met(self, x: Floats, control_points: Floats) -> bool:
+        return x.strides[1] == x.itemsize and x.strides[0] > x.itemsize * x.shape[1]
+
+
+class WrongForOneFunctionOnAllEdges(_WrongValues, Fault):
+    caught_by = LAYOUT
+
+    def is_met(self, x: Floats, control_points: Floats) -> bool:
+        return 0 in control_points.strides
+
+
+class RefusesReadOnlyInputs(Fault):
+    caught_by = LAYOUT
+    raises = ValueError
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        if not x.flags.writeable:
+            raise ValueError("assignment destination is read-only")
+        return super().forward(problem, x, control_points)
+
+
+class WrongForTheGradientOfASum(Fault):
+    caught_by = LAYOUT
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        gx, gc = super().vjp(problem, *arrays)
+        return gx, -gc if set(arrays[2].strides) == {0} else gc
+
+
+class WrongForStridesOfThreeDimensions(_WrongValues, Fault):
+    caught_by = LEADING
+
+    def is_met(self, x: Floats, control_points: Floats) -> bool:
+        return x.ndim == 3 and not x.flags.c_contiguous
+
+
+class WrongForSwappedLeadingDimensions(_WrongValues, Fault):
+    caught_by = LEADING
+
+    def is_met(self, x: Floats, control_points: Floats) -> bool:
+        return x.ndim == 3 and x.strides[1] > x.strides[0] > x.strides[2] > 0
+
+
+class ReadsThreeDimensionsInStorageOrder(Fault):
+    caught_by = LEADING
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        if x.ndim > 2:
+            x = x.ravel(order="K").reshape(x.shape)
+        return super().forward(problem, x, control_points)
+
+
+class SlopesAreWrongForStridesOfThreeDimensions(Fault):
+    caught_by = LEADING
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        x, _, gy = arrays
+        gx, gc = super().vjp(problem, *arrays)
+        is_met = x.ndim == 3 and not (x.flags.c_contiguous and gy.flags.c_contiguous)
+        return -gx if is_met else gx, gc
+
+
+class WrongForFiveDimensions(_WrongValues, Fault):
+    caught_by = "shapes::TestLeadingShape::test_rows_keep_their_places"
+
+    def is_met(self, x: Floats, control_points: Floats) -> bool:
+        return x.ndim > 4
