@@ -35,10 +35,12 @@ def settings(group: str, folder: str) -> dict[str, str]:
     """Return the variables that a group runs with.
 
     XLA compiles a function once for all processes and backends: of the kit on one JAX backend,
-    maps, penalties and shapes are half, and all three have the same.
+    maps, penalties and shapes are half, and all three have the same. With a bound on its size, JAX
+    locks the cache: else one process could read what another has written in part.
     """
     compiled_once = {
         "JAX_COMPILATION_CACHE_DIR": folder,
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(1 << 34),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
