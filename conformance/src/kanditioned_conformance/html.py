@@ -56,7 +56,9 @@ def markdown(report: Report) -> str:
     """Return the page of a report, as wide as the site goes."""
     front = "---\nhide: [navigation, toc]\n---\n"
     written = (
-        "Backend and dtype down, chapters of the spec across. Written by "
+        "A cell counts the tests of a chapter of the spec with one backend and dtype. The number "
+        "below is the largest error, divided by the\nerror that is allowed: up to 1 is right. Grey "
+        "is what a backend does not offer; the end of the page lists it. Written by\n"
         "`python -m kanditioned_conformance.html` from the reports (`--report`) of these runs:"
     )
     return f"{front}\n# {TITLE}\n\n{written}\n\n{_body(report)}"
