@@ -12,7 +12,8 @@ from hypothesis import Phase
 
 from ..backend_under_test import BackendUnderTest
 from . import EQUIVALENTS, FAULTS, Equivalent, Fault, Plain
-from .in_process import PROFILE, ChapterTest, chapter_tests
+from .in_process import PROFILE, ChapterTest, chapter_tests, seeded_tests
+from .plain import DTYPES
 
 CHAPTERS_OF_MAPS = (
     "parameterizations",
@@ -44,14 +45,13 @@ def missed(fault: type[Fault], test: ChapterTest) -> str:
     return ""
 
 
-def refused(equivalent: type[Equivalent], tests: Iterable[ChapterTest]) -> str:
-    """Return how an equivalent fails some test, or nothing."""
-    for test in tests:
-        for dtype in ("float32", "bfloat16"):
-            try:
-                test.run(BackendUnderTest(equivalent.__name__, equivalent(), dtype))
-            except Exception as error:
-                return f"{test.name} at {dtype}: {error}"
+def refused(equivalent: type[Equivalent], tests: Iterable[tuple[ChapterTest, str]]) -> str:
+    """Return how an equivalent fails some test at its dtype, or nothing."""
+    for test, dtype in tests:
+        try:
+            test.run(BackendUnderTest(equivalent.__name__, equivalent(), dtype))
+        except Exception as error:
+            return f"{test.name} at {dtype}: {error}"
     return ""
 
 
@@ -64,7 +64,10 @@ def main() -> int:
         alive += bool(why)
         print(f"{'MISSED' if why else 'killed'}   {fault.__name__:<44} {fault.caught_by} {why}")
     explicit = chapter_tests(PROFILE, (Phase.explicit,)).values()
-    of_layer = [t for t in explicit if t.name.partition("::")[0] not in CHAPTERS_OF_MAPS]
+    tries = [(test, dtype) for test in explicit for dtype in ("float32", "bfloat16")]
+    for seed, tests in seeded_tests().items():
+        tries += [(test, DTYPES[seed % len(DTYPES)]) for test in tests.values()]
+    of_layer = [t for t in tries if t[0].name.partition("::")[0] not in CHAPTERS_OF_MAPS]
     wronged = 0
     for equivalent in EQUIVALENTS:
         why = refused(equivalent, of_layer)

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, seed, settings
+from hypothesis import Phase, is_hypothesis_test, seed, settings
 
 from .. import chapters, profiles
 from ..backend_under_test import BackendUnderTest
 
 PROFILE = profiles.Profile("in-process", 12, derandomize=True)
+SEEDS = range(5)
+SEEDED = profiles.Profile("seeded", 3)
 EXPLICIT_AND_RANDOM = (Phase.explicit, Phase.generate)
 
 
@@ -31,6 +33,11 @@ class ChapterTest:
     owner: type
     method: str
     arguments: tuple[dict[str, Any], ...]
+
+    @property
+    def draws(self) -> bool:
+        """Whether it has random examples."""
+        return is_hypothesis_test(getattr(self.owner, self.method))
 
     def run(self, backend_under_test: BackendUnderTest) -> None:
         """Run it, as pytest would; what a backend does not declare is skipped."""
@@ -107,3 +114,12 @@ def _arguments(owner: Any, function: Any) -> Iterator[dict[str, Any]]:
             else:
                 arguments |= zip(names, value if bare else value.values, strict=True)
         yield arguments
+
+
+def seeded_tests() -> dict[int, dict[str, ChapterTest]]:
+    """Return the tests that draw, with random examples alone, for every seed."""
+    drawn = {number: chapter_tests(SEEDED, (Phase.generate,), number) for number in SEEDS}
+    return {
+        number: {name: test for name, test in tests.items() if test.draws}
+        for number, tests in drawn.items()
+    }
