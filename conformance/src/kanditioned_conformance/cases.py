@@ -14,30 +14,16 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import as_strided
 
 from kanditioned_spec import Parameterization, Problem, parameterization
 from kanditioned_spec.protocol import Extrapolation
 from kanditioned_spec.rounding import rounded
 
+from .layouts import Layout, laid_out
 from .tolerance import position_error
 
 Floats = npt.NDArray[np.floating[Any]]
 Inputs = Literal["anywhere", "outside", "off_knots", "on_knots", "one_interval"]
-Layout = Literal[
-    "contiguous",
-    "fortran",
-    "swapped",
-    "stepped",
-    "padded",
-    "reversed",
-    "repeated",
-    "read_only",
-    "only_inputs",
-    "only_weights",
-    "one_gradient",
-    "one_function",
-]
 
 LARGEST_NORMAL = 2.0
 """Normal variates are clipped here: float16 then holds the sums of the largest drawn problem."""
@@ -75,11 +61,7 @@ class Case:
             `"on_knots"`: exactly on knots, for dyadic grids; `"one_interval"`: all rows in one
             interval per feature.
         special: Pairs (flat index into x, value), applied last; the index wraps around.
-        layout: How the arrays lie in memory: in `"swapped"` the first two axes are exchanged;
-            `"padded"` has something after each row, `"reversed"` negative strides; in `"repeated"`
-            all rows of a batch are one, of stride 0; `"only_inputs"` and `"only_weights"` leave the
-            other arrays contiguous; in `"one_gradient"` all of grad_y is one number, as that of a
-            sum is, and in `"one_function"` all edges have the same control points.
+        layout: How the arrays lie in memory, see `layouts`.
         scale: Power of two by which the control points are multiplied.
         grad_scale: Power of two by which grad_y and the other cotangents are multiplied.
         extrapolation: Of the backend. Where it is not the spec's, inputs keep off the ends of the
@@ -158,7 +140,7 @@ class Case:
         )
         c = rounded(arrays.control_points * self.scale, p.dtype)
         scaled = (x, c, *(rounded(array * self.grad_scale, p.dtype) for array in arrays[2:]))
-        return laid_out(Arrays(*scaled), self.layout)
+        return Arrays(*laid_out(scaled, self.layout))
 
     def parameter_arrays(self) -> ParameterArrays:
         """Return the parameterization's arrays."""
@@ -207,23 +189,6 @@ class Case:
         has_inner_knots = p.num_control_points > 2
         middle = _middle(p, on_knot=self.inputs == "on_knots" and has_inner_knots)
         return np.where(near, rounded(middle, p.dtype), x)
-
-
-def laid_out(arrays: Arrays, layout: Layout) -> Arrays:
-    """Return the numbers of contiguous arrays in another layout; some layouts repeat numbers."""
-    kinds = _ARRAY_LAYOUTS.get(layout, (layout,) * len(arrays))
-    return Arrays(*(_laid_out(*pair) for pair in zip(arrays, kinds, strict=True)))
-
-
-_PLAIN = "contiguous"
-_ARRAY_LAYOUTS: dict[Layout, tuple[str, ...]] = {
-    "repeated": ("repeated", _PLAIN, "repeated", "repeated", _PLAIN),
-    "only_inputs": ("fortran", _PLAIN, _PLAIN, _PLAIN, _PLAIN),
-    "only_weights": (_PLAIN, "fortran", _PLAIN, _PLAIN, _PLAIN),
-    "one_gradient": (_PLAIN, _PLAIN, "one number", _PLAIN, _PLAIN),
-    "one_function": (_PLAIN, "one edge", _PLAIN, _PLAIN, _PLAIN),
-}
-"""Layouts of each of `Arrays`, where they differ."""
 
 
 def _expression(value: Any) -> str:
@@ -315,24 +280,3 @@ def _place(x: Floats, special: tuple[tuple[int, float], ...], problem: Problem) 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Floats:
     variates = rng.standard_normal(shape).clip(-LARGEST_NORMAL, LARGEST_NORMAL)
     return rounded(variates, dtype)
-
-
-def _laid_out(array: Floats, layout: str) -> Floats:
-    if layout == "fortran":
-        return np.asfortranarray(array)
-    if layout == "swapped":
-        return np.ascontiguousarray(array.swapaxes(0, 1)).swapaxes(0, 1)
-    if layout == "stepped":
-        return np.repeat(array, 2, axis=-1)[..., ::2]
-    if layout == "padded":
-        return np.concatenate([array, array], axis=-1)[..., : array.shape[-1]]
-    if layout == "reversed":
-        return np.flip(np.ascontiguousarray(np.flip(array)))
-    if layout == "read_only":
-        array.flags.writeable = False
-    strides = {
-        "repeated": (0, *array.strides[1:]),
-        "one number": (0,) * array.ndim,
-        "one edge": (0, *array.strides[1:-1], 0),
-    }.get(layout)
-    return as_strided(array, array.shape, strides) if strides and array.size else array

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from kanditioned_spec import Problem
 
 from . import shapes
-from .cases import Case, Inputs, Layout, is_dyadic
+from .cases import Case, Inputs, is_dyadic
+from .layouts import Layout
 from .profiles import draws_any_shape, draws_the_same
 
 WIDTHS = (4.0, 1.0, 2.0, 6.5, 20.0)

@@ -10,7 +10,7 @@ import pytest
 from kanditioned_spec import Problem
 
 from ..backend_under_test import BackendUnderTest
-from ..cases import Case, Layout
+from ..cases import Case
 from ..checks import Check
 from ..checks.contract import (
     check_layer_ownership,
@@ -28,6 +28,7 @@ from ..checks.layer import (
     check_leading_shape,
     check_second_derivatives,
 )
+from ..layouts import Layout
 from ..shapes import COMBINED, FEATURE_MAJOR, LARGE, MANY_TURNED, SEVERAL
 from ..shapes import LAYERS as SHAPES
 from ..shapes import MAPS as MAP_SHAPES

@@ -135,10 +135,9 @@ def check_declared_accumulation(backend: Backend, case: Case) -> Ratios:
 
 def _same_bits(p: Problem, calls: Calls) -> Ratios:
     for operation, call in calls.items():
-        for one, other in zip(call(), call(), strict=True):
-            if np.asarray(one).tobytes() != np.asarray(other).tobytes():
-                message = f"two calls on the same input differ in bits\n{described(p)}"
-                raise ConformanceError(operation, np.inf, message)
+        if bits(call()) != bits(call()):
+            message = f"two calls on the same input differ in bits\n{described(p)}"
+            raise ConformanceError(operation, np.inf, message)
     return {}
 
 
@@ -166,10 +165,8 @@ def _rounded(p: Problem, calls: Calls) -> Ratios:
 def _kept(
     p: Problem, calls: Calls, later: Sequence[Calls], given: Arrays | ParameterArrays
 ) -> Ratios:
-    results = {
-        operation: [np.asarray(each) for each in call()] for operation, call in calls.items()
-    }
-    copies = {name: [each.tobytes() for each in found] for name, found in results.items()}
+    results = {name: [*map(np.asarray, call())] for name, call in calls.items()}
+    copies = {name: bits(found) for name, found in results.items()}
     for array in given:
         array[...] = 0
     _same(p, results, copies, "the caller has written to the arrays that it was given")
@@ -218,18 +215,17 @@ def _same(
     when: str,
 ) -> None:
     for operation, found in results.items():
-        for result, copy in zip(found, copies[operation], strict=True):
-            if result.tobytes() != copy:
-                message = f"a result has changed after {when}\n{described(p)}"
-                raise ConformanceError(operation, np.inf, message)
+        if bits(found) != copies[operation]:
+            message = f"a result has changed after {when}\n{described(p)}"
+            raise ConformanceError(operation, np.inf, message)
 
 
 def _untouched(p: Problem, given: Arrays | ParameterArrays, calls: Calls) -> Ratios:
-    before = [array.tobytes() for array in given]
+    before = bits(given)
     for operation, call in calls.items():
         call()
-        for name, array, held in zip(given._fields, given, before, strict=True):
-            if array.tobytes() != held:
+        for name, now, held in zip(given._fields, bits(given), before, strict=True):
+            if now != held:
                 message = f"it has written to {name}\n{described(p)}"
                 raise ConformanceError(operation, np.inf, message)
     return {}

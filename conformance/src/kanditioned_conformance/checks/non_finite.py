@@ -20,7 +20,7 @@ from ..cases import Case
 from ..oracle import Oracle
 from ..tolerance import ConformanceError, Ratios, compare, described
 from .base import needs
-from .layer import LABELS, SECOND, differentiated, gradient
+from .layer import LABELS, differentiated, gradient, second_derivatives
 
 Mask = npt.NDArray[np.bool_]
 
@@ -86,13 +86,10 @@ def check_second_derivatives_of_nan(backend: CompleteBackend, case: Case) -> Rat
     """Compare what NaN in x does not reach: other rows, and knots that none of them falls on."""
     p, a = case.problem, case.arrays()
     oracle = Oracle(backend.info, p)
-    along = (a.grad_y, a.cotangent_x, a.cotangent_control_points)
-    got = backend.vjp_of_vjp(p, a.x, a.control_points, *along)
     ratios: Ratios = {}
-    wanted = oracle.vjp_of_vjp(a.x, a.control_points, *along)
-    for label, *(g, want, condition) in zip(SECOND, got, *wanted, strict=True):
+    for label, got, want, condition in second_derivatives(backend, p, a, oracle):
         reached = ~np.isfinite(want)
-        ratios |= _reached(label, p, g, want, condition, reached, oracle, free=reached)
+        ratios |= _reached(label, p, got, want, condition, reached, oracle, free=reached)
     return ratios
 
 
