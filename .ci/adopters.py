@@ -18,7 +18,7 @@ HERE = Path("conformance/adopters")
 PAGE = "docs/pages/backends/scoreboard.md"
 
 
-def released(*folders: str) -> None:
+def run_releases(*folders: str) -> None:
     """Run the kit on every `impl` of the releases 1.x."""
     for folder in folders:
         impls = ["embedding", "embedding_bag"]
@@ -58,7 +58,7 @@ def run(folder: str, module: str, *arguments: str) -> None:
     subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=True)
 
 
-JOBS: dict[str, Callable[..., None]] = {"released": released, "strangers": strangers}
+JOBS: dict[str, Callable[..., None]] = {"released": run_releases, "strangers": strangers}
 
 if __name__ == "__main__":
     JOBS[sys.argv[1]](*sys.argv[2:])

@@ -29,7 +29,7 @@ def version1() -> None:
     for impl in ("embedding", "embedding_bag"):
         layer = KANLayer(3, 3, init="random_normal", num_control_points=8, impl=impl)
         x = torch.randn(5, 3)
-        assert torch.allclose(layer(x), layer.upgraded()(x), atol=1e-5)
+        assert torch.allclose(layer(x), layer.upgrade()(x), atol=1e-5)
 
 
 def file(backend: str) -> None:

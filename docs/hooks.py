@@ -87,10 +87,10 @@ def _tables(match: re.Match[str]) -> str:
         return indent(speedups(*arguments), match["indent"])
     if arguments:
         return indent(pivot(*arguments), match["indent"])
-    return "\n\n".join(folded(path) for path in sorted(RESULTS.glob("*.csv")))
+    return "\n\n".join(fold(path) for path in sorted(RESULTS.glob("*.csv")))
 
 
-def folded(path: Path) -> str:
+def fold(path: Path) -> str:
     """Return a file as a folded table, without the columns that its circumstances name."""
     rows = _read(path)
     columns = [column for column in rows[0] if column not in CIRCUMSTANCES]

@@ -22,7 +22,7 @@ from kanditioned_triton.workload import (
     SHAPE,
     layer_call,
     our_layer,
-    withheld,
+    withhold,
 )
 
 Checks = Iterator[tuple[str, Check]]
@@ -61,7 +61,7 @@ def products(context: Context) -> Checks:
         yield name, functools.partial(product, dtype, precision, count)
 
 
-def released(context: Context) -> Checks:
+def time_release(context: Context) -> Checks:
     """Time release 1.0.3 in eager mode, and ours beside it."""
     for impl, (dtype, precision), count in itertools.product(
         ("embedding_bag", "embedding"), FORMATS, COUNTS
@@ -71,7 +71,7 @@ def released(context: Context) -> Checks:
         yield name, functools.partial(_beside, context, build, dtype, precision, count)
 
 
-def compiled(context: Context) -> Checks:
+def time_compiled(context: Context) -> Checks:
     """Time the compiled layers of release 1.0.3 and of PyTorch operations, and ours beside them."""
     for (dtype, precision), count in itertools.product(FORMATS, COMPILED_COUNTS):
         builds: dict[str, Callable[[], nn.Module]] = {
@@ -96,7 +96,7 @@ def _beside(
 ) -> Row:
     """Time a step of a layer and of ours in turns."""
     our_step, our_inference, _ = layer_call(our_layer(SHAPE, count, precision), SHAPE, dtype)
-    row: Row = withheld(context, our_step, dtype, precision) or {}
+    row: Row = withhold(context, our_step, dtype, precision) or {}
     with _precision(precision):
         try:
             row |= _time(build(), dtype)
@@ -158,6 +158,6 @@ def _precision(name: str) -> Iterator[None]:
 
 STEPS = [
     Step(6, "products", 45, products, lambda: len(PRECISIONS) * (len(COUNTS) + 1)),
-    Step(7, "release 1.0.3", 60, released, lambda: 2 * len(FORMATS) * len(COUNTS)),
-    Step(10, "compiled", 40, compiled, lambda: 4 * len(FORMATS) * len(COMPILED_COUNTS)),
+    Step(7, "release 1.0.3", 60, time_release, lambda: 2 * len(FORMATS) * len(COUNTS)),
+    Step(10, "compiled", 40, time_compiled, lambda: 4 * len(FORMATS) * len(COMPILED_COUNTS)),
 ]

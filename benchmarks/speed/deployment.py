@@ -96,7 +96,7 @@ def run(given: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as folder, torch.no_grad():
             ways = dict(_ways(model, x, Path(folder), given))
             errors = {name: _error(name, model, x.numpy(), way) for name, way in ways.items()}
-            timings = measured(ways, given)
+            timings = measure(ways, given)
         for name, way in ways.items():
             if way.flash is not None and batch == 1:
                 tqdm.write(f"{name} of {list(widths)}, {norm}: {way.flash} bytes on a Cortex-M4")
@@ -118,7 +118,7 @@ def _model(widths: tuple[int, ...], num_control_points: int, norm: str) -> KAN:
     return model
 
 
-def measured(ways: dict[str, Way], given: argparse.Namespace) -> dict[str, Timing]:
+def measure(ways: dict[str, Way], given: argparse.Namespace) -> dict[str, Timing]:
     """Return the timings of all ways, in turns in random order."""
     clock = CLOCKS[given.clock]
     repeats = {name: _repeats(way.repeat, clock) for name, way in ways.items()}
@@ -164,7 +164,7 @@ def _ways(
     pairs = list(itertools.pairwise(model.widths))
     linear = _chain(model.norm, [nn.Linear(i, o) for i, o in pairs])
     yield "nn.Linear", replace(_call(linear, x), outputs=None)
-    for name, layer in _released(given.competitors):
+    for name, layer in _find_release(given.competitors):
         made = {"init": "random_normal", "num_control_points": model.layers[0].num_control_points}
         chain = _chain(model.norm, [layer(i, o, **made) for i, o in pairs])
         yield name, replace(_call(chain, x), outputs=None)
@@ -236,7 +236,7 @@ def _cortex_m4_bytes(folder: Path) -> int | None:
     return int(done.stdout.splitlines()[1].split()[3])
 
 
-def _released(competitors: Path) -> Iterator[tuple[str, Any]]:
+def _find_release(competitors: Path) -> Iterator[tuple[str, Any]]:
     """Find release 1.0.3 in the folder of competitors, or where KANDITIONED_1X says."""
     folder = os.environ.get("KANDITIONED_1X", "").split(os.pathsep)[0]
     if folder:

@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
         measurement = row(shape, mode, given.device, given, execution=execution)
         if all({**measurement, "variant": name} in table for name in PLAIN):
             continue
-        timings = measured(Case(shape, mode, device=given.device), compiled, given)
+        timings = measure(Case(shape, mode, device=given.device), compiled, given)
         for variant, plain in PLAIN.items():
             figures = {"quotient": round(quotient(timings[variant], timings[plain]), 3)}
             figures["plain_ms"] = round(timings[plain].percentile(50) * 1e3, 4)
@@ -55,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def measured(case: Case, compiled: bool, given: argparse.Namespace) -> dict[str, Timing]:
+def measure(case: Case, compiled: bool, given: argparse.Namespace) -> dict[str, Timing]:
     """Return the timings of all variants and plain forms, in turns."""
     torch.compiler.reset()
     steps: dict[str, Step] = {}

@@ -50,7 +50,7 @@ def cases(given: argparse.Namespace) -> Iterator[Case]:
         yield Case(shape, mode, precision, given.device)
 
 
-def chosen(given: argparse.Namespace) -> list[Competitor]:
+def choose(given: argparse.Namespace) -> list[Competitor]:
     """Return the competitors whose label contains one of the words asked for."""
     return [
         competitor
@@ -68,7 +68,7 @@ def run(given: argparse.Namespace) -> int:
     for case in tqdm(list(cases(given)), unit="case"):
         entries = [
             (competitor, *variant)
-            for competitor in chosen(given)
+            for competitor in choose(given)
             for variant in variants(competitor, case)
         ]
         blanks = {

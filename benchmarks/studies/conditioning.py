@@ -46,7 +46,9 @@ EDGES = 64
 """Of which an iteration is timed."""
 
 
-def made(name: str, count: int, smoothing: float, density: str) -> Parameterization:
+def make_parameterization(
+    name: str, count: int, smoothing: float, density: str
+) -> Parameterization:
     """Return a parameterization, `demmler_reinsch` for the objective's own λ and density."""
     return parameterization(name, count, **options(name, smoothing, density, spline_width=WIDTH))
 
@@ -72,7 +74,7 @@ def conditions(given: argparse.Namespace) -> None:
         if row in table:
             continue
         part, density, count, smoothing, name = cell
-        p = made(name, count, smoothing, density or "uniform")
+        p = make_parameterization(name, count, smoothing, density or "uniform")
         if part == "penalty":
             row["condition"] = f"{penalty_condition(p):.6g}"
         else:
@@ -191,7 +193,7 @@ def convergence(given: argparse.Namespace) -> None:
         if (density, str(count), str(smoothing), name) in done:
             continue
         objective = Objective(count, smoothing, density)
-        p = made(name, count, smoothing, density)
+        p = make_parameterization(name, count, smoothing, density)
         a, b = objective.in_coordinates(p)
         outcomes = [*first_order(a, b, objective.start)]
         outcomes.append(("lbfgs", 0.0, quasi_newton(a, b, objective.start)))

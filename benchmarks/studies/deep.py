@@ -27,7 +27,7 @@ from kanditioned_spec.penalty import scaling_factor
 
 from .. import machine
 from ..results import FOLDER, Table
-from .functions import FUNCTIONS, Network, evaluated, grid_points, parts, split, stages_of
+from .functions import FUNCTIONS, Network, compile_expression, grid_points, parts, split, stages_of
 
 
 class MatrixMuon(torch.optim.Optimizer):
@@ -93,7 +93,7 @@ if hasattr(torch.optim, "Muon"):  # since PyTorch 2.9
 def data(problem: str, seed: int) -> list[Tensor]:
     """Return points and values to train on, to validate on, and to test on."""
     if problem in FUNCTIONS:
-        function = evaluated(FUNCTIONS[problem])
+        function = compile_expression(FUNCTIONS[problem])
         points = grid_points(torch.float32)
         return [*split(function, seed, torch.float32), points, function(points)]
     samples = [

@@ -84,7 +84,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(layer.refine(num_control_points) for layer in self.kan_layers())
 
 
-def evaluated(expression: str) -> Callable[[Tensor], Tensor]:
+def compile_expression(expression: str) -> Callable[[Tensor], Tensor]:
     """Return a function of points (N, 2) from an expression of x and y."""
     names = {name: getattr(np, name) for name in np.__all__ if name.islower()}
 
@@ -182,7 +182,7 @@ def grid(given: argparse.Namespace) -> None:
             continue
         name, intervals, seed, smoothing = cell
         validation, test, seconds = fit_grid(
-            evaluated(given.functions[name]), intervals, smoothing, given, seed
+            compile_expression(given.functions[name]), intervals, smoothing, given, seed
         )
         row |= {"validation": f"{validation:.4g}", "test": f"{test:.4g}"}
         row |= {"expression": given.functions[name], "seconds": round(seconds, 1)}
@@ -202,7 +202,7 @@ def slope(given: argparse.Namespace) -> None:
         if {**row, "intervals": stages[-1]} in table:
             continue
         torch.manual_seed(seed)
-        function = evaluated(given.functions[name])
+        function = compile_expression(given.functions[name])
         x, y, *_ = split(function, seed, torch.float64, given.points)
         grids = [Grid(stages[0] + 1, width) for width in (2.0, given.hidden_width)]
         options = {"dtype": torch.float64, "parameterization": given.parameterization}

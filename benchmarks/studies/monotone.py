@@ -58,18 +58,18 @@ def additive(x: Array, y: Array, signs: list[int]) -> Any:
     return pygam.LinearGAM(terms).gridsearch(x, y, progress=False)
 
 
-def boosted(x: Array, y: Array, signs: list[int]) -> Any:
+def make_boosting(x: Array, y: Array, signs: list[int]) -> Any:
     """Return a `KANBoostRegressor` of kanboost without hidden features, as constraints need it."""
     kanboost = importlib.import_module("kanboost")
     constraints = {f"x{i}": sign for i, sign in enumerate(signs) if sign}
     model = kanboost.KANBoostRegressor(
         kan_hidden=1, gam=True, monotone_constraints=constraints or None
     )
-    model.fit(named(x), y)
-    return SimpleNamespace(predict=lambda rows: np.ravel(model.predict(named(rows))))
+    model.fit(name_columns(x), y)
+    return SimpleNamespace(predict=lambda rows: np.ravel(model.predict(name_columns(rows))))
 
 
-def named(x: Array) -> Any:
+def name_columns(x: Array) -> Any:
     """Return a frame of columns x0, x1, ..."""
     pandas = importlib.import_module("pandas")
     return pandas.DataFrame(x, columns=[f"x{i}" for i in range(x.shape[1])])
@@ -79,7 +79,7 @@ MODELS: dict[str, Model] = {
     "kanditioned": ours,
     "boosted trees": trees,
     "pygam": additive,
-    "kanboost": boosted,
+    "kanboost": make_boosting,
 }
 
 
@@ -94,7 +94,7 @@ def falls(model: Any, signs: list[int], rng: np.random.Generator) -> float:
     return float(np.mean(wrong))
 
 
-def measured(fit: Model, signs: list[int], told: bool, truth: Callable[[Array], Array]) -> str:
+def measure(fit: Model, signs: list[int], told: bool, truth: Callable[[Array], Array]) -> str:
     """Return error, falls and time over the samples."""
     errors, wrong, seconds = [], [], []
     for seed in range(SAMPLES):
@@ -122,7 +122,7 @@ def main() -> None:
             for told in (False, True):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # pygam's, of its own use of NumPy
-                    row = measured(fit, signs, told, truth)
+                    row = measure(fit, signs, told, truth)
                 print(f"| {problem} | {name} | {'yes' if told else 'no'} | {row} |", flush=True)
 
 

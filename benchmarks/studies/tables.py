@@ -38,7 +38,7 @@ def _of_sklearn(load: Callable[..., Any]) -> tuple[pd.DataFrame, Any]:
     return pd.DataFrame(x), y
 
 
-def _made(make: Callable[..., Any], **options: Any) -> tuple[pd.DataFrame, Any]:
+def _make(make: Callable[..., Any], **options: Any) -> tuple[pd.DataFrame, Any]:
     x, y = make(random_state=0, **options)
     return pd.DataFrame(x), y
 
@@ -76,7 +76,7 @@ def _with_gaps(load: Callable[[], tuple[pd.DataFrame, Any]]) -> tuple[pd.DataFra
     return x.mask(gaps), y
 
 
-FRIEDMAN = partial(_made, datasets.make_friedman1, n_samples=600, noise=1.0)
+FRIEDMAN = partial(_make, datasets.make_friedman1, n_samples=600, noise=1.0)
 BIKESHARE = partial(_of_book, "Bikeshare", "bikers", without=("casual", "registered"), rows=1200)
 TASKS: dict[str, Task] = {
     "digits": Task(partial(_of_sklearn, datasets.load_digits), True),
@@ -88,8 +88,8 @@ TASKS: dict[str, Task] = {
     "sin6": Task(_sin6),
     "log-normal": Task(_log_normal),
     "friedman1": Task(FRIEDMAN),
-    "friedman2": Task(partial(_made, datasets.make_friedman2, n_samples=1000, noise=1.0)),
-    "friedman3": Task(partial(_made, datasets.make_friedman3, n_samples=1000, noise=0.1)),
+    "friedman2": Task(partial(_make, datasets.make_friedman2, n_samples=1000, noise=1.0)),
+    "friedman3": Task(partial(_make, datasets.make_friedman3, n_samples=1000, noise=0.1)),
     "Carseats": Task(partial(_of_book, "Carseats", "Sales")),
     "College": Task(partial(_of_book, "College", "Outstate")),
     "Auto": Task(partial(_of_book, "Auto", "mpg", without=("name",))),

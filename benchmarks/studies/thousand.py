@@ -21,7 +21,7 @@ from kanditioned_spec.grid import Array, Grid
 
 from .. import machine
 from ..results import FOLDER, Table
-from .conditioning import GAP, NAMES, WIDTH, Objective, adam_step, made, target
+from .conditioning import GAP, NAMES, WIDTH, Objective, adam_step, make_parameterization, target
 
 COUNT, SMOOTHING = 1000, 100.0
 RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
@@ -65,7 +65,7 @@ def adam(a: Array, b: Array, rates: Array, iterations: int) -> tuple[Array, list
 
 def path(objective: Objective, name: str, count: int, smoothing: float) -> Path:
     """Return the way of a parameterization at its best learning rate."""
-    p = made(name, count, smoothing, "uniform")
+    p = make_parameterization(name, count, smoothing, "uniform")
     values, frames = adam(*objective.in_coordinates(p), np.array(RATES), REPORTED[-1])
     best = best_rate(values / objective.start)
     control_points = [p.control_points(theta[:, best : best + 1])[:, 0] for theta in frames]

@@ -40,7 +40,7 @@ PAIRS, ROWS, COUNT, OUTPUTS = 1_000_000, 25_000, 9, 4
 def rising(rng: np.random.Generator, in_features: int, size: float, dtype: str) -> Floats:
     """Draw rising control points (I, K, O), as a layer with `monotone=` has them."""
     free = size * rng.normal(size=(in_features, COUNT, OUTPUTS)).cumsum(1)
-    shapes = Shapes.checked("rising", in_features, [1] * in_features, None)
+    shapes = Shapes.from_arguments("rising", in_features, [1] * in_features, None)
     return np.asarray(shapes.feasible(free)).astype(DTYPES[dtype])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.tune import measurement
-from kanditioned_spec.costs import WORKS, Sizes, predicted
+from kanditioned_spec.costs import WORKS, Sizes, predict
 
 SIZES = Sizes(3, 5, 7, 11)
 
@@ -29,11 +29,11 @@ def test_coefficients_are_found_again() -> None:
     pytest.importorskip("scipy")
     drawn = measurement.sample(60, "cpu", seed=0)
     costs = {"call": 5e4, "inputs": 8.0, "edges": 0.25, "control points": 0.5}
-    seconds = [predicted(costs, sizes) * 1e-9 for sizes in drawn]
+    seconds = [predict(costs, sizes) * 1e-9 for sizes in drawn]
     found = measurement.fit_costs(drawn, seconds)
     assert {work: found.get(work, 0.0) for work in costs} == pytest.approx(costs, rel=0.01)
     for sizes, wanted in zip(drawn, seconds, strict=True):
-        assert predicted(found, sizes) * 1e-9 == pytest.approx(wanted, rel=0.01)
+        assert predict(found, sizes) * 1e-9 == pytest.approx(wanted, rel=0.01)
 
 
 def test_a_work_that_no_size_has_is_free() -> None:
@@ -41,7 +41,7 @@ def test_a_work_that_no_size_has_is_free() -> None:
     drawn = [Sizes(1, 2, 3, 4), Sizes(40, 3, 8, 5), Sizes(300, 7, 16, 9)]
     found = measurement.fit_costs(drawn, [1e-5, 1e-4, 1e-3])
     assert found.keys().isdisjoint({"far basis", "looped edges"})
-    assert predicted(found, drawn[1]) == pytest.approx(1e5, rel=0.1)
+    assert predict(found, drawn[1]) == pytest.approx(1e5, rel=0.1)
 
 
 def test_regret_is_over_the_fastest() -> None:

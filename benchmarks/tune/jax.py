@@ -40,15 +40,13 @@ def main() -> None:
     drawn = measurement.sample(given.sizes, "cpu" if on_cpu else "gpu", given.seed)
     table = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {}
     table["cpu" if on_cpu else "other"] = {
-        contraction: measurement.measured_costs(
-            contraction, drawn, partial(measured, output, impls)
-        )
+        contraction: measurement.measure_costs(contraction, drawn, partial(measure, output, impls))
         for contraction, output in OUTPUTS.items()
     }
     given.output.write_text(measurement.format_table(table) + "\n", encoding="utf-8")
 
 
-def measured(output: str, impls: tuple[str, ...], sizes: Sizes) -> dict[str, float]:
+def measure(output: str, impls: tuple[str, ...], sizes: Sizes) -> dict[str, float]:
     """Return the seconds of each implementation at some sizes."""
     jax.clear_caches()  # type: ignore[no-untyped-call]  # else hundreds of programs stay
     return measurement.medians({impl: runner(output, sizes, impl) for impl in impls})

@@ -87,7 +87,7 @@ def medians(
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
-def measured_costs(
+def measure_costs(
     contraction: str, drawn: Sequence[Sizes], measured: Callable[[Sizes], Mapping[str, float]]
 ) -> dict[str, Costs]:
     """Return the coefficients of every implementation of a contraction, and print what was seen.
@@ -104,7 +104,7 @@ def measured_costs(
             seconds.setdefault(name, []).append(value)
         text = {name: f"{value:.2e}" for name, value in medians.items()}
         print(f"{contraction:24}{tuple(sizes)!s:24}", text, flush=True)
-    ratios = held_out(drawn, seconds)
+    ratios = held_out_regrets(drawn, seconds)
     within = statistics.mean(ratio <= 1.1 for ratio in ratios)
     print(f"held out: within 10 % of the best at {within:.0%}, worst {max(ratios):.2f}")
     return {name: fit_costs(drawn, times) for name, times in seconds.items()}
@@ -144,7 +144,7 @@ def regrets(
     ]
 
 
-def held_out(sizes: Sequence[Sizes], seconds: Mapping[str, Sequence[float]]) -> list[float]:
+def held_out_regrets(sizes: Sequence[Sizes], seconds: Mapping[str, Sequence[float]]) -> list[float]:
     """Return `regrets` at all sizes, with coefficients that have not seen them: `FOLDS` fits."""
     ratios = []
     for fold in range(FOLDS):

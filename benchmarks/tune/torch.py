@@ -21,7 +21,7 @@ from torch import Tensor
 from kanditioned_spec import Grid
 from kanditioned_spec.costs import Sizes
 from kanditioned_torch.impls import SplineConfig
-from kanditioned_torch.selection import check, named
+from kanditioned_torch.selection import check, implementation_named
 
 from ..machine import check_device
 from . import measurement
@@ -58,7 +58,7 @@ def runner(name: str, contraction: str, compiled: bool) -> Callable[[Tensor, Ten
 
     Both gradients in one pass are followed by an empty call, since apart they are two calls.
     """
-    impl = named(name)
+    impl = implementation_named(name)
 
     def run(x: Tensor, c: Tensor, gy: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         config = SplineConfig(Grid(c.shape[1], WIDTH), name, "highest")
@@ -86,7 +86,7 @@ def runner(name: str, contraction: str, compiled: bool) -> Callable[[Tensor, Ten
     return waiting
 
 
-def measured(
+def measure(
     contraction: str, device: str, compiled: bool, clock: Callable[[], float], sizes: Sizes
 ) -> dict[str, float]:
     """Return the seconds of each implementation at some sizes."""
@@ -121,14 +121,14 @@ def main() -> None:
     table = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {}
     (part, kind), native = KINDS[given.device], native_of(given.device)
     check("tune", native)
-    contractions = [*CANDIDATES, "vjp"] if named(native).vjp else [*CANDIDATES]
+    contractions = [*CANDIDATES, "vjp"] if implementation_named(native).vjp else [*CANDIDATES]
     for mode in given.modes:
         drawn = measurement.sample(given.sizes or COUNTS[mode], kind, given.seed)
         found = {
-            contraction: measurement.measured_costs(
+            contraction: measurement.measure_costs(
                 f"{contraction} {mode}",
                 drawn,
-                partial(measured, contraction, given.device, mode == "compiled", clock),
+                partial(measure, contraction, given.device, mode == "compiled", clock),
             )
             for contraction in contractions
         }

@@ -13,7 +13,7 @@ from kanditioned_conformance.faults.plain import DTYPES
 from kanditioned_conformance.strategies import layers
 from kanditioned_spec import Problem
 from kanditioned_spec.grid import Grid
-from kanditioned_spec.rounding import rounded
+from kanditioned_spec.rounding import round_to
 
 dtypes = st.sampled_from(DTYPES)
 
@@ -21,7 +21,7 @@ dtypes = st.sampled_from(DTYPES)
 @given(case=layers().random, dtype=dtypes)
 def test_numbers_are_exact_in_the_storage_dtype(case: Case, dtype: str) -> None:
     for array in case.on(dtype, "cpu").arrays():
-        np.testing.assert_array_equal(rounded(array, dtype), array)
+        np.testing.assert_array_equal(round_to(array, dtype), array)
 
 
 @given(case=layers().random, dtype=dtypes)
@@ -93,6 +93,6 @@ def test_special_inputs_keep_their_sign() -> None:
     ],
 )
 def test_rounding_to_bfloat16(value: float, expected: float) -> None:
-    result = rounded([value], "bfloat16")
+    result = round_to([value], "bfloat16")
     np.testing.assert_array_equal(result, [expected])
     np.testing.assert_array_equal(np.signbit(result), np.signbit([expected]))

@@ -7,7 +7,7 @@ from hypothesis import Phase
 
 from kanditioned_conformance import BackendUnderTest
 from kanditioned_conformance.faults import EQUIVALENTS, FAULTS, Fault, Plain
-from kanditioned_conformance.faults.__main__ import CHAPTERS_OF_MAPS, missed
+from kanditioned_conformance.faults.__main__ import CHAPTERS_OF_MAPS, why_missed
 from kanditioned_conformance.faults.in_process import PROFILE, chapter_tests, seeded_tests
 from kanditioned_conformance.faults.plain import DTYPES
 
@@ -21,7 +21,7 @@ ONE_EACH = [(backend, number % len(SEEDED)) for number, backend in enumerate(EQU
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_is_caught(fault: type[Fault]) -> None:
-    assert not missed(fault, TESTS[fault.caught_by])
+    assert not why_missed(fault, TESTS[fault.caught_by])
 
 
 def test_names_are_unique_and_more_than_thirty() -> None:

@@ -57,7 +57,7 @@ def difference(got, want, bound):
     )
 
 
-def evaluated(implementation, vector, tensors):
+def evaluate(implementation, vector, tensors):
     """Return the results of an operation, as a list of arrays in the order of the manifest."""
     arguments = dict(vector["arguments"])
     operation = getattr(implementation, vector["operation"])
@@ -82,7 +82,7 @@ def evaluated(implementation, vector, tensors):
 def answer(implementation, vector, tensors):
     """Return what an implementation gives when asked twice, or the error that it raises."""
     try:
-        outputs, again = (evaluated(implementation, vector, tensors) for _ in range(2))
+        outputs, again = (evaluate(implementation, vector, tensors) for _ in range(2))
         return {"outputs": [np.asarray(o) for o in outputs], "again": [*map(np.asarray, again)]}
     except Exception as error:
         kinds = [kind.__name__ for kind in type(error).__mro__]
@@ -137,7 +137,7 @@ def manifest():
     return json.loads((FOLDER / "manifest.json").read_text("utf-8"))["vectors"]
 
 
-def chosen(chapters, dtypes):
+def choose(chapters, dtypes):
     """Return the vectors of these chapters and dtypes, of all where none is named; exit if none."""
     vectors = manifest()
     for names, known in (
@@ -155,7 +155,7 @@ def chosen(chapters, dtypes):
     return found or sys.exit("no vector of these chapters is in these dtypes")
 
 
-def judged(vectors, answers):
+def judge(vectors, answers):
     """Return for each vector its name, its outcome and what is wrong.
 
     Args:
@@ -175,10 +175,10 @@ def judged(vectors, answers):
 
 def main(options):
     """Judge the chosen vectors, print those that fail, and return how many."""
-    vectors = chosen(options.chapter, options.dtype)
+    vectors = choose(options.chapter, options.dtype)
     if options.results:
         results = read_answers(options.results)
-        verdict = judged(vectors, lambda vector, _: results.get(vector["name"]))
+        verdict = judge(vectors, lambda vector, _: results.get(vector["name"]))
     else:
         module, _, attribute = options.target.partition(":")
         port = getattr(importlib.import_module(module), attribute)
@@ -187,7 +187,7 @@ def main(options):
             offers = hasattr(port, vector["operation"])
             return answer(port, vector, tensors) if offers else None
 
-        verdict = judged(vectors, ask)
+        verdict = judge(vectors, ask)
     for each in verdict:
         if each["fault"]:
             print(f"failed {each['name']}\n  {each['fault']}")

@@ -9,7 +9,7 @@ from kanditioned.plot import plot_layer
 from kanditioned_torch import KAN
 
 
-def trained() -> tuple[KAN, torch.Tensor]:
+def train() -> tuple[KAN, torch.Tensor]:
     """Train the model of the page "First steps"."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -27,6 +27,6 @@ def trained() -> tuple[KAN, torch.Tensor]:
 
 
 if __name__ == "__main__":
-    model, x = trained()
+    model, x = train()
     data = model.norms[0](x)
     save(plot_layer(model.layers[0], data=data, max_panels=9, centre=True), "first-model")

@@ -15,7 +15,7 @@ COUNT, WIDTH = 40, 2.0
 TARGETS: tuple[Callable[[Any], Any], ...] = (lambda x: np.sin(4 * x), np.abs, lambda x: 0.5 * x)
 
 
-def fitted(smoothing: float) -> tuple[np.ndarray, np.ndarray]:
+def fit(smoothing: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the inputs and the control points that minimise the objective of the tutorial."""
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (300, 3))
@@ -34,7 +34,7 @@ def main() -> None:
     drawing = figure(7, 2.4)
     for i, axes in enumerate(drawing.subplots(1, 3)):
         for smoothing, colour in ((0.0, COLOURS[5]), (1e-4, COLOURS[0])):
-            x, c = fitted(smoothing)
+            x, c = fit(smoothing)
             values = reference.forward(grid[:, None], c[i][None, :, None], WIDTH)[:, 0]
             axes.plot(grid, values - values.mean(), color=colour, label=f"λ = {smoothing:g}")
         true = TARGETS[i](grid)

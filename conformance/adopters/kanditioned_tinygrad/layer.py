@@ -41,7 +41,7 @@ class KANLayer:
         where = type(self).__name__
         inputs = validate.feature_count(where, "in_features", in_features)
         outputs = validate.feature_count(where, "out_features", out_features)
-        grid = Grid.checked(where, num_control_points, spline_width)
+        grid = Grid.from_arguments(where, num_control_points, spline_width)
         self.spline_width = grid.spline_width
         validate.choice(where, "init", init, initializers.INITIALIZERS)
         validate.choice(where, "parameterization", parameterization, PARAMETERIZATIONS)

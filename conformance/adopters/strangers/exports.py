@@ -75,11 +75,11 @@ class OnnxRuntime:
         return y.reshape(*x.shape[:-1], problem.out_features)
 
 
-def exported(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+def run_exported(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
     """Run the exported program on rows."""
     rows = x.reshape(-1, p.in_features)
     return program(sizes_of(p)).module()(rows, c).reshape(*x.shape[:-1], p.out_features)
 
 
 onnx_runtime = OnnxRuntime()
-torch_export = TorchAdapter(exported, "torch.export", "torch", fixed_problems=SIZES)
+torch_export = TorchAdapter(run_exported, "torch.export", "torch", fixed_problems=SIZES)

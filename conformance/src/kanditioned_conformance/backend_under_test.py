@@ -105,14 +105,14 @@ class BackendUnderTest:
         case = case.on(self.dtype, self.device).under(info.extrapolation)
         if info.fixed_problems and not _is_about_its_size(case):
             drawn = hypothesis.currently_in_test_context()
-            case = case.fitted_to(info.fixed_problems, keep_batch=not drawn)
+            case = case.fit_to(info.fixed_problems, keep_batch=not drawn)
         if not self._takes(check, case):
             hypothesis.reject()
         self.record.ran += 1
         try:
             ratios = check(self.backend, case, **arguments)
         except EVASIONS as evasion:
-            raise ConformanceError("adapter", float("inf"), _evaded(evasion)) from None
+            raise ConformanceError("adapter", float("inf"), _describe_evasion(evasion)) from None
         except Exception as error:
             if isinstance(error, ConformanceError):
                 self.record.keep({error.label: error.ratio})
@@ -146,7 +146,7 @@ class BackendUnderTest:
         try:
             answer = self.backend.supports(problem)
         except EVASIONS as evasion:
-            raise ConformanceError("supports", float("inf"), _evaded(evasion)) from None
+            raise ConformanceError("supports", float("inf"), _describe_evasion(evasion)) from None
         if answer is True:
             return ""
         if not isinstance(answer, str) or not answer:
@@ -157,7 +157,7 @@ class BackendUnderTest:
     def _lacks(self, check: Check, case: Case) -> str:
         """Return why the backend takes no problem of this kind, if so."""
         info, problem = self.backend.info, case.problem
-        if unmet := NEEDS.get(check.__name__, Needs()).unmet_by(self.backend):
+        if unmet := NEEDS.get(check.__name__, Needs()).lacks(self.backend):
             return unmet
         if problem.parameterization not in info.parameterizations:
             return f"it does not declare parameterization {problem.parameterization}"
@@ -177,7 +177,7 @@ def _same_sizes(one: Problem, other: Problem) -> bool:
     return same and other.batch in (0, one.batch)
 
 
-def _evaded(evasion: BaseException) -> str:
+def _describe_evasion(evasion: BaseException) -> str:
     name = type(evasion).__name__
     return (
         f"it has raised {name} ({evasion}) in place of a result. What it does not take, "

@@ -24,7 +24,7 @@ LAYERS = 300
 LABELS = ("value", "grad x", "grad control points", "by x", "by control points", "by grad y")
 
 
-def needed(
+def required_constants(
     backend: CompleteBackend, dtype: str, layers: int = LAYERS, seed: int = 0
 ) -> dict[str, float]:
     """Return the smallest constant that a backend's results would pass with, by result.
@@ -83,7 +83,7 @@ def main(names: list[str]) -> None:
         backend = cast(CompleteBackend, registry.load(name))
         print(name)
         for dtype in ("float32", "float64"):
-            row = needed(backend, dtype)
+            row = required_constants(backend, dtype)
             print(f"  {dtype:<8}" + "".join(f"{row[label]:21.2f}" for label in LABELS))
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from kanditioned_spec import Parameterization, Problem, parameterization
 from kanditioned_spec.protocol import Extrapolation
-from kanditioned_spec.rounding import rounded
+from kanditioned_spec.rounding import round_to
 
 from .layouts import Layout, laid_out
 from .tolerance import position_error
@@ -88,7 +88,7 @@ class Case:
         """Return this case for a backend with this extrapolation."""
         return replace(self, extrapolation=extrapolation)
 
-    def fitted_to(self, problems: Sequence[Problem], *, keep_batch: bool = False) -> Case:
+    def fit_to(self, problems: Sequence[Problem], *, keep_batch: bool = False) -> Case:
         """Return this case for one of a few fixed problems, which its seed picks.
 
         A batch of 0 among them stands for any batch. Chosen inputs move with the domain; those that
@@ -129,7 +129,7 @@ class Case:
     def arrays(self) -> Arrays:
         """Return the layer's arrays."""
         p, rng = self.problem, np.random.default_rng(self.seed)
-        x = self._settled(_place(self._drawn_inputs(rng), self.special, p))
+        x = self._settle(_place(self._draw_inputs(rng), self.special, p))
         weights = (p.in_features, p.num_control_points, p.out_features)
         arrays = Arrays(
             x,
@@ -138,8 +138,8 @@ class Case:
             _normal(rng, x.shape, p.dtype),
             _normal(rng, weights, p.dtype),
         )
-        c = rounded(arrays.control_points * self.scale, p.dtype)
-        scaled = (x, c, *(rounded(array * self.grad_scale, p.dtype) for array in arrays[2:]))
+        c = round_to(arrays.control_points * self.scale, p.dtype)
+        scaled = (x, c, *(round_to(array * self.grad_scale, p.dtype) for array in arrays[2:]))
         return Arrays(*laid_out(scaled, self.layout))
 
     def parameter_arrays(self) -> ParameterArrays:
@@ -151,25 +151,25 @@ class Case:
             _normal(rng, (p.in_features, p.num_control_points, p.out_features), p.dtype),
         )
 
-    def _drawn_inputs(self, rng: np.random.Generator) -> Floats:
+    def _draw_inputs(self, rng: np.random.Generator) -> Floats:
         p = self.problem
         shape = (p.batch, p.in_features)
         if self.inputs == "on_knots":
             if not is_dyadic(p):
                 raise ValueError(f"knots are exact on dyadic grids only, got {p}.")
-            return rounded(rng.choice(p.grid.knots(), shape), p.dtype)
+            return round_to(rng.choice(p.grid.knots(), shape), p.dtype)
         if self.inputs == "one_interval":
             interval = rng.integers(p.num_control_points - 1, size=p.in_features)
             u = interval + rng.uniform(0.1, 0.9, shape)
             x = u * p.grid.spacing - p.spline_width / 2
-            return rounded(x, p.dtype)
+            return round_to(x, p.dtype)
         if self.inputs == "outside":
             beyond = rng.uniform(0.5, 3.5, shape) * rng.choice([-1.0, 1.0], shape)
-            return rounded(beyond * p.spline_width, p.dtype)
+            return round_to(beyond * p.spline_width, p.dtype)
         beyond = 0.5 if self.extrapolation is None else 0.8
-        return rounded(rng.uniform(-beyond, beyond, shape) * p.spline_width, p.dtype)
+        return round_to(rng.uniform(-beyond, beyond, shape) * p.spline_width, p.dtype)
 
-    def _settled(self, x: Floats) -> Floats:
+    def _settle(self, x: Floats) -> Floats:
         p = self.problem
         if self.inputs in ("off_knots", "anywhere"):
             # `numerics.forward_condition` leaves out that rounding may carry x to an interval of
@@ -184,11 +184,11 @@ class Case:
         p = self.problem
         end, h = p.spline_width / 2, p.grid.spacing
         if self.extrapolation is None:
-            return np.where(np.isnan(x), x, rounded(x.clip(-end, end), p.dtype))
+            return np.where(np.isnan(x), x, round_to(x.clip(-end, end), p.dtype))
         near = np.abs(np.abs(x.astype(np.float64)) - end) <= position_error(end, p) * h
         has_inner_knots = p.num_control_points > 2
         middle = _middle(p, on_knot=self.inputs == "on_knots" and has_inner_knots)
-        return np.where(near, rounded(middle, p.dtype), x)
+        return np.where(near, round_to(middle, p.dtype), x)
 
 
 def _expression(value: Any) -> str:
@@ -221,8 +221,8 @@ def off_knots(x: Floats, problem: Problem, spare: float) -> Floats:
     """Move inputs away from inner knots: into their interval, or to `spare` if need be."""
     h = problem.grid.spacing
     for step in (h / 2, h / 4, -h / 4):
-        x = np.where(near_knot(x, problem), rounded(x + step, problem.dtype), x)
-    return np.where(near_knot(x, problem), rounded(spare, problem.dtype), x)
+        x = np.where(near_knot(x, problem), round_to(x + step, problem.dtype), x)
+    return np.where(near_knot(x, problem), round_to(spare, problem.dtype), x)
 
 
 def _middle(problem: Problem, *, on_knot: bool) -> float:
@@ -273,10 +273,10 @@ def _place(x: Floats, special: tuple[tuple[int, float], ...], problem: Problem) 
     limit = reach(problem)
     for index, value in special if x.size else ():
         reachable = np.clip(value, -limit, limit) if np.isfinite(value) else value
-        x.flat[index % x.size] = rounded(reachable, problem.dtype)
+        x.flat[index % x.size] = round_to(reachable, problem.dtype)
     return x
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Floats:
     variates = rng.standard_normal(shape).clip(-LARGEST_NORMAL, LARGEST_NORMAL)
-    return rounded(variates, dtype)
+    return round_to(variates, dtype)

@@ -121,13 +121,13 @@ def _details(outcome: str, results: Iterable[Result]) -> str:
         return ""
     items = (
         f"<details><summary>{escape(reason.partition(chr(10))[0])} ({where.total()})</summary>"
-        f"<pre>{escape(chr(10).join([reason, *map(_counted, where.items())]))}</pre></details>"
+        f"<pre>{escape(chr(10).join([reason, *map(_count, where.items())]))}</pre></details>"
         for reason, where in shared.items()
     )
     return f"<h2>{outcome}</h2>\n" + "\n".join(items)
 
 
-def _counted(item: tuple[str, int]) -> str:
+def _count(item: tuple[str, int]) -> str:
     name, count = item
     return name if count == 1 else f"{name} ({count} times)"
 

@@ -21,7 +21,7 @@ class TimeLimitExceeded(BaseException):
 
 
 @contextmanager
-def limited(seconds: float, trace: TextIO | None) -> Iterator[None]:
+def limit_time(seconds: float, trace: TextIO | None) -> Iterator[None]:
     """End what takes longer than a limit.
 
     Python code is interrupted by an exception. Compiled code that does not return to Python in time

@@ -49,17 +49,17 @@ class Oracle:
 
     def forward(self, x: npt.ArrayLike, c: npt.ArrayLike) -> Wanted:
         """Return y (..., O)."""
-        return self._extrapolated(self._forward, "y", x, c)
+        return self._apply_extrapolation(self._forward, "y", x, c)
 
     def vjp(self, x: npt.ArrayLike, c: npt.ArrayLike, grad_y: npt.ArrayLike) -> Wanted:
         """Return the gradients of x (..., I) and of the control points (I, K, O)."""
-        return self._extrapolated(self._vjp, "xc", x, c, grad_y)
+        return self._apply_extrapolation(self._vjp, "xc", x, c, grad_y)
 
     def vjp_of_vjp(self, x: npt.ArrayLike, c: npt.ArrayLike, *along: npt.ArrayLike) -> Wanted:
         """Return the three results for grad_y and the cotangents of x and control points."""
-        return self._extrapolated(self._vjp_of_vjp, "xcy", x, c, *along)
+        return self._apply_extrapolation(self._vjp_of_vjp, "xcy", x, c, *along)
 
-    def _extrapolated(
+    def _apply_extrapolation(
         self, operation: Callable[..., Wanted], kinds: str, *given: npt.ArrayLike
     ) -> Wanted:
         """Apply an operation under the declared extrapolation; `kinds` names its results."""

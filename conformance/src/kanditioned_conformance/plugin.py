@@ -157,7 +157,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     record, began = begin_record(tested)
     outcome, result = "", None
     try:
-        with limits.limited(session.timeout, pyfuncitem.config.stash[TRACE]):
+        with limits.limit_time(session.timeout, pyfuncitem.config.stash[TRACE]):
             result = yield
     except Unsatisfiable:
         if record.ran or not record.refused:
@@ -193,7 +193,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         html.write(run.report(), config.getoption("--kan-html"))
     bad = any(result.outcome in BAD for result in run.results.values())
     if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        failed = bad or run.shortcomings(narrowed=_narrowed(config))
+        failed = bad or run.shortcomings(narrowed=_is_selection(config))
         session.exitstatus = pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.OK
     if run.journal:
         run.journal.end()
@@ -214,7 +214,7 @@ def pytest_terminal_summary(
         terminalreporter.section(f"{name}: largest |got - want| / bound")
         for line in summary(results):
             terminalreporter.line(line)
-    for line in run.shortcomings(narrowed=_narrowed(config)):
+    for line in run.shortcomings(narrowed=_is_selection(config)):
         terminalreporter.line(f"NO SUCCESS: {line}", red=True)
 
 
@@ -243,7 +243,7 @@ def _begin(config: pytest.Config) -> None:
     profiles.load(profile)
 
 
-def _narrowed(config: pytest.Config) -> bool:
+def _is_selection(config: pytest.Config) -> bool:
     """Whether only some of the tests were asked for."""
     options = ("keyword", "markexpr", "deselect", "maxfail")
     return any(config.getoption(name) for name in options)

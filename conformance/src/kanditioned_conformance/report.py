@@ -91,7 +91,7 @@ class Report:
         return Report(tuple(raw["header"]), tuple(Result(**result) for result in raw["results"]))
 
 
-def joined(reports: Sequence[Report]) -> Report:
+def join(reports: Sequence[Report]) -> Report:
     """Return the results of several runs as one report."""
     header = dict.fromkeys(line for report in reports for line in report.header)
     return Report(tuple(header), tuple(r for report in reports for r in report.results))
@@ -157,4 +157,4 @@ def write_from_command_line(write: Callable[[Report, Path], None]) -> None:
     parser.add_argument("page", type=Path, help="the file to write")
     parser.add_argument("reports", type=Path, nargs="+", metavar="report.json")
     given = parser.parse_args()
-    write(joined([Report.read(path) for path in given.reports]), given.page)
+    write(join([Report.read(path) for path in given.reports]), given.page)

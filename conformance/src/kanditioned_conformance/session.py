@@ -202,7 +202,9 @@ class Session:
             if why and entry.in_scope(dtypes):
                 found.append(f"expected to {what}: {entry.address}: {why}")
         if self.skips is not None:
-            found += [f"{r.address} {UNLISTED}: {r.reason}" for r in _unlisted(results, self.skips)]
+            found += [
+                f"{r.address} {UNLISTED}: {r.reason}" for r in _find_unlisted(results, self.skips)
+            ]
         return found + coverage.below(results, self.min_run)
 
     def _keep(self, nodeid: str, result: Result) -> None:
@@ -218,15 +220,15 @@ class Session:
         self.results |= results
         for nodeid, how in lost.items():
             if place := self.place(nodeid):
-                self.results[nodeid] = self._expected(place, how)
+                self.results[nodeid] = self._expect(place, how)
 
     def _of_lost(self, nodeid: str, place: Place) -> Result:
         """Return the result of a test whose process has died, by how long it had been running."""
         seconds = time.monotonic() - self._began.get(nodeid, time.monotonic())
         hung = bool(self.timeout) and seconds >= self.timeout
-        return self._expected(place, "timed out" if hung else "crashed: the process died")
+        return self._expect(place, "timed out" if hung else "crashed: the process died")
 
-    def _expected(self, place: Place, how: str) -> Result:
+    def _expect(self, place: Place, how: str) -> Result:
         """Return the result of a lost test: an expected failure, if it is listed."""
         outcome, _, reason = how.partition(": ")
         if outcome == "timed out":
@@ -252,7 +254,7 @@ def _names(place: Place) -> tuple[str, str, str, str]:
     return place.chapter, place.test, place.parameters, place.backend_under_test.dtype
 
 
-def _unlisted(results: list[Result], listed: list[Entry]) -> list[Result]:
+def _find_unlisted(results: list[Result], listed: list[Entry]) -> list[Result]:
     """Return what is skipped and not listed."""
     return [
         r

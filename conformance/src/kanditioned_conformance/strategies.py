@@ -63,7 +63,7 @@ class Draw(NamedTuple):
     table: Sequence[Case]
 
 
-def drawn(draw: Draw, *chosen: Case) -> Callable[[Test], Test]:
+def draw_cases(draw: Draw, *chosen: Case) -> Callable[[Test], Test]:
     """Decorate a test: run it on the table and the chosen cases, smallest first, then at random."""
 
     def decorate(test: Test) -> Test:
@@ -112,7 +112,7 @@ def non_finite(*values: float) -> Draw:
     )
 
 
-def strided(table: Sequence[Problem] = ()) -> Draw:
+def strided_cases(table: Sequence[Problem] = ()) -> Draw:
     """Return cases of these shapes, or of all of the table, whose arrays are not contiguous.
 
     Each shape has some layout, and one of several rows, inputs and outputs has each.

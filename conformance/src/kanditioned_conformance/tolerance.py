@@ -91,7 +91,7 @@ def judge(
     """
     got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
     if got.shape != want.shape:
-        message = f"got shape {got.shape}, want {want.shape}\n{described(problem)}"
+        message = f"got shape {got.shape}, want {want.shape}\n{describe(problem)}"
         raise ConformanceError(label, np.inf, message)
     bound = np.broadcast_to(bound, want.shape)
     ratio = error_ratio(got, want, bound)
@@ -103,20 +103,20 @@ def judge(
         f"at {list(first)} got {got[first]!s}, want {want[first]!s}: |got - want| is "
         f"{ratio[first]:.3g} times the bound {bound[first]:.3g}",
         f"  {int((ratio > 1).sum())} of {ratio.size} entries differ, by up to {worst:.3g} times",
-        *(f"  all of them are {name}" for name in _shared(ratio > 1, traits or {})),
-        described(problem),
+        *(f"  all of them are {name}" for name in _shared_traits(ratio > 1, traits or {})),
+        describe(problem),
         *([explain(first)] if explain else []),
     ]
     raise ConformanceError(label, worst, "\n".join(lines))
 
 
-def _shared(bad: npt.NDArray[np.bool_], traits: Traits) -> list[str]:
+def _shared_traits(bad: npt.NDArray[np.bool_], traits: Traits) -> list[str]:
     """Return the traits that all bad entries have, and not all entries."""
     masks = {name: np.broadcast_to(mask, bad.shape) for name, mask in traits.items()}
     return [name for name, mask in masks.items() if not mask.all() and mask[bad].all()]
 
 
-def described(problem: Problem) -> str:
+def describe(problem: Problem) -> str:
     """Return the line of a message that says which problem it is about."""
     p = problem
     return (
@@ -220,5 +220,5 @@ def compare_products(
             f"<g, T theta> = {forward!r}, <T^T g, theta> = {transposed!r}, want {want!r}: "
             f"{ratio:.3g} times the bound {bound:.3g}"
         )
-        raise ConformanceError(label, ratio, f"{message}\n{described(problem)}")
+        raise ConformanceError(label, ratio, f"{message}\n{describe(problem)}")
     return {label: ratio}

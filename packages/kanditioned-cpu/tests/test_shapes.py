@@ -20,7 +20,7 @@ def normal(*shape, dtype=torch.float32):
 
 
 def native(c, spec):
-    return kernels._shaped_points(c, signs_of(spec))
+    return kernels._apply_shapes(c, signs_of(spec))
 
 
 @pytest.mark.usefixtures("instruction_set")
@@ -68,8 +68,8 @@ def test_gradient_and_tangent_are_adjoint(out_features):
     c = normal(len(SIGNS), 12, out_features, dtype=torch.float64)
     _, marks = native(c, EVERY)
     v, g = c.flip(0) * 3, c.flip(1) + 1
-    along = kernels._shaped_moved(marks, v, signs_of(EVERY), False)
-    back = kernels._shaped_moved(marks, g, signs_of(EVERY), True)
+    along = kernels._shapes_jvp(marks, v, signs_of(EVERY), False)
+    back = kernels._shapes_jvp(marks, g, signs_of(EVERY), True)
     torch.testing.assert_close((along * g).sum((1, 2)), (v * back).sum((1, 2)))
     np.testing.assert_allclose(back, EVERY.vjp(c.numpy(), g.numpy()), atol=1e-14)
 
@@ -91,7 +91,7 @@ def test_in_order_the_map_and_its_derivative_are_the_identity():
         points, marks = native(c[None], spec)
         assert torch.equal(points[0], c)
         g = normal(1, 9, 1)
-        assert torch.equal(kernels._shaped_moved(marks, g, signs_of(spec), True), g)
+        assert torch.equal(kernels._shapes_jvp(marks, g, signs_of(spec), True), g)
         np.testing.assert_allclose(spec.vjp(c[None].numpy(), g.numpy()), g, atol=1e-6)
 
 

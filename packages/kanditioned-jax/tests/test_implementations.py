@@ -12,7 +12,7 @@ import pytest
 from kanditioned_jax import IMPL_NAMES, spline_forward
 from kanditioned_jax.impls import IMPLS as TABLE
 from kanditioned_jax.impls.base import Target, add_blocks, join_blocks
-from kanditioned_jax.selection import chosen, implementation
+from kanditioned_jax.selection import choose, implementation
 from kanditioned_spec import Grid, reference
 from kanditioned_spec.costs import Sizes
 
@@ -66,7 +66,7 @@ def test_tile_of_a_huge_batch_stays_within_the_workspace():
 @pytest.mark.parametrize("batch", [1, 10**6])
 def test_table_names_an_implementation_for_every_size(kind, count, batch):
     sizes = Sizes(batch, 64, 32, count)
-    names = chosen(kind, sizes)
+    names = choose(kind, sizes)
     assert set(names) == {"interpolate", "contract", "accumulate"}
     impl = implementation("auto", kind == "cpu", sizes)
     for contraction, name in names.items():

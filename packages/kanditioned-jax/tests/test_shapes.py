@@ -67,10 +67,10 @@ def test_it_is_mapped_and_compiled() -> None:
 def test_outside_of_jit_it_compiles_once_per_shape() -> None:
     c = free_points(1, 11, 3)
     shapes.feasible(c, Shapes((0,), (1,)))
-    compiled = shapes._ruled._cache_size()
+    compiled = shapes._apply_rule._cache_size()
     for monotone, convex in ((0, 1), (0, -1), (1, 1)):
         shapes.feasible(c + monotone, Shapes((monotone,), (convex,)))
-    assert shapes._ruled._cache_size() == compiled
+    assert shapes._apply_rule._cache_size() == compiled
 
 
 def test_what_is_not_finite_stays() -> None:

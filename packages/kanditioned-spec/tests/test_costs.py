@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kanditioned_spec.costs import WORKS, Sizes, cheapest, predicted
+from kanditioned_spec.costs import WORKS, Sizes, cheapest, predict
 
 SIZES = Sizes(3, 5, 7, 11)
 
@@ -19,8 +19,8 @@ def test_works():
 
 
 def test_a_time_is_a_sum_of_works():
-    assert predicted({"call": 100.0, "edges": 2.0}, SIZES) == 310
-    assert predicted({}, SIZES) == 0
+    assert predict({"call": 100.0, "edges": 2.0}, SIZES) == 310
+    assert predict({}, SIZES) == 0
 
 
 def test_the_cheapest_is_the_first_of_equals():

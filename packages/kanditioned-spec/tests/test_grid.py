@@ -124,8 +124,8 @@ def test_a_fitted_grid_holds_what_it_must_reach(reach: float, keep: str, want: G
 
 
 def test_a_checked_grid_says_what_is_wrong_with_its_arguments() -> None:
-    assert Grid.checked("KANLayer", np.int64(8), 2) == Grid(8, 2.0)
+    assert Grid.from_arguments("KANLayer", np.int64(8), 2) == Grid(8, 2.0)
     with pytest.raises(ValueError, match=r"`KANLayer\(num_control_points=...\)` must be"):
-        Grid.checked("KANLayer", 1, 4.0)
+        Grid.from_arguments("KANLayer", 1, 4.0)
     with pytest.raises(ValueError, match=r"`KANLayer\(spline_width=...\)` must be"):
-        Grid.checked("KANLayer", 2, float("nan"))
+        Grid.from_arguments("KANLayer", 2, float("nan"))

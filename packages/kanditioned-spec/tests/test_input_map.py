@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from kanditioned_spec import numerics
 from kanditioned_spec.grid import Grid
 from kanditioned_spec.input_map import InputMap
-from kanditioned_spec.knot_placement import capped, is_constant, placed
+from kanditioned_spec.knot_placement import cap_slopes, is_constant, place
 
 Rows = np.ndarray
 RNG = np.random.default_rng
@@ -203,13 +203,13 @@ def test_any_data_give_a_map(x: Rows, count: int, share: float, steepness: float
 def test_capping_ends_where_it_should() -> None:
     """The cut slopes have the bound, the others one common factor, and all of them end at 1."""
     values, levels = np.array([0.0, 0.1, 0.2, 1.0, 3.0]), np.array([0.0, 0.5, 0.7, 0.9, 1.0])
-    slopes = np.diff(capped(values, levels, 1.5)) / np.diff(values)
+    slopes = np.diff(cap_slopes(values, levels, 1.5)) / np.diff(values)
     np.testing.assert_allclose(slopes[:2], 1.5)
     factors = slopes[2:] / (np.diff(levels) / np.diff(values))[2:]
     np.testing.assert_allclose(factors, factors[0])
     assert factors[0] > 1
-    np.testing.assert_allclose(capped(values, levels, 6.0), levels)
-    np.testing.assert_allclose(capped(values, levels, 1 / 3), values / 3)
+    np.testing.assert_allclose(cap_slopes(values, levels, 6.0), levels)
+    np.testing.assert_allclose(cap_slopes(values, levels, 1 / 3), values / 3)
 
 
 def test_features_are_mapped_one_by_one() -> None:
@@ -315,6 +315,6 @@ def test_numbers_of_any_dtype_are_taken_at_their_value(dtype: str) -> None:
 
 
 def test_placed_pads_features_with_few_values_on_the_last_line() -> None:
-    points, images = placed(np.array([0.0, 1.0]), np.ones(2), 5, 4.0, 0.2, 10.0)
+    points, images = place(np.array([0.0, 1.0]), np.ones(2), 5, 4.0, 0.2, 10.0)
     assert points.size == 5
     np.testing.assert_allclose(np.diff(images) / np.diff(points), 4.0)

@@ -180,8 +180,8 @@ def test_argument_before_environment_before_default(
     monkeypatch: pytest.MonkeyPatch, plug: Plug
 ) -> None:
     monkeypatch.setenv(registry.ENVIRONMENT_VARIABLE, "jax")
-    assert registry.selected("reference") == ("reference", "given as an argument")
-    assert registry.selected() == ("jax", "set by KANDITIONED_BACKEND")
+    assert registry.select("reference") == ("reference", "given as an argument")
+    assert registry.select() == ("jax", "set by KANDITIONED_BACKEND")
     monkeypatch.setenv(registry.ENVIRONMENT_VARIABLE, "")  # empty counts as unset
     monkeypatch.setattr(registry, "DEFAULT_ORDER", ("absent", "present"))
     monkeypatch.setattr(
@@ -192,10 +192,10 @@ def test_argument_before_environment_before_default(
             registry.Entry("present", "kanditioned_spec.backend:backend"),
         ),
     )
-    assert registry.selected() == ("present", "first installed of absent, present")
+    assert registry.select() == ("present", "first installed of absent, present")
 
 
 @pytest.mark.usefixtures("nothing_installed")
 def test_nothing_to_choose_from_is_an_error_with_the_pip_line() -> None:
     with pytest.raises(BackendNotInstalledError, match=r'pip install "kanditioned\[torch\]"'):
-        registry.selected()
+        registry.select()

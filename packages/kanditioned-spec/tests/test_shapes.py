@@ -185,8 +185,8 @@ def test_an_edge_that_is_not_finite_stays(bad: float, monotone: int, convex: int
     ],
 )
 def test_signs_come_by_index_or_in_order(given: Any, want: tuple[int, ...]) -> None:
-    assert Shapes.checked("KANLayer", 3, given, None).monotone == want
-    assert Shapes.checked("KANLayer", 3, None, given).convex == want
+    assert Shapes.from_arguments("KANLayer", 3, given, None).monotone == want
+    assert Shapes.from_arguments("KANLayer", 3, None, given).convex == want
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_signs_come_by_index_or_in_order(given: Any, want: tuple[int, ...]) -> N
 def test_what_are_no_signs_is_refused(given: Any, error: type[Exception]) -> None:
     match = r"^`KANLayer\(monotone=\.\.\.\)` must be \+1, 0 or -1 for each of 3 features"
     with pytest.raises(error, match=match):
-        Shapes.checked("KANLayer", 3, given, None)
+        Shapes.from_arguments("KANLayer", 3, given, None)
 
 
 def test_the_pull_ends_at_the_constrained_minimum() -> None:

@@ -63,8 +63,8 @@ def install(monkeypatch: pytest.MonkeyPatch, **registered: Any) -> None:
 def forget() -> None:
     for cached in (
         selection.native,
-        selection.named,
-        selection.untraced,
+        selection.implementation_named,
+        selection.untraced_implementation,
         selection._fastest,
         selection._usable,
     ):

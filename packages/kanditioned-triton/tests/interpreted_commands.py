@@ -35,7 +35,7 @@ class TestScripts:
         monkeypatch.setattr(tune, "COUNTS", {})
         monkeypatch.setattr(tune, "neighbours", lambda config: [config])
         monkeypatch.setattr(tune, "environment", lambda: {"device": "none"})
-        contents = tune.measured(tune.entries(configs.INTERPRETER))
+        contents = tune.measure_entries(tune.entries(configs.INTERPRETER))
         before = configs.table()["measured"]
         assert contents["measured"] == {**before, configs.INTERPRETER: {"device": "none"}}
         with configs.using(contents):

@@ -40,10 +40,10 @@ def test_unknown_entry() -> None:
 
 def test_fitted_shrinks_to_the_problem() -> None:
     large = Config(128, 16, 128, num_warps=8)
-    assert configs.fitted(large, 10_000, 10_000, 10_000) == large
-    assert configs.fitted(large, 1, 1, 1) == Config(16, 2, 16, num_warps=4)
-    assert configs.fitted(large, 65, 9, 100) == large
-    assert configs.fitted(large, 40, 10_000, 20) == Config(64, 16, 32, num_warps=4)
+    assert configs.fit(large, 10_000, 10_000, 10_000) == large
+    assert configs.fit(large, 1, 1, 1) == Config(16, 2, 16, num_warps=4)
+    assert configs.fit(large, 65, 9, 100) == large
+    assert configs.fit(large, 40, 10_000, 20) == Config(64, 16, 32, num_warps=4)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_measured_entries_replace_those_of_their_family(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     best = {("accumulate", "medium"): Config(64, 8, 64, num_warps=4, num_stages=4)}
-    contents = configs.replaced("sm_90", best, {"device": "a test"})
+    contents = configs.replace_entries("sm_90", best, {"device": "a test"})
     with configs.using(contents):
         assert configs.config("sm_90", "accumulate", "medium") == best["accumulate", "medium"]
         assert configs.config("sm_90", "accumulate", "high").num_warps == 8
@@ -78,6 +78,6 @@ def test_measured_entries_replace_those_of_their_family(
 
 
 def test_limits_can_be_replaced() -> None:
-    with configs.using(configs.replaced("sm_90", {}, dense_up_to=0)):
+    with configs.using(configs.replace_entries("sm_90", {}, dense_up_to=0)):
         assert configs.dense_up_to("sm_90", "accumulate", "medium") == 0
     assert configs.dense_up_to("sm_90", "accumulate", "medium") > 0

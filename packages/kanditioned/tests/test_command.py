@@ -55,7 +55,7 @@ def test_without_a_command_it_explains_itself(capsys: pytest.CaptureFixture[str]
 def test_names_the_kernels_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     kernels = SimpleNamespace(is_installed=False, requirement="kanditioned[triton]")
     backend = SimpleNamespace(info=SimpleNamespace(devices=("cpu", "cuda")))
-    monkeypatch.setattr(registry, "selected", lambda: ("torch", "first installed"))
+    monkeypatch.setattr(registry, "select", lambda: ("torch", "first installed"))
     monkeypatch.setattr(registry, "entries", lambda: {"torch-triton": kernels})
     monkeypatch.setattr(registry, "load", lambda name: backend)
     hint = 'fused kernels for this GPU: pip install "kanditioned[triton]"'

@@ -65,7 +65,7 @@ def test_the_network_of_the_recipe_is_trained_by_every_backend(
 def test_the_backend_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(registry.ENVIRONMENT_VARIABLE, "torch")
     monkeypatch.setattr("sys.argv", ["demo", str(tmp_path), "--backend", "jax"])
-    monkeypatch.setattr(demo, "run", lambda folder: registry.selected()[0])
+    monkeypatch.setattr(demo, "run", lambda folder: registry.select()[0])
     pytest.importorskip("kanditioned_jax", reason="the jax backend is not installed")
     demo.main()
-    assert registry.selected()[0] == "jax"
+    assert registry.select()[0] == "jax"

@@ -116,7 +116,7 @@ def test_sums_over_parts(monkeypatch, is_installed):
     sums = gram.Sums([6, 48], 2)
     phi = []
     for index in (slice(0, 200), slice(200, 300)):
-        rows = a.taken(index), b.taken(index)
+        rows = a.take(index), b.take(index)
         blocks = [gram.Block.of_column(rows[0], 6), gram.Block.of_pair(rows, (6, 8))]
         sums.add(blocks, weight[index], targets[index])
         phi.append(np.hstack([block.dense() for block in blocks]))
@@ -135,7 +135,7 @@ def test_sums_are_those_of_the_design_matrix(monkeypatch):
     design = additive.prepare(columns, list(x.T), weight)
     problem = pairs.Problem(columns, list(x.T), design, y[:, None], weight, Squared(), None)
     tensors = [pairs.tensor(problem, pair) for pair in ((0, 1), (3, 4))]
-    design = design.extended(tensors, [t.locate(list(x.T)) for t in tensors])
+    design = design.extend(tensors, [t.locate(list(x.T)) for t in tensors])
     beta = np.random.default_rng(4).standard_normal((design.size, 2))
     times = design.times(beta)
     want = design.matrix(slice(0, 500))

@@ -149,7 +149,7 @@ def test_copies_and_the_upgraded_layer_are_the_same_functions(variant: str) -> N
     want = layer(x)
     assert torch.equal(copy.deepcopy(layer)(x), want)
     assert torch.equal(pickle.loads(pickle.dumps(layer))(x), want)
-    torch.testing.assert_close(layer.upgraded()(x), want)
+    torch.testing.assert_close(layer.upgrade()(x), want)
     assert set(layer.state_dict()) == {name for name, _ in layer.named_parameters()}
 
 

@@ -26,7 +26,7 @@ def fitted() -> tuple[Any, Any, pirls.Fit]:
     problem = pairs.Problem(columns, data, design, y[:, None], weight, Squared(), None)
     tensor = pairs.tensor(problem, (0, 1))
     assert tensor is not None
-    design = design.extended([tensor], [tensor.locate(data)])
+    design = design.extend([tensor], [tensor.locate(data)])
     return columns, design, pirls.fit(design, y[:, None], weight, Squared())
 
 

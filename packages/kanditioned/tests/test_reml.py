@@ -121,7 +121,7 @@ def test_sums_of_parts_are_the_sums_of_the_whole() -> None:
     _, design, eta = problem()
     y, weight = noisy(Squared(), eta), RNG.uniform(size=len(eta))
     whole = design.moments(weight, y)
-    cut = [design.taken(part) for part in np.array_split(np.arange(len(y)), 3)]
+    cut = [design.take(part) for part in np.array_split(np.arange(len(y)), 3)]
     pieces = zip(cut, np.array_split(weight, 3), np.array_split(y, 3), strict=True)
     first, *rest = [part.moments(w, target) for part, w, target in pieces]
     total = first

@@ -66,7 +66,7 @@ def test_it_is_the_constrained_minimum() -> None:
     rng = np.random.RandomState(0)
     root, b = rng.standard_normal((8, 8)), rng.standard_normal((8, 1))
     h, rows = root @ root.T + 0.1 * np.eye(8), rng.standard_normal((5, 8))
-    found = shapes.constrained(h, b, rows)[:, 0]
+    found = shapes.solve_constrained(h, b, rows)[:, 0]
     assert (rows @ found).min() > -1e-9
     known = minimize(
         lambda beta: beta @ h @ beta - 2 * b[:, 0] @ beta, np.zeros(8), method="SLSQP",

@@ -50,18 +50,18 @@ class JaxAdapter:
 
     def forward(self, problem: Problem, x: Any, control_points: Any) -> Any:
         """Return y."""
-        return _called(self._value, problem, x, control_points)[0]
+        return _call(self._value, problem, x, control_points)[0]
 
     def vjp(self, problem: Problem, x: Any, control_points: Any, grad_y: Any) -> Any:
         """Return the gradients of x and of the control points."""
-        return _called(self._first, problem, x, control_points, grad_y)
+        return _call(self._first, problem, x, control_points, grad_y)
 
     def vjp_of_vjp(self, problem: Problem, *arrays: Any) -> Any:
         """Return the mixed second derivatives."""
-        return _called(self._second, problem, *arrays)
+        return _call(self._second, problem, *arrays)
 
 
-def _called(function: Any, problem: Problem, *arrays: Any) -> tuple[Any, ...]:
+def _call(function: Any, problem: Problem, *arrays: Any) -> tuple[Any, ...]:
     """Call a function on arrays of the problem's dtype; bfloat16 comes back as float32."""
     with jax.enable_x64(problem.dtype == "float64"):
         given = [jnp.asarray(np.array(array, dtype=jnp.dtype(problem.dtype))) for array in arrays]

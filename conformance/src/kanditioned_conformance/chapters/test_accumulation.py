@@ -8,13 +8,13 @@ from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.layer import check_grad_control_points, check_second_derivatives
 from ..shapes import LONG_BATCH
-from ..strategies import drawn, layers
+from ..strategies import draw_cases, layers
 
 
 class TestSharedInterval:
     """Samples that share an interval accumulate."""
 
-    @drawn(
+    @draw_cases(
         layers("one_interval", min_batch=2),
         Case(Problem(2, 1, 1, 5), 0, "off_knots", ((0, 0.5), (1, 0.5))),
     )
@@ -26,6 +26,6 @@ class TestSharedInterval:
     def test_a_long_batch(self, backend_under_test: BackendUnderTest) -> None:
         backend_under_test.run(check_grad_control_points, Case(LONG_BATCH, 0, "one_interval"))
 
-    @drawn(layers("one_interval", min_batch=2))
+    @draw_cases(layers("one_interval", min_batch=2))
     def test_second_derivatives(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_second_derivatives, case)

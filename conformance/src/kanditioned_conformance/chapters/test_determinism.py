@@ -10,13 +10,13 @@ from ..checks.contract import check_layer_determinism, check_map_determinism
 from ..checks.threads import check_layer_in_threads, check_maps_in_threads
 from ..shapes import FEATURE_MAJOR, LONG_BATCH
 from ..shapes import MAPS as MAP_SHAPES
-from ..strategies import MAPS, MapKind, drawn, layers, map_id, maps
+from ..strategies import MAPS, MapKind, draw_cases, layers, map_id, maps
 
 
 class TestLayer:
     """Two runs on the same inputs give the same bits, gradients included."""
 
-    @drawn(layers("one_interval"), Case(LONG_BATCH, 0, "one_interval"))
+    @draw_cases(layers("one_interval"), Case(LONG_BATCH, 0, "one_interval"))
     def test_same_bits(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_layer_determinism, case)
 
@@ -25,7 +25,7 @@ class TestLayer:
 class TestMaps:
     """Two runs on the same inputs give the same bits, gradients included."""
 
-    @drawn(maps())
+    @draw_cases(maps())
     def test_same_bits(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:

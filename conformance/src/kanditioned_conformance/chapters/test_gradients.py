@@ -8,7 +8,7 @@ from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.layer import check_grad_control_points, check_grad_x
 from ..shapes import LONG_BATCH
-from ..strategies import drawn, layers
+from ..strategies import draw_cases, layers
 
 ENDS = Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -2.0), (1, 2.0)))
 ZERO = Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -0.0), (1, 1.0)))
@@ -20,7 +20,7 @@ NONE = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", grad_scale=0.0)
 class TestInputs:
     """Derivatives. ds/dx = (c_{l+1} − c_l)/h."""
 
-    @drawn(layers("off_knots"), NONE)
+    @draw_cases(layers("off_knots"), NONE)
     def test_off_knots(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_grad_x, case)
 
@@ -31,7 +31,7 @@ class TestInputs:
 class TestInputsOnKnots:
     """A knot belongs to the interval on its right (the last knot to the last interval)."""
 
-    @drawn(layers("on_knots"), ENDS, ZERO)
+    @draw_cases(layers("on_knots"), ENDS, ZERO)
     def test_slope_on_the_right(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_grad_x, case)
 
@@ -39,10 +39,10 @@ class TestInputsOnKnots:
 class TestControlPoints:
     """∂s/∂c_l = 1 − t; ∂s/∂c_{l+1} = t."""
 
-    @drawn(layers(), NONE)
+    @draw_cases(layers(), NONE)
     def test_anywhere(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_grad_control_points, case)
 
-    @drawn(layers("on_knots"), ENDS)
+    @draw_cases(layers("on_knots"), ENDS)
     def test_on_knots(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_grad_control_points, case)

@@ -13,7 +13,7 @@ from ..checks.input_maps import (
     check_map_offset,
     check_map_slope,
 )
-from ..strategies import drawn, maps
+from ..strategies import draw_cases, maps
 
 ONE_SHAPE = maps(2)
 """A map knows nothing of the layer, so one problem is enough."""
@@ -22,7 +22,7 @@ ONE_SHAPE = maps(2)
 class TestMap:
     """A fixed, strictly increasing, piecewise linear map per feature, with linear ends."""
 
-    @drawn(ONE_SHAPE)
+    @draw_cases(ONE_SHAPE)
     def test_values(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         """Never flat where data are tied, never falling by a rounding."""
         backend_under_test.run(check_map_input, case)
@@ -37,17 +37,17 @@ class TestMap:
         """x has shape (B, I), an empty batch included. Any strides."""
         backend_under_test.run(check_map_layouts, ONE_SHAPE.table[0])
 
-    @drawn(ONE_SHAPE)
+    @draw_cases(ONE_SHAPE)
     def test_slopes(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         """A breakpoint belongs to the piece on its right."""
         backend_under_test.run(check_map_slope, case)
 
-    @drawn(ONE_SHAPE)
+    @draw_cases(ONE_SHAPE)
     def test_offsets(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         """Offsets are subtracted in float64 before rounding (timestamps)."""
         backend_under_test.run(check_map_offset, case)
 
-    @drawn(ONE_SHAPE)
+    @draw_cases(ONE_SHAPE)
     def test_non_finite(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         """NaN gives NaN, in the slope too; ±inf gives ±inf."""
         backend_under_test.run(check_map_non_finite, case)

@@ -20,7 +20,7 @@ from ..checks.constraints import (
 )
 from ..shapes import MANY_POINTS
 from ..shapes import MAPS as SHAPES
-from ..strategies import drawn, maps
+from ..strategies import draw_cases, maps
 
 MANY = Case(replace(MANY_POINTS, in_features=4, num_control_points=250))
 """Whole numbers up to K are those of every dtype."""
@@ -31,20 +31,20 @@ SIGNS = [(m, c) for m in (1, 0, -1) for c in (1, 0, -1) if m or c]
 class TestFeasible:
     """Free control points to feasible ones after T: identity on feasible, closed-form gradient."""
 
-    @drawn(maps())
+    @draw_cases(maps())
     def test_points(
         self, backend_under_test: BackendUnderTest, monotone: int, convex: int, case: Case
     ) -> None:
         """Monotone (convex) control points ⇔ a monotone (convex) function, everywhere."""
         backend_under_test.run(check_feasible, case, monotone=monotone, convex=convex)
 
-    @drawn(maps())
+    @draw_cases(maps())
     def test_gradient(
         self, backend_under_test: BackendUnderTest, monotone: int, convex: int, case: Case
     ) -> None:
         backend_under_test.run(check_feasible_gradient, case, monotone=monotone, convex=convex)
 
-    @drawn(maps())
+    @draw_cases(maps())
     def test_refined(
         self, backend_under_test: BackendUnderTest, monotone: int, convex: int, case: Case
     ) -> None:

@@ -16,7 +16,7 @@ from ..checks.non_finite import (
     check_second_derivatives_of_nan,
 )
 from ..shapes import LAYERS
-from ..strategies import drawn, non_finite
+from ..strategies import draw_cases, non_finite
 
 NAN_FIRST = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", ((0, np.nan),))
 NAN_LAST = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", ((9, np.nan),))
@@ -37,21 +37,21 @@ class TestNaN:
     two control points of interval 0 ("choose l = 0 first") of feature i.
     """
 
-    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
+    @draw_cases(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
     def test_value(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_forward, case)
 
-    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
+    @draw_cases(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
     def test_gradient_of_inputs(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_grad_x, case)
 
-    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
+    @draw_cases(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
     def test_gradient_of_control_points(
         self, backend_under_test: BackendUnderTest, case: Case
     ) -> None:
         backend_under_test.run(check_grad_control_points, case)
 
-    @drawn(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE)
+    @draw_cases(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE)
     def test_second_derivatives(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_second_derivatives_of_nan, case)
 
@@ -59,15 +59,15 @@ class TestNaN:
 class TestInfinity:
     """±inf follows IEEE arithmetic of the value formula, c_l + t·(c_{l+1} − c_l)."""
 
-    @drawn(non_finite(np.inf, -np.inf), OPPOSITE)
+    @draw_cases(non_finite(np.inf, -np.inf), OPPOSITE)
     def test_value(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_forward, case)
 
-    @drawn(non_finite(np.inf, -np.inf), OPPOSITE)
+    @draw_cases(non_finite(np.inf, -np.inf), OPPOSITE)
     def test_gradient_of_inputs(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_grad_x, case)
 
-    @drawn(non_finite(np.inf, -np.inf), OPPOSITE)
+    @draw_cases(non_finite(np.inf, -np.inf), OPPOSITE)
     def test_gradient_of_control_points(
         self, backend_under_test: BackendUnderTest, case: Case
     ) -> None:

@@ -14,20 +14,20 @@ from ..checks.maps import (
     check_transpose,
 )
 from ..shapes import MANY_POINTS
-from ..strategies import ENTRYWISE_MAPS, MAP_COUNT, MAPS, MapKind, drawn, map_id, maps
+from ..strategies import ENTRYWISE_MAPS, MAP_COUNT, MAPS, MapKind, draw_cases, map_id, maps
 
 
 @pytest.mark.parametrize("kind", ENTRYWISE_MAPS, ids=map_id)
 class TestMatrix:
     """Trainable parameters θ map linearly to control points along the knot axis, c = T θ."""
 
-    @drawn(maps(MAP_COUNT))
+    @draw_cases(maps(MAP_COUNT))
     def test_control_points(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:
         backend_under_test.run(check_control_points, case.of(*kind))
 
-    @drawn(maps(MAP_COUNT))
+    @draw_cases(maps(MAP_COUNT))
     def test_transpose(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:
@@ -39,7 +39,7 @@ class TestMatrix:
 class TestTranspose:
     """`control_points(θ)` and its transpose; two evaluation paths that agree (`transform=`)."""
 
-    @drawn(maps())
+    @draw_cases(maps())
     def test_products(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:
@@ -54,7 +54,7 @@ class TestTranspose:
 class TestInverse:
     """`parameters_from(c)`: exact where T is square, least squares otherwise."""
 
-    @drawn(maps(MAP_COUNT))
+    @draw_cases(maps(MAP_COUNT))
     def test_parameters_from(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:
@@ -71,7 +71,7 @@ class TestConditions:
     ‖T‖_F = √K (`parallel_scan` alone keeps the scale of the 1.x package).
     """
 
-    @drawn(maps(MAP_COUNT))
+    @draw_cases(maps(MAP_COUNT))
     def test_singular_values(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:

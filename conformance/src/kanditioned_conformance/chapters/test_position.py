@@ -15,13 +15,13 @@ from ..checks.layer import (
     check_grad_x,
     check_second_derivatives,
 )
-from ..strategies import drawn, layers
+from ..strategies import draw_cases, layers
 
 
 class TestKnots:
     """u = x·(K−1)/w + (K−1)/2. A knot belongs to the interval on its right."""
 
-    @drawn(layers("on_knots"))
+    @draw_cases(layers("on_knots"))
     def test_a_knot_has_its_control_point(
         self, backend_under_test: BackendUnderTest, case: Case
     ) -> None:
@@ -31,7 +31,7 @@ class TestKnots:
 class TestEnds:
     """Interval l = clip(⌊u⌋, 0, K−2); the last knot belongs to the last interval."""
 
-    @drawn(
+    @draw_cases(
         layers(),
         Case(Problem(2, 1, 1, 5), special=((0, -2.0), (1, 2.0))),
         Case(Problem(2, 2, 1, 4, 6.5), special=((0, -3.25), (1, 3.25), (2, 3.25), (3, -3.25))),

@@ -7,21 +7,23 @@ from kanditioned_spec import Problem
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.layer import check_second_derivatives
-from ..strategies import drawn, layers
+from ..strategies import draw_cases, layers
 
 
 class TestMixed:
     """Mixed second derivatives (for losses on dy/dx) are required, ∂²s/∂x² is zero."""
 
-    @drawn(layers("off_knots"), Case(Problem(2, 1, 1, 5), 0, "off_knots", ((0, -1e3), (1, 1e3))))
+    @draw_cases(
+        layers("off_knots"), Case(Problem(2, 1, 1, 5), 0, "off_knots", ((0, -1e3), (1, 1e3)))
+    )
     def test_off_knots(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_second_derivatives, case)
 
-    @drawn(layers("outside"))
+    @draw_cases(layers("outside"))
     def test_outside_the_domain(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_second_derivatives, case)
 
-    @drawn(
+    @draw_cases(
         layers("on_knots"),
         Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -2.0), (1, 2.0))),
         Case(Problem(2, 1, 1, 5), 0, "on_knots", ((0, -0.0), (1, 1.0))),

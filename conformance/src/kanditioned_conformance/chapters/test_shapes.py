@@ -32,7 +32,7 @@ from ..layouts import Layout
 from ..shapes import COMBINED, FEATURE_MAJOR, LARGE, MANY_TURNED, SEVERAL
 from ..shapes import LAYERS as SHAPES
 from ..shapes import MAPS as MAP_SHAPES
-from ..strategies import LAYOUTS, MAPS, MapKind, drawn, layers, map_id, maps, strided
+from ..strategies import LAYOUTS, MAPS, MapKind, draw_cases, layers, map_id, maps, strided_cases
 
 CHECKS = (check_forward, check_grad_x, check_grad_control_points, check_second_derivatives)
 KEPT = [Case(p, 5, "off_knots") for p in (SHAPES[0], SHAPES[3], SHAPES[5], SEVERAL)]
@@ -54,7 +54,7 @@ TURNED = (
 class TestStrides:
     """x has shape (..., I); y has shape (..., O). Any strides."""
 
-    @drawn(strided())
+    @draw_cases(strided_cases())
     def test_any_layout(
         self, backend_under_test: BackendUnderTest, check: Check, case: Case
     ) -> None:
@@ -85,7 +85,7 @@ class TestLeadingShape:
 class TestFeatureMajor:
     """A feature-major variant takes (I, B) and gives (O, B). Any strides."""
 
-    @drawn(strided(FEATURE_MAJOR), *TURNED)
+    @draw_cases(strided_cases(FEATURE_MAJOR), *TURNED)
     def test_values_and_gradients(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_feature_major, case)
 
@@ -124,12 +124,12 @@ class TestCombinedSizes:
 class TestOwnership:
     """A backend has NumPy in, NumPy out: what comes in is the caller's, and what goes out is."""
 
-    @drawn(layers("off_knots"))
+    @draw_cases(layers("off_knots"))
     def test_inputs_of_layers(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_layer_ownership, case)
 
     @pytest.mark.parametrize("kind", MAPS, ids=map_id)
-    @drawn(maps())
+    @draw_cases(maps())
     def test_inputs_of_maps(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:

@@ -34,7 +34,7 @@ class Needs:
     any_of: tuple[str, ...] = ()
     threads: bool = False
 
-    def unmet_by(self, backend: Backend) -> str:
+    def lacks(self, backend: Backend) -> str:
         """Return what the backend lacks, or nothing."""
         for capability in self.capabilities:
             if not offers(backend, capability):
@@ -71,7 +71,7 @@ def needs(
 
 
 @contextmanager
-def untouched(operation: str, *given: npt.NDArray[np.floating[Any]]) -> Iterator[None]:
+def check_untouched(operation: str, *given: npt.NDArray[np.floating[Any]]) -> Iterator[None]:
     """Check that arrays hold the same bits afterwards: what comes in is the caller's."""
     before = [array.tobytes() for array in given]
     yield

@@ -37,7 +37,7 @@ def layer_calls(backend: CompleteBackend, p: Problem, a: Arrays) -> Calls:
         y, *results = backend.feature_major(*turned)
         return y, *(gradient(name, tuple(results)) for name in backend.info.gradients)
 
-    return _offered(
+    return _calls_of(
         backend,
         {
             **({"feature_major": feature_major} if is_tabled else {}),
@@ -59,7 +59,7 @@ def map_calls(backend: CompleteBackend, p: Problem, a: ParameterArrays) -> Calls
     """Return the calls of what acts along the knot axis; of shapes, once for all maps."""
     rising = replace(p, monotone=(1,) * p.in_features)
     shapes = {"feasible": lambda: backend.feasible(rising, a.grad, a.grad)}
-    return _offered(
+    return _calls_of(
         backend,
         {
             "control_points": lambda: (backend.control_points(p, a.theta),),
@@ -77,7 +77,7 @@ def construction_calls(
     """Return the calls that begin or change a layer, of these control points or the case's."""
     p = case.problem
     c = case.parameter_arrays().grad if control_points is None else control_points
-    return _offered(
+    return _calls_of(
         backend,
         {
             "initial_control_points": lambda: (
@@ -89,5 +89,5 @@ def construction_calls(
     )
 
 
-def _offered(backend: Backend, calls: Calls) -> Calls:
+def _calls_of(backend: Backend, calls: Calls) -> Calls:
     return {name: call for name, call in calls.items() if offers(backend, name)}

@@ -10,25 +10,25 @@ import numpy.typing as npt
 from kanditioned_spec import Problem, initializers, numerics, refinement
 from kanditioned_spec.grid import Array
 from kanditioned_spec.protocol import CompleteBackend
-from kanditioned_spec.rounding import rounded
+from kanditioned_spec.rounding import round_to
 
 from ..cases import Case, Floats
-from ..tolerance import ConformanceError, Ratios, compare, described, judge
-from .base import check_own, needs, untouched
+from ..tolerance import ConformanceError, Ratios, compare, describe, judge
+from .base import check_own, check_untouched, needs
 
 
 @needs("feasible")
 def check_feasible(backend: CompleteBackend, case: Case, monotone: int, convex: int) -> Ratios:
     """Compare feasible points; none is off its order by one rounding, and they are fixed points."""
-    p, (_, c) = _shaped(case, monotone, convex), case.parameter_arrays()
-    with untouched("feasible", c):
+    p, (_, c) = _with_shapes(case, monotone, convex), case.parameter_arrays()
+    with check_untouched("feasible", c):
         points, _ = backend.feasible(p, c, np.zeros_like(c))
     _check_order(p, points)
-    fixed = rounded(_fixed(p), p.dtype)
+    fixed = round_to(_feasible_points(p), p.dtype)
     again, _ = backend.feasible(p, fixed, np.zeros_like(c))
     check_own("feasible", again, fixed)
     condition = numerics.shape_condition(c, p.shapes)
-    return judge("fixed points", p, again, _fixed(p), np.zeros(c.shape)) | compare(
+    return judge("fixed points", p, again, _feasible_points(p), np.zeros(c.shape)) | compare(
         "feasible points", p, points, p.shapes.feasible(c), condition
     )
 
@@ -41,10 +41,10 @@ def check_feasible_gradient(
 
     They are different whole numbers, so that no rounding decides which of them are vertices.
     """
-    p, (_, grad) = _shaped(case, monotone, convex), case.parameter_arrays()
+    p, (_, grad) = _with_shapes(case, monotone, convex), case.parameter_arrays()
     c = np.random.default_rng(case.seed).random(grad.shape).argsort(axis=1).astype(np.float64)
-    with untouched("feasible", grad):
-        _, got = backend.feasible(p, rounded(c, p.dtype), grad)
+    with check_untouched("feasible", grad):
+        _, got = backend.feasible(p, round_to(c, p.dtype), grad)
     total = p.num_control_points * np.abs(grad.astype(np.float64)).sum(1, keepdims=True)
     want, condition = p.shapes.vjp(c, grad), np.broadcast_to(total, grad.shape)
     return compare("gradient of feasible points", p, got, want, condition)
@@ -53,7 +53,7 @@ def check_feasible_gradient(
 @needs("feasible", "refine")
 def check_refined_shape(backend: CompleteBackend, case: Case, monotone: int, convex: int) -> Ratios:
     """Compare the refinement of free points with that of the feasible ones, and its order."""
-    p, (_, c) = _shaped(case, monotone, convex), case.parameter_arrays()
+    p, (_, c) = _with_shapes(case, monotone, convex), case.parameter_arrays()
     count = 2 * (p.num_control_points - 1) + 1
     matrix = refinement.refinement_matrix(p.num_control_points, count)
     return _compare_moved("refined feasible points", p, c, backend.refine(p, c, count), matrix)
@@ -62,7 +62,7 @@ def check_refined_shape(backend: CompleteBackend, case: Case, monotone: int, con
 @needs("feasible", "widen")
 def check_widened_shape(backend: CompleteBackend, case: Case, monotone: int, convex: int) -> Ratios:
     """Compare likewise what a wider domain has."""
-    p, (_, c) = _shaped(case, monotone, convex), case.parameter_arrays()
+    p, (_, c) = _with_shapes(case, monotone, convex), case.parameter_arrays()
     matrix = refinement.widening_matrix(p.num_control_points, 2)
     return _compare_moved("widened feasible points", p, c, backend.widen(p, c, 2)[0], matrix)
 
@@ -70,7 +70,7 @@ def check_widened_shape(backend: CompleteBackend, case: Case, monotone: int, con
 @needs("feasible", "initial_control_points")
 def check_initial_shape(backend: CompleteBackend, case: Case, monotone: int) -> Ratios:
     """Check that initial functions rise or fall as they must, and the norm of their slopes."""
-    some, ratios = _shaped(case, monotone, 0), {}
+    some, ratios = _with_shapes(case, monotone, 0), {}
     for p in (some, replace(some, monotone=(monotone,) * some.in_features)):
         got = backend.initial_control_points(p, "random_normal", case.seed)
         _check_order(p, got)
@@ -93,7 +93,7 @@ def _compare_moved(label: str, p: Problem, c: Floats, got: Floats, matrix: Array
     return compare(label, p, got, want, condition)
 
 
-def _shaped(case: Case, monotone: int, convex: int) -> Problem:
+def _with_shapes(case: Case, monotone: int, convex: int) -> Problem:
     """Return the problem with a shape of all features but the first, if there are several.
 
     A third feature has the opposite signs; there are four at most.
@@ -106,7 +106,7 @@ def _shaped(case: Case, monotone: int, convex: int) -> Problem:
     return replace(case.problem, monotone=signs(monotone), convex=signs(convex))
 
 
-def _fixed(p: Problem) -> Array:
+def _feasible_points(p: Problem) -> Array:
     """Return points that have the shapes, and that every dtype holds: lines, flat or steep."""
     shape = (p.in_features, p.num_control_points, p.out_features)
     rising = np.arange(p.num_control_points, dtype=np.float64)[:, None]
@@ -118,5 +118,5 @@ def _fixed(p: Problem) -> Array:
 def _check_order(problem: Problem, points: npt.NDArray[np.floating]) -> None:
     found = problem.shapes.violations(points)
     if found:
-        message = f"{found} increments have the wrong sign or order\n{described(problem)}"
+        message = f"{found} increments have the wrong sign or order\n{describe(problem)}"
         raise ConformanceError("order of feasible points", np.inf, message)

@@ -16,8 +16,8 @@ from kanditioned_spec.grid import Array
 from kanditioned_spec.protocol import CompleteBackend
 
 from ..cases import Case, Floats
-from ..tolerance import ConformanceError, Ratios, compare, described, judge
-from .base import check_own, needs, untouched
+from ..tolerance import ConformanceError, Ratios, compare, describe, judge
+from .base import check_own, check_untouched, needs
 
 MESSAGE = re.compile(r"`[\w.]+\((?P<argument>\w+)=.*\)` must .+, got .+\. .+", re.DOTALL)
 """Callable and argument, constraint, received value, what to do."""
@@ -83,7 +83,7 @@ def check_seed(backend: CompleteBackend, case: Case) -> Ratios:
         "it touches the global random state": _global_random_state() != before,
     }
     for fault in (fault for fault, found in faults.items() if found):
-        raise ConformanceError("seed", np.inf, f"{fault}\n{described(p)}")
+        raise ConformanceError("seed", np.inf, f"{fault}\n{describe(p)}")
     return {}
 
 
@@ -93,7 +93,7 @@ def check_refine(backend: CompleteBackend, case: Case, num_control_points: int) 
     p, (_, c) = case.problem, case.parameter_arrays()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with untouched("refine", c):
+        with check_untouched("refine", c):
             got = backend.refine(p, c, num_control_points)
     check_own("refine", got, c)
     exact = refinement.is_exact(p.num_control_points, num_control_points)
@@ -102,7 +102,7 @@ def check_refine(backend: CompleteBackend, case: Case, num_control_points: int) 
         message = (
             f"to {num_control_points} control points is {'' if exact else 'not '}exact, {said}"
         )
-        raise ConformanceError("refine", np.inf, f"{message}\n{described(p)}")
+        raise ConformanceError("refine", np.inf, f"{message}\n{describe(p)}")
     matrix = refinement.refinement_matrix(p.num_control_points, num_control_points)
     return compare("refine", p, got, matrix @ c, np.abs(matrix) @ np.abs(c))
 
@@ -111,7 +111,7 @@ def check_refine(backend: CompleteBackend, case: Case, num_control_points: int) 
 def check_widen(backend: CompleteBackend, case: Case, intervals: int) -> Ratios:
     """Compare the control points and the width of a wider domain."""
     p, (_, c) = case.problem, case.parameter_arrays()
-    with untouched("widen", c):
+    with check_untouched("widen", c):
         got, width = backend.widen(p, c, intervals)
     check_own("widen", got, c)
     matrix = refinement.widening_matrix(p.num_control_points, intervals)

@@ -14,7 +14,7 @@ from kanditioned_spec.protocol import CompleteBackend
 from kanditioned_spec.rounding import is_rounded
 
 from ..cases import Arrays, Case, ParameterArrays
-from ..tolerance import ConformanceError, Ratios, described
+from ..tolerance import ConformanceError, Ratios, describe
 from .base import needs
 from .calls import (
     CONSTRUCTIONS,
@@ -43,19 +43,19 @@ def check_map_determinism(backend: CompleteBackend, case: Case) -> Ratios:
 def check_layer_ownership(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that value and gradients do not write to the arrays they are given."""
     arrays = case.arrays()
-    return _untouched(case.problem, arrays, layer_calls(backend, case.problem, arrays))
+    return _compare_untouched(case.problem, arrays, layer_calls(backend, case.problem, arrays))
 
 
 @needs(any_of=MAP_OPERATIONS)
 def check_map_ownership(backend: CompleteBackend, case: Case) -> Ratios:
     """Check the same of T, Tᵀ, its inverse, the penalty and feasible points."""
     arrays = case.parameter_arrays()
-    return _untouched(case.problem, arrays, map_calls(backend, case.problem, arrays))
+    return _compare_untouched(case.problem, arrays, map_calls(backend, case.problem, arrays))
 
 
 def check_layer_dtype(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that value and gradients are numbers of the storage dtype."""
-    return _rounded(case.problem, layer_calls(backend, case.problem, case.arrays()))
+    return _compare_rounded(case.problem, layer_calls(backend, case.problem, case.arrays()))
 
 
 @needs(any_of=(*ROUNDED_MAPS, *CONSTRUCTIONS))
@@ -63,7 +63,9 @@ def check_map_dtype(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that control points and parameters are numbers of the storage dtype."""
     p, arrays = case.problem, case.parameter_arrays()
     calls = map_calls(backend, p, arrays) | construction_calls(backend, case)
-    return _rounded(p, {name: call for name, call in calls.items() if name not in UNROUNDED})
+    return _compare_rounded(
+        p, {name: call for name, call in calls.items() if name not in UNROUNDED}
+    )
 
 
 def check_layer_results_are_kept(
@@ -78,10 +80,10 @@ def check_layer_results_are_kept(
     again = [replace(case, seed=case.seed + n) for n in (1, 2, 3)]
     others = [other.on(p.dtype, p.device).under(case.extrapolation) for other in later]
     if fixed := backend.info.fixed_problems:
-        others = [other.fitted_to(fixed) for other in others]
+        others = [other.fit_to(fixed) for other in others]
     usable = [other for other in others if backend.supports(other.problem) is True]
     later_calls = [layer_calls(backend, o.problem, o.arrays()) for o in (*again, *usable)]
-    return _kept(p, calls, later_calls, arrays)
+    return _compare_kept(p, calls, later_calls, arrays)
 
 
 @needs(any_of=(*MAP_OPERATIONS, *CONSTRUCTIONS))
@@ -90,7 +92,7 @@ def check_map_results_are_kept(backend: CompleteBackend, case: Case) -> Ratios:
     p, arrays = case.problem, case.parameter_arrays()
     calls = map_calls(backend, p, arrays) | construction_calls(backend, case)
     later = [replace(case, seed=case.seed + n) for n in (1, 2, 3)]
-    return _kept(
+    return _compare_kept(
         p,
         calls,
         [
@@ -136,19 +138,19 @@ def check_declared_accumulation(backend: Backend, case: Case) -> Ratios:
 def _same_bits(p: Problem, calls: Calls) -> Ratios:
     for operation, call in calls.items():
         if bits(call()) != bits(call()):
-            message = f"two calls on the same input differ in bits\n{described(p)}"
+            message = f"two calls on the same input differ in bits\n{describe(p)}"
             raise ConformanceError(operation, np.inf, message)
     return {}
 
 
-def _rounded(p: Problem, calls: Calls) -> Ratios:
+def _compare_rounded(p: Problem, calls: Calls) -> Ratios:
     dtype = np.dtype("float32" if p.dtype == "bfloat16" else p.dtype)
     for operation, call in calls.items():
         results = call()
         for result in (each for each in results if isinstance(each, np.ndarray)):
             if result.dtype != dtype:
                 message = f"a result of dtype {p.dtype} must be an array of {dtype}"
-                got = f"{message}, got {result.dtype}\n{described(p)}"
+                got = f"{message}, got {result.dtype}\n{describe(p)}"
                 raise ConformanceError(operation, np.inf, got)
         for result in map(np.asarray, results):
             stored = is_rounded(result, p.dtype)
@@ -156,13 +158,13 @@ def _rounded(p: Problem, calls: Calls) -> Ratios:
                 first = tuple(int(i) for i in np.argwhere(~stored)[0])
                 message = (
                     f"a result must be of dtype {p.dtype}, got {result[first]!r} at {list(first)}, "
-                    f"which is none of its numbers\n{described(p)}"
+                    f"which is none of its numbers\n{describe(p)}"
                 )
                 raise ConformanceError(operation, np.inf, message)
     return {}
 
 
-def _kept(
+def _compare_kept(
     p: Problem, calls: Calls, later: Sequence[Calls], given: Arrays | ParameterArrays
 ) -> Ratios:
     results = {name: [*map(np.asarray, call())] for name, call in calls.items()}
@@ -204,7 +206,7 @@ def _write(arrays: Any, values: Any) -> None:
 
 def _agree(operation: str, p: Problem, got: list[bytes], want: list[bytes], when: str) -> None:
     if got != want:
-        message = f"a call repeated after {when} gives other bits than it should\n{described(p)}"
+        message = f"a call repeated after {when} gives other bits than it should\n{describe(p)}"
         raise ConformanceError(operation, np.inf, message)
 
 
@@ -216,16 +218,16 @@ def _same(
 ) -> None:
     for operation, found in results.items():
         if bits(found) != copies[operation]:
-            message = f"a result has changed after {when}\n{described(p)}"
+            message = f"a result has changed after {when}\n{describe(p)}"
             raise ConformanceError(operation, np.inf, message)
 
 
-def _untouched(p: Problem, given: Arrays | ParameterArrays, calls: Calls) -> Ratios:
+def _compare_untouched(p: Problem, given: Arrays | ParameterArrays, calls: Calls) -> Ratios:
     before = bits(given)
     for operation, call in calls.items():
         call()
         for name, now, held in zip(given._fields, bits(given), before, strict=True):
             if now != held:
-                message = f"it has written to {name}\n{described(p)}"
+                message = f"it has written to {name}\n{describe(p)}"
                 raise ConformanceError(operation, np.inf, message)
     return {}

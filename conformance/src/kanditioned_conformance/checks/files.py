@@ -16,10 +16,10 @@ from kanditioned_spec.backend import backend as reference
 from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.checkpoint.encoding import library
 from kanditioned_spec.protocol import CompleteBackend, NumpyArray
-from kanditioned_spec.rounding import rounded
+from kanditioned_spec.rounding import round_to
 
 from ..cases import Case
-from ..tolerance import ConformanceError, Ratios, described
+from ..tolerance import ConformanceError, Ratios, describe
 from .base import needs
 
 DAMAGES = ("empty", "truncated", "one bit flipped", "bytes appended", "a pickle")
@@ -39,19 +39,19 @@ REWRITES: dict[str, dict[str, Any]] = {
 @needs("save")
 def check_save(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that the spec reads what the backend has written."""
-    return _carried("save", case, backend, reference)
+    return _compare_carried("save", case, backend, reference)
 
 
 @needs("load")
 def check_load(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that the backend reads what the spec has written."""
-    return _carried("load", case, reference, backend)
+    return _compare_carried("load", case, reference, backend)
 
 
 @needs("save", "load")
 def check_save_and_load(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that the backend reads what it has written itself."""
-    return _carried("save and load", case, backend, backend)
+    return _compare_carried("save and load", case, backend, backend)
 
 
 @needs("load")
@@ -62,7 +62,7 @@ def check_damage(backend: CompleteBackend, case: Case, damage: str) -> Ratios:
         reference.save(case.problem, case.parameter_arrays().theta, path)
         content = path.read_bytes()
         change = REWRITES.get(damage)
-        path.write_bytes(_rewritten(content, change) if change else _damaged(content, damage))
+        path.write_bytes(_rewrite(content, change) if change else _damage(content, damage))
         try:
             backend.load(path)
         except ValueError as error:
@@ -71,10 +71,12 @@ def check_damage(backend: CompleteBackend, case: Case, damage: str) -> Ratios:
             message = f"the error does not name the file: {error}"
         else:
             message = "it was loaded"
-    raise ConformanceError("load", np.inf, f"{damage}: {message}\n{described(case.problem)}")
+    raise ConformanceError("load", np.inf, f"{damage}: {message}\n{describe(case.problem)}")
 
 
-def _carried(label: str, case: Case, writer: CompleteBackend, reader: CompleteBackend) -> Ratios:
+def _compare_carried(
+    label: str, case: Case, writer: CompleteBackend, reader: CompleteBackend
+) -> Ratios:
     p = case.problem
     theta = _with_special_values(case.parameter_arrays().theta, p)
     with TemporaryDirectory() as folder:
@@ -85,14 +87,14 @@ def _carried(label: str, case: Case, writer: CompleteBackend, reader: CompleteBa
         left = [each.name for each in Path(folder).iterdir()]
     if left != [path.name] or given.tobytes() != theta.tobytes():
         message = f"it has left {left}" if left != [path.name] else "it has written to θ"
-        raise ConformanceError(label, np.inf, f"{message}\n{described(p)}")
+        raise ConformanceError(label, np.inf, f"{message}\n{describe(p)}")
     if LayerConfig.of(loaded) != LayerConfig.of(p):
         message = f"got {LayerConfig.of(loaded)},\n  want {LayerConfig.of(p)}"
         raise ConformanceError(label, np.inf, message)
     got = np.asarray(values)
     if got.shape != theta.shape or got.astype(theta.dtype).tobytes() != theta.tobytes():
         message = (
-            f"θ has other bits\n{described(p)}\n  got {got.ravel()[:6]}, want {theta.ravel()[:6]}"
+            f"θ has other bits\n{describe(p)}\n  got {got.ravel()[:6]}, want {theta.ravel()[:6]}"
         )
         raise ConformanceError(label, np.inf, message)
     return {}
@@ -100,12 +102,12 @@ def _carried(label: str, case: Case, writer: CompleteBackend, reader: CompleteBa
 
 def _with_special_values(theta: NumpyArray, p: Problem) -> NumpyArray:
     theta = theta.copy()
-    smallest = rounded(2.0**-20, p.dtype)
+    smallest = round_to(2.0**-20, p.dtype)
     theta.flat[:4] = np.array([-0.0, np.inf, -np.inf, smallest], theta.dtype)[: theta.size]
     return theta
 
 
-def _damaged(content: bytes, damage: str) -> bytes:
+def _damage(content: bytes, damage: str) -> bytes:
     middle = len(content) * 3 // 4
     flipped = bytes([content[middle] ^ 1])
     return {
@@ -117,11 +119,11 @@ def _damaged(content: bytes, damage: str) -> bytes:
     }[damage]
 
 
-def _rewritten(content: bytes, change: dict[str, Any]) -> bytes:
+def _rewrite(content: bytes, change: dict[str, Any]) -> bytes:
     """Change the document of a file, and its checksum, so that only its meaning is wrong."""
     length = int.from_bytes(content[:8], "little")
     text = json.loads(content[8 : 8 + length])["__metadata__"]["kanditioned"]
-    changed = json.dumps(_merged(json.loads(text), change), ensure_ascii=False)
+    changed = json.dumps(_merge(json.loads(text), change), ensure_ascii=False)
     entries = dict(library().deserialize(content))
     digest = hashlib.sha256(changed.encode())
     for key in sorted(entries.keys() - {"sha256"}):
@@ -136,11 +138,11 @@ def _rewritten(content: bytes, change: dict[str, Any]) -> bytes:
     return len(new).to_bytes(8, "little") + new + body
 
 
-def _merged(found: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+def _merge(found: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     merged = {key: value for key, value in found.items() if change.get(key, "") is not None}
     for key, value in change.items():
         if isinstance(value, dict) and isinstance(found.get(key), dict):
-            merged[key] = _merged(found[key], value)
+            merged[key] = _merge(found[key], value)
         elif value is not None:
             merged[key] = value
     return merged

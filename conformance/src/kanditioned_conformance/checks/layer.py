@@ -15,7 +15,7 @@ from ..cases import Arrays, Case, Floats
 from ..layouts import laid_out
 from ..oracle import Oracle, Wanted
 from ..tolerance import ConformanceError, Explain, Ratios, Traits, compare
-from .base import needs, untouched
+from .base import check_untouched, needs
 
 SECOND = ("second x", "second control points", "second grad y")
 LABELS = dict(zip(GRADIENTS, ("grad x", "grad control points"), strict=True))
@@ -55,7 +55,7 @@ def check_leading_shape(backend: CompleteBackend, case: Case, shape: tuple[int, 
     y = backend.forward(p, x, c)
     (want,), (condition,) = oracle.forward(x, c)
     ratios = compare("value", p, y, want, condition, operands=oracle.operands)
-    for name in differentiated(backend):
+    for name in gradients_of(backend):
         got = gradient(name, backend.vjp(p, x, c, gy))
         want, condition = _of(name, oracle.vjp(x, c, gy))
         ratios |= compare(LABELS[name], p, got, want, condition, operands=oracle.operands)
@@ -67,11 +67,13 @@ def check_feature_major(backend: CompleteBackend, case: Case) -> Ratios:
     """Compare y and the declared gradients for x of shape (I, B)."""
     p, a = case.problem, case.arrays()
     oracle = Oracle(backend.info, p)
-    with untouched("feature_major", *a):
+    with check_untouched("feature_major", *a):
         y, *gradients = backend.feature_major(p, a.x.T, a.control_points, a.grad_y.T)
     (want,), (condition,) = oracle.forward(a.x, a.control_points)
-    ratios = compare("value", p, y, want.T, condition.T, _turned(_row(p, a)), oracle.operands)
-    explained = {"x": _turned(_slopes(p, a)), "control_points": _contributions(p, a)}
+    ratios = compare(
+        "value", p, y, want.T, condition.T, _transpose_explanation(_row(p, a)), oracle.operands
+    )
+    explained = {"x": _transpose_explanation(_slopes(p, a)), "control_points": _contributions(p, a)}
     for name in backend.info.gradients:
         wanted = _of(name, oracle.vjp(a.x, a.control_points, a.grad_y))
         want, condition = (array.T if name == "x" else array for array in wanted)
@@ -113,7 +115,7 @@ def second_derivatives(
     return [Second(*each) for each in every]
 
 
-def differentiated(backend: Backend) -> tuple[str, ...]:
+def gradients_of(backend: Backend) -> tuple[str, ...]:
     """Return what a backend's `vjp` differentiates by; nothing if it has none."""
     return backend.info.gradients if hasattr(backend, "vjp") else ()
 
@@ -169,7 +171,7 @@ def _row(p: Problem, a: Arrays) -> Explain:
     return lambda at: "\n".join(_input(p, a, at[0], i, at[1]) for i in shown)
 
 
-def _turned(explain: Explain) -> Explain:
+def _transpose_explanation(explain: Explain) -> Explain:
     """Return what tells the same of an entry of the transpose."""
     return lambda at: explain(at[::-1])
 

@@ -18,9 +18,9 @@ from kanditioned_spec.protocol import CompleteBackend
 
 from ..cases import Case
 from ..oracle import Oracle
-from ..tolerance import ConformanceError, Ratios, compare, described
+from ..tolerance import ConformanceError, Ratios, compare, describe
 from .base import needs
-from .layer import LABELS, differentiated, gradient, second_derivatives
+from .layer import LABELS, gradient, gradients_of, second_derivatives
 
 Mask = npt.NDArray[np.bool_]
 
@@ -29,7 +29,7 @@ def check_control_point(backend: CompleteBackend, case: Case, value: float) -> R
     """Put a value into a control point that some row reads, and compare value and gradients."""
     p, a = case.problem, case.arrays()
     oracle = Oracle(backend.info, p)
-    row, i, o = _chosen(case)
+    row, i, o = _choose_entry(case)
     knot, _ = p.grid.locate(a.x[row, i])
     poisoned = a.control_points.copy()
     poisoned[i, knot, o] = value
@@ -41,8 +41,8 @@ def check_control_point(backend: CompleteBackend, case: Case, value: float) -> R
     outside = _outside(case, a.x)
     free = np.broadcast_to(outside.any(axis=-1, keepdims=True), want.shape)
     may = _along(want, -1, o, spreads)
-    ratios = _reached("value", p, got, want, condition, may, oracle, free)
-    for name in differentiated(backend):
+    ratios = _compare_reach("value", p, got, want, condition, may, oracle, free)
+    for name in gradients_of(backend):
         with np.errstate(invalid="ignore"):
             wanted = oracle.vjp(a.x, poisoned, a.grad_y)
             results = backend.vjp(p, a.x, poisoned.copy(), a.grad_y)
@@ -54,7 +54,7 @@ def check_control_point(backend: CompleteBackend, case: Case, value: float) -> R
         )
         free = outside if name == "x" else np.zeros(want.shape, dtype=bool)
         got = gradient(name, results)
-        ratios |= _reached(LABELS[name], p, got, want, conditions[index], may, oracle, free)
+        ratios |= _compare_reach(LABELS[name], p, got, want, conditions[index], may, oracle, free)
     return ratios
 
 
@@ -63,7 +63,7 @@ def check_grad_y(backend: CompleteBackend, case: Case, value: float) -> Ratios:
     """Put a value into one entry of grad_y, and compare the gradients."""
     p, a = case.problem, case.arrays()
     oracle = Oracle(backend.info, p)
-    row, _, o = _chosen(case)
+    row, _, o = _choose_entry(case)
     poisoned = a.grad_y.copy()
     poisoned[row, o] = value
     with np.errstate(invalid="ignore"):
@@ -72,12 +72,12 @@ def check_grad_y(backend: CompleteBackend, case: Case, value: float) -> Ratios:
     conditions = oracle.vjp(a.x, a.control_points, a.grad_y).conditions
     spreads = backend.info.spreads_non_finite
     ratios: Ratios = {}
-    for name in differentiated(backend):
+    for name in gradients_of(backend):
         index = list(LABELS).index(name)
         want, got = wanted.values[index], gradient(name, results)
         may = _along(want, -1, o, spreads and name == "control_points")
         free = _outside(case, a.x) if name == "x" else np.zeros(want.shape, dtype=bool)
-        ratios |= _reached(LABELS[name], p, got, want, conditions[index], may, oracle, free)
+        ratios |= _compare_reach(LABELS[name], p, got, want, conditions[index], may, oracle, free)
     return ratios
 
 
@@ -89,11 +89,11 @@ def check_second_derivatives_of_nan(backend: CompleteBackend, case: Case) -> Rat
     ratios: Ratios = {}
     for label, got, want, condition in second_derivatives(backend, p, a, oracle):
         reached = ~np.isfinite(want)
-        ratios |= _reached(label, p, got, want, condition, reached, oracle, free=reached)
+        ratios |= _compare_reach(label, p, got, want, condition, reached, oracle, free=reached)
     return ratios
 
 
-def _chosen(case: Case) -> tuple[int, int, int]:
+def _choose_entry(case: Case) -> tuple[int, int, int]:
     """Return the row, the input and the output feature that the number is about."""
     p = case.problem
     return case.seed % p.batch, case.seed % p.in_features, case.seed % p.out_features
@@ -116,7 +116,7 @@ def _outside(case: Case, x: npt.ArrayLike) -> Mask:
     return np.asarray(beyond & (case.extrapolation != "linear"))
 
 
-def _reached(
+def _compare_reach(
     label: str,
     p: Problem,
     got: Any,
@@ -139,7 +139,7 @@ def _reached(
         if hidden.any():
             at = [int(i) for i in np.argwhere(hidden)[0]]
             message = f"at {at} got {got[tuple(at)]!s}, which hides that it is {want[tuple(at)]!s}"
-            raise ConformanceError(label, np.inf, f"{message}\n{described(p)}")
+            raise ConformanceError(label, np.inf, f"{message}\n{describe(p)}")
         excused = must | free | (may & ~np.isfinite(got))
         got, want = np.where(excused, 0.0, got), np.where(excused, 0.0, want)
     return compare(label, p, got, want, condition, operands=oracle.operands)

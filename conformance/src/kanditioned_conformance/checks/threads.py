@@ -16,7 +16,7 @@ import numpy as np
 from kanditioned_spec.protocol import CompleteBackend
 
 from ..cases import Case
-from ..tolerance import ConformanceError, Ratios, described
+from ..tolerance import ConformanceError, Ratios, describe
 from .base import needs
 from .calls import MAP_OPERATIONS, Calls, bits, layer_calls, map_calls
 
@@ -81,7 +81,7 @@ def _together(case: Case, pauses: int, slow: Calls, fast: Calls) -> Ratios:
         wrong = [name for each in running for name in each.result()]
     for name in wrong:
         message = "a call gives other bits while another thread calls"
-        raise ConformanceError(name, np.inf, f"{message}\n{described(case.problem)}")
+        raise ConformanceError(name, np.inf, f"{message}\n{describe(case.problem)}")
     return {}
 
 

@@ -28,7 +28,7 @@ CHAPTERS_OF_MAPS = (
 """Chapters that the equivalents, which are about the layer, cannot change."""
 
 
-def missed(fault: type[Fault], test: ChapterTest) -> str:
+def why_missed(fault: type[Fault], test: ChapterTest) -> str:
     """Return why a fault does not count as killed, or nothing."""
     try:
         test.run(BackendUnderTest(fault.__name__, fault(), fault.dtype))
@@ -45,7 +45,7 @@ def missed(fault: type[Fault], test: ChapterTest) -> str:
     return ""
 
 
-def refused(equivalent: type[Equivalent], tests: Iterable[tuple[ChapterTest, str]]) -> str:
+def why_refused(equivalent: type[Equivalent], tests: Iterable[tuple[ChapterTest, str]]) -> str:
     """Return how an equivalent fails some test at its dtype, or nothing."""
     for test, dtype in tests:
         try:
@@ -60,7 +60,7 @@ def main() -> int:
     tests = chapter_tests()
     alive = 0
     for fault in FAULTS:
-        why = missed(fault, tests[fault.caught_by])
+        why = why_missed(fault, tests[fault.caught_by])
         alive += bool(why)
         print(f"{'MISSED' if why else 'killed'}   {fault.__name__:<44} {fault.caught_by} {why}")
     explicit = chapter_tests(PROFILE, (Phase.explicit,)).values()
@@ -70,7 +70,7 @@ def main() -> int:
     of_layer = [t for t in tries if t[0].name.partition("::")[0] not in CHAPTERS_OF_MAPS]
     wronged = 0
     for equivalent in EQUIVALENTS:
-        why = refused(equivalent, of_layer)
+        why = why_refused(equivalent, of_layer)
         wronged += bool(why)
         verdict = "REFUSED" if why else "passed "
         print(f"{verdict}  {equivalent.__name__:<44} {equivalent.because} {why}")

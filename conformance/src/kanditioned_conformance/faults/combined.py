@@ -80,11 +80,13 @@ class RefinesToItsOwnArgument(Fault):
 class TakesTheShapeOfTheFirstFeatureForAll(Fault):
     caught_by = "monotone_and_convex::TestFeasible::test_points"
 
-    def shaped(self, problem: Problem, control_points: Floats) -> Floats:
+    def apply_shapes(self, problem: Problem, control_points: Floats) -> Floats:
         monotone, convex = (
             signs and (signs[0],) * len(signs) for signs in (problem.monotone, problem.convex)
         )
-        return super().shaped(replace(problem, monotone=monotone, convex=convex), control_points)
+        return super().apply_shapes(
+            replace(problem, monotone=monotone, convex=convex), control_points
+        )
 
 
 class TakesTheSlopesOfTheFirstFeatureForAll(Fault):

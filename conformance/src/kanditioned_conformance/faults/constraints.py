@@ -21,8 +21,8 @@ class FirstPointStaysFree(Fault):
 
     caught_by = POINTS
 
-    def blended(self, problem: Problem, c: Floats) -> Floats:
-        points = super().blended(problem, c)
+    def blend(self, problem: Problem, c: Floats) -> Floats:
+        points = super().blend(problem, c)
         points[list(problem.shapes.features), 0] = c[list(problem.shapes.features), 0]
         return points
 
@@ -33,8 +33,8 @@ class FirstPointStaysFree(Fault):
 class LastPointStaysFree(FirstPointStaysFree):
     caught_by = POINTS
 
-    def blended(self, problem: Problem, c: Floats) -> Floats:
-        points = Plain.blended(self, problem, c)
+    def blend(self, problem: Problem, c: Floats) -> Floats:
+        points = Plain.blend(self, problem, c)
         points[list(problem.shapes.features), -1] = c[list(problem.shapes.features), -1]
         return points
 
@@ -51,7 +51,7 @@ class IncrementsAreRoundedOneByOne(Fault):
 class ConvexIsTakenForConcave(Fault):
     caught_by = POINTS
 
-    def blended(self, problem: Problem, c: Floats) -> Floats:
+    def blend(self, problem: Problem, c: Floats) -> Floats:
         return -problem.shapes.feasible(-c)
 
 
@@ -60,8 +60,8 @@ class RunningMaximumAlone(Fault):
 
     caught_by = POINTS
 
-    def blended(self, problem: Problem, c: Floats) -> Floats:
-        points = super().blended(problem, c)
+    def blend(self, problem: Problem, c: Floats) -> Floats:
+        points = super().blend(problem, c)
         for i, (monotone, convex) in enumerate(zip(*problem.shapes, strict=True)):
             if monotone and not convex:
                 points[i] = monotone * np.maximum.accumulate(monotone * c[i], axis=0)
@@ -80,7 +80,7 @@ class GradientOfFreePointsIsThatOfFeasibleOnes(Fault):
 class ShapesAreLostByRefine(Fault):
     caught_by = "monotone_and_convex::TestFeasible::test_refined"
 
-    def shaped(self, problem: Problem, control_points: Floats) -> Floats:
+    def apply_shapes(self, problem: Problem, control_points: Floats) -> Floats:
         return control_points
 
 
@@ -96,16 +96,16 @@ class ShapesAreLostByWiden(Fault):
 class ShapesAreLostBeyondSeventyPoints(Fault):
     caught_by = "monotone_and_convex::TestManyPoints::test_any"
 
-    def shaped(self, problem: Problem, control_points: Floats) -> Floats:
+    def apply_shapes(self, problem: Problem, control_points: Floats) -> Floats:
         few = problem.num_control_points <= 70
-        return super().shaped(problem, control_points) if few else control_points
+        return super().apply_shapes(problem, control_points) if few else control_points
 
 
 class TheFourthFeatureStaysFree(Fault):
     caught_by = "monotone_and_convex::TestManyPoints::test_any"
 
-    def shaped(self, problem: Problem, control_points: Floats) -> Floats:
-        points = super().shaped(problem, control_points).copy()
+    def apply_shapes(self, problem: Problem, control_points: Floats) -> Floats:
+        points = super().apply_shapes(problem, control_points).copy()
         points[3:] = control_points[3:]
         return points
 
@@ -117,7 +117,7 @@ class GradientOfManyFreePointsIsThatOfFeasibleOnes(Fault):
         self, problem: Problem, control_points: Floats, grad: Floats
     ) -> tuple[Floats, Floats]:
         points, gradient = super().feasible(problem, control_points, grad)
-        return points, self.stored(problem, grad) if grad.shape[1] > 70 else gradient
+        return points, self.store(problem, grad) if grad.shape[1] > 70 else gradient
 
 
 class FeasibleWritesToItsGradient(Fault):

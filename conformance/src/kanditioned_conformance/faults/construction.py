@@ -162,7 +162,7 @@ class WidensWithoutExtrapolating(Fault):
 class WidensOnOneSideOnly(Fault):
     caught_by = "refinement::TestWiden::test_extrapolated_lines"
 
-    def widened(self, width: float, count: int, intervals: int) -> float:
+    def widen_width(self, width: float, count: int, intervals: int) -> float:
         return width * (count - 1 + intervals) / (count - 1)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kanditioned_spec import Problem
-from kanditioned_spec.rounding import rounded
+from kanditioned_spec.rounding import round_to
 
 from .base import Fault
 from .plain import Floats, Indices, Plain
@@ -30,15 +30,15 @@ class RefusesAnEmptyBatch(Fault):
 class ReadsMemoryInStorageOrder(Fault):
     caught_by = "shapes::TestStrides::test_any_layout"
 
-    def taken(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
-        taken = super().taken(problem, *arrays)
+    def take(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
+        taken = super().take(problem, *arrays)
         return tuple(array.ravel(order="K").reshape(array.shape) for array in taken)
 
 
 class ReshapesFeatureMajorInsteadOfTransposing(Fault):
     caught_by = "shapes::TestFeatureMajor::test_values_and_gradients"
 
-    def turned(self, array: Floats) -> Floats:
+    def transpose(self, array: Floats) -> Floats:
         return array.reshape(array.shape[::-1])
 
 
@@ -89,8 +89,8 @@ class ReturnsItsWorkspace(Fault):
     def place(self, problem: Problem, array: Floats) -> Any:
         return array.shape, array.dtype
 
-    def stored(self, problem: Problem, array: Floats) -> Floats:
-        rounded = super().stored(problem, array)
+    def store(self, problem: Problem, array: Floats) -> Floats:
+        rounded = super().store(problem, array)
         workspace = self.workspaces.setdefault(self.place(problem, rounded), rounded)
         view = workspace[: rounded.shape[0]]
         view[...] = rounded
@@ -109,11 +109,11 @@ class SharesAWorkspaceBetweenBatches(ReturnsItsWorkspace):
     def place(self, problem: Problem, array: Floats) -> Any:
         return array.shape[1:], array.dtype
 
-    def stored(self, problem: Problem, array: Floats) -> Floats:
+    def store(self, problem: Problem, array: Floats) -> Floats:
         known = self.workspaces.get(self.place(problem, array.astype(np.float32)))
         if array.ndim == 2 and known is not None and len(known) < len(array):
-            return rounded(array, problem.dtype)
-        return super().stored(problem, array)
+            return round_to(array, problem.dtype)
+        return super().store(problem, array)
 
 
 class TakesTurnsWithTwoWorkspaces(ReturnsItsWorkspace):
@@ -150,7 +150,7 @@ class GuessesTheLayoutFromTheShape(Fault):
         if x.shape[1] != c.shape[0]:
             return super().feature_major(problem, x, c, gy)
         y, (gx, gc) = self.forward(problem, x, c), self.vjp(problem, x, c, gy.T)
-        return self.turned(y), self.turned(gx), gc
+        return self.transpose(y), self.transpose(gx), gc
 
 
 class SkipsInPlaceOfAnAnswer(Fault):

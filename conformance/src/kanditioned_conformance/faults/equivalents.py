@@ -148,7 +148,7 @@ class Dense(Equivalent):
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         narrow = super().forward(problem, x, control_points)
-        x, c = self.taken(problem, x.reshape(-1, x.shape[-1]), control_points)
+        x, c = self.take(problem, x.reshape(-1, x.shape[-1]), control_points)
         basis = np.zeros((*x.shape, c.shape[1]), x.dtype)  # [B, I, K]
         rows = np.arange(len(x))
         for i in range(c.shape[0]):
@@ -157,22 +157,22 @@ class Dense(Equivalent):
         with np.errstate(invalid="ignore"):
             dense = basis.reshape(len(x), c[..., 0].size) @ c.reshape(-1, c.shape[2])
         finite = np.isfinite(x).all(axis=1, keepdims=True)
-        wide = np.where(finite, self.stored(problem, dense), narrow.reshape(dense.shape))
+        wide = np.where(finite, self.store(problem, dense), narrow.reshape(dense.shape))
         return wide.reshape(narrow.shape)
 
 
 class ReturnsArraysInFortranOrder(Equivalent):
     because = "any strides, of results too"
 
-    def stored(self, problem: Problem, array: Floats) -> Floats:
-        return np.asfortranarray(super().stored(problem, array))
+    def store(self, problem: Problem, array: Floats) -> Floats:
+        return np.asfortranarray(super().store(problem, array))
 
 
 class ReturnsViewsOfALargerBuffer(Equivalent):
     because = "the buffer is new at every call, so that the caller alone has it"
 
-    def stored(self, problem: Problem, array: Floats) -> Floats:
-        result = super().stored(problem, array)
+    def store(self, problem: Problem, array: Floats) -> Floats:
+        result = super().store(problem, array)
         buffer = np.full([2 * size + 1 for size in result.shape], np.nan, result.dtype)
         view = buffer[tuple(slice(1, 2 * size + 1, 2) for size in result.shape)]
         view[...] = result
@@ -182,8 +182,8 @@ class ReturnsViewsOfALargerBuffer(Equivalent):
 class ReturnsReadOnlyArrays(Equivalent):
     because = "who wants to write makes a copy, as of an array of JAX"
 
-    def stored(self, problem: Problem, array: Floats) -> Floats:
-        result = super().stored(problem, array)
+    def store(self, problem: Problem, array: Floats) -> Floats:
+        result = super().store(problem, array)
         result.flags.writeable = False
         return result
 

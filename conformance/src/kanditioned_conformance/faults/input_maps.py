@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from kanditioned_spec import InputMap
-from kanditioned_spec.rounding import rounded
+from kanditioned_spec.rounding import round_to
 
 from .base import Fault
 from .plain import Floats
@@ -20,7 +20,7 @@ NON_FINITE = "input_maps::TestMap::test_non_finite"
 class MapIsFlatWhereItIsLeastSteep(Fault):
     caught_by = "input_maps::TestMap::test_values"
 
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
+    def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
         piece, i = input_map.pieces(x), np.arange(input_map.in_features)
         flat = input_map.slopes[i, piece] <= 1.5 * input_map.slopes.min(1)
         return np.where(flat, input_map.images[i, piece], input_map(x))
@@ -29,7 +29,7 @@ class MapIsFlatWhereItIsLeastSteep(Fault):
 class MapEndsInConstants(Fault):
     caught_by = "input_maps::TestMap::test_values"
 
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
+    def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
         return input_map(np.clip(x, input_map.breakpoints[:, 0], input_map.breakpoints[:, -1]))
 
 
@@ -43,8 +43,8 @@ class SlopeOfThePieceOnTheLeft(Fault):
 class OffsetRoundedToTheDtype(Fault):
     caught_by = "input_maps::TestMap::test_offsets"
 
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
-        return input_map(rounded(x, "float32"))
+    def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
+        return input_map(round_to(x, "float32"))
 
 
 class NanOfTheMapHasASlope(Fault):
@@ -57,7 +57,7 @@ class NanOfTheMapHasASlope(Fault):
 class OneNaNSpoilsTheOtherFeatures(Fault):
     caught_by = NON_FINITE
 
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
+    def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
         return np.where(np.isnan(x).any(1, keepdims=True), np.nan, input_map(x))
 
 
@@ -73,7 +73,7 @@ class WrongForManyBreakpoints(Fault):
     least: int = 65
     most: int = 10**6
 
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
+    def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
         wrong = self.least <= input_map.breakpoints.shape[1] <= self.most
         return -input_map(x) if wrong else input_map(x)
 
@@ -86,8 +86,8 @@ class WrongForTwoBreakpoints(WrongForManyBreakpoints):
 class WrongAtInnerBreakpoints(Fault):
     caught_by = VALUES
 
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
-        at_one = np.isin(x, rounded(input_map.breakpoints[:, 1:-1], "float32"))
+    def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
+        at_one = np.isin(x, round_to(input_map.breakpoints[:, 1:-1], "float32"))
         return input_map(x) + np.where(at_one, 1e-2, 0)
 
 
@@ -95,7 +95,7 @@ class RefusesToMapNoRows(Fault):
     caught_by = "input_maps::TestMap::test_any_strides"
     raises = ValueError
 
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
+    def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
         if not len(x):
             raise ValueError("the batch is empty")
         return input_map(x)
@@ -104,14 +104,14 @@ class RefusesToMapNoRows(Fault):
 class MapsStoredOrder(Fault):
     caught_by = "input_maps::TestMap::test_any_strides"
 
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
+    def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
         return input_map(x.ravel(order="K").reshape(x.shape))
 
 
 class WritesToTheInputOfAMap(Fault):
     caught_by = "input_maps::TestMap::test_slopes"
 
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
+    def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
         z = input_map(x)
         x -= x.dtype.type(1)
         return z

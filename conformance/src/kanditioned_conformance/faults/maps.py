@@ -117,7 +117,7 @@ class PenaltySumsInADifferentOrderEachTime(Fault):
 
     def penalty(self, problem: Problem, theta: Floats) -> float:
         self.turn = -self.turn
-        (theta,) = self.taken(problem, theta)
+        (theta,) = self.take(problem, theta)
         squares = self.bend(problem, theta).ravel() ** 2
         return float(squares[:: self.turn].cumsum()[-1:].sum())
 

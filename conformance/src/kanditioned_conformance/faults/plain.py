@@ -22,7 +22,7 @@ from kanditioned_spec import (
 from kanditioned_spec.backend import backend as reference
 from kanditioned_spec.backend import new_layer
 from kanditioned_spec.blends import in_exact_order
-from kanditioned_spec.rounding import rounded
+from kanditioned_spec.rounding import round_to
 
 from ..cases import map_of
 
@@ -49,14 +49,14 @@ class Plain:
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         leading = x.shape[:-1]
-        x, c = self.taken(problem, x.reshape(-1, x.shape[-1]), control_points)
+        x, c = self.take(problem, x.reshape(-1, x.shape[-1]), control_points)
         y = np.zeros((x.shape[0], c.shape[2]), self.sum_dtype(problem))
         for i in range(c.shape[0]):
             interval, fraction = self.locate(problem, x[:, i])
             left, right = c[i, interval], c[i, interval + 1]
             with np.errstate(invalid="ignore"):
                 y += self.value(left, right, fraction[:, None])
-        return self.stored(problem, y).reshape(*leading, c.shape[2])
+        return self.store(problem, y).reshape(*leading, c.shape[2])
 
     def vjp(
         self, problem: Problem, x: Floats, control_points: Floats, grad_y: Floats
@@ -64,7 +64,7 @@ class Plain:
         shape = x.shape
         flat_x = x.reshape(-1, problem.in_features)
         flat_gy = grad_y.reshape(-1, problem.out_features)
-        x, c, gy = self.taken(problem, flat_x, control_points, flat_gy)
+        x, c, gy = self.take(problem, flat_x, control_points, flat_gy)
         gx = np.zeros_like(x)
         gc = np.zeros(c.shape, self.sum_dtype(problem))
         for i in range(c.shape[0]):
@@ -75,7 +75,7 @@ class Plain:
                 left, right = self.weights(fraction)
                 self.scatter(gc[i], interval, left[:, None] * gy)
                 self.scatter(gc[i], self.neighbour(problem, interval), right[:, None] * gy)
-        return self.stored(problem, gx).reshape(shape), self.stored(problem, gc)
+        return self.store(problem, gx).reshape(shape), self.store(problem, gc)
 
     def vjp_of_vjp(
         self,
@@ -86,7 +86,7 @@ class Plain:
         cotangent_x: Floats,
         cotangent_control_points: Floats,
     ) -> tuple[Floats, Floats, Floats]:
-        x, c, gy, v, direction = self.taken(
+        x, c, gy, v, direction = self.take(
             problem, x, control_points, grad_y, cotangent_x, cotangent_control_points
         )
         second_x, second_gy = np.zeros_like(x), np.zeros_like(gy)
@@ -100,51 +100,49 @@ class Plain:
             second_gy += v[:, i, None] * self.slope(problem, c[i], interval, fraction)
             second_gy += self.value_along(direction[i], interval, fraction)
         return (
-            self.stored(problem, second_x),
-            self.stored(problem, second_c),
-            self.stored(problem, second_gy),
+            self.store(problem, second_x),
+            self.store(problem, second_c),
+            self.store(problem, second_gy),
         )
 
     def feature_major(
         self, problem: Problem, x: Floats, control_points: Floats, grad_y: Floats
     ) -> tuple[Floats, Floats, Floats]:
-        y = self.forward(problem, self.turned(x), control_points)
-        gx, gc = self.vjp(problem, self.turned(x), control_points, self.turned(grad_y))
-        return self.turned(y), self.turned(gx), gc
+        y = self.forward(problem, self.transpose(x), control_points)
+        gx, gc = self.vjp(problem, self.transpose(x), control_points, self.transpose(grad_y))
+        return self.transpose(y), self.transpose(gx), gc
 
     def control_points(self, problem: Problem, theta: Floats) -> Floats:
-        (theta,) = self.taken(problem, theta)
-        return self.stored(problem, self.matrix(problem) @ theta)
+        (theta,) = self.take(problem, theta)
+        return self.store(problem, self.matrix(problem) @ theta)
 
     def control_points_transpose(self, problem: Problem, grad: Floats) -> Floats:
-        (grad,) = self.taken(problem, grad)
-        return self.stored(problem, self.matrix(problem).T @ grad)
+        (grad,) = self.take(problem, grad)
+        return self.store(problem, self.matrix(problem).T @ grad)
 
     def penalty(self, problem: Problem, theta: Floats) -> float:
-        (theta,) = self.taken(problem, theta)
+        (theta,) = self.take(problem, theta)
         return float((self.bend(problem, theta) ** 2).sum())
 
     def parameters_from(self, problem: Problem, control_points: Floats) -> Floats:
-        (c,) = self.taken(problem, control_points)
+        (c,) = self.take(problem, control_points)
         inverse = map_of(problem).parameters_from(np.eye(problem.num_control_points))
-        return self.stored(problem, inverse.astype(c.dtype) @ c)
+        return self.store(problem, inverse.astype(c.dtype) @ c)
 
     def feasible(
         self, problem: Problem, control_points: Floats, grad: Floats
     ) -> tuple[Floats, Floats]:
         gradient = problem.shapes.vjp(control_points, grad)
-        return self.shaped(problem, control_points), self.stored(problem, gradient)
+        return self.apply_shapes(problem, control_points), self.store(problem, gradient)
 
-    def shaped(self, problem: Problem, control_points: Floats) -> Floats:
+    def apply_shapes(self, problem: Problem, control_points: Floats) -> Floats:
         """Return feasible points, rounded no further than increments stay in order."""
         c = control_points.astype(np.float64)
-        points = self.in_order(problem, self.blended(problem, c))
+        points = self.in_order(problem, self.blend(problem, c))
         convex = any(problem.convex)
-        return (
-            points.astype(self.compute_dtype(problem)) if convex else self.stored(problem, points)
-        )
+        return points.astype(self.compute_dtype(problem)) if convex else self.store(problem, points)
 
-    def blended(self, problem: Problem, c: Floats) -> Floats:
+    def blend(self, problem: Problem, c: Floats) -> Floats:
         return problem.shapes.feasible(c)
 
     def in_order(self, problem: Problem, points: Floats) -> Floats:
@@ -160,9 +158,9 @@ class Plain:
         self, input_map: InputMap, x: Floats, grad_z: Floats, dtype: str
     ) -> tuple[Floats, Floats]:
         slope = self.map_slope(input_map, x)
-        return rounded(self.mapped(input_map, x), dtype), rounded(grad_z * slope, dtype)
+        return round_to(self.apply_map(input_map, x), dtype), round_to(grad_z * slope, dtype)
 
-    def mapped(self, input_map: InputMap, x: Floats) -> Floats:
+    def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
         return input_map(x)
 
     def map_slope(self, input_map: InputMap, x: Floats) -> Floats:
@@ -174,26 +172,26 @@ class Plain:
         if any(p.monotone):
             slopes = self.rising(slopes, np.array(p.monotone)[:, None])
         knots = self.knots(p.num_control_points, p.spline_width)
-        return self.stored(p, slopes[:, None, :] * knots[:, None])
+        return self.store(p, slopes[:, None, :] * knots[:, None])
 
     def refine(self, problem: Problem, control_points: Floats, num_control_points: int) -> Floats:
         shapes = bool(problem.shapes)
-        points = self.shaped(problem, control_points) if shapes else control_points
-        (c,) = self.taken(problem, points)
+        points = self.apply_shapes(problem, control_points) if shapes else control_points
+        (c,) = self.take(problem, points)
         self.warn_of_resampling(problem.num_control_points, num_control_points)
         refined = self.insertion(problem, num_control_points).astype(c.dtype) @ c
-        return self.shaped(problem, refined) if shapes else self.stored(problem, refined)
+        return self.apply_shapes(problem, refined) if shapes else self.store(problem, refined)
 
     def widen(
         self, problem: Problem, control_points: Floats, intervals: int
     ) -> tuple[Floats, float]:
         shapes = bool(problem.shapes)
-        points = self.shaped(problem, control_points) if shapes else control_points
-        (c,) = self.taken(problem, points)
+        points = self.apply_shapes(problem, control_points) if shapes else control_points
+        (c,) = self.take(problem, points)
         matrix = refinement.widening_matrix(problem.num_control_points, intervals)
-        width = self.widened(problem.spline_width, problem.num_control_points, intervals)
+        width = self.widen_width(problem.spline_width, problem.num_control_points, intervals)
         wide = matrix.astype(c.dtype) @ c
-        return self.shaped(problem, wide) if shapes else self.stored(problem, wide), width
+        return self.apply_shapes(problem, wide) if shapes else self.store(problem, wide), width
 
     def layer(self, **arguments: Any) -> object:
         return new_layer(**arguments)
@@ -210,13 +208,13 @@ class Plain:
     def sum_dtype(self, problem: Problem) -> Any:
         return self.compute_dtype(problem)
 
-    def taken(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
+    def take(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
         return tuple(array.astype(self.compute_dtype(problem)) for array in arrays)
 
-    def stored(self, problem: Problem, array: Floats) -> Floats:
-        return rounded(array, problem.dtype)
+    def store(self, problem: Problem, array: Floats) -> Floats:
+        return round_to(array, problem.dtype)
 
-    def turned(self, array: Floats) -> Floats:
+    def transpose(self, array: Floats) -> Floats:
         return array.T
 
     def spacing(self, problem: Problem) -> Any:
@@ -287,7 +285,7 @@ class Plain:
     def insertion(self, problem: Problem, count: int) -> Floats:
         return refinement.refinement_matrix(problem.num_control_points, count)
 
-    def widened(self, width: float, count: int, intervals: int) -> float:
+    def widen_width(self, width: float, count: int, intervals: int) -> float:
         return Grid(count, width).widened(intervals).spline_width
 
     def bend(self, problem: Problem, theta: Floats) -> Floats:

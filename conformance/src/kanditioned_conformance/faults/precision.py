@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kanditioned_spec import Problem
-from kanditioned_spec.rounding import rounded
+from kanditioned_spec.rounding import round_to
 
 from .base import Fault
 from .plain import DTYPES, Floats, Indices, Plain
@@ -21,7 +21,7 @@ class PositionsInTheStorageDtype(Fault):
     dtype = "bfloat16"
 
     def position(self, problem: Problem, x: Floats) -> Floats:
-        return rounded(super().position(problem, x), problem.dtype).astype(x.dtype)
+        return round_to(super().position(problem, x), problem.dtype).astype(x.dtype)
 
 
 class PositionsOfTheGradientInHalfPrecision(PositionsInTheStorageDtype):
@@ -48,7 +48,7 @@ class SumsOverOutputsInHalfPrecision(Fault):
     def sum_outputs(self, problem: Problem, terms: Floats) -> Floats:
         total = np.zeros(terms.shape[0], terms.dtype)
         for column in terms.T:
-            total = rounded(total + column, problem.dtype)
+            total = round_to(total + column, problem.dtype)
         return total
 
 
@@ -56,7 +56,7 @@ class RoundsFactorsWithoutSayingSo(Fault):
     caught_by = "values::TestValue::test_anywhere"
 
     def value(self, left: Floats, right: Floats, fraction: Floats) -> Floats:
-        left, right, fraction = (rounded(v, "bfloat16") for v in (left, right, fraction))
+        left, right, fraction = (round_to(v, "bfloat16") for v in (left, right, fraction))
         return super().value(left, right, fraction)
 
 
@@ -65,7 +65,7 @@ class RoundsInputsBesideDeclaredFactors(RoundsFactorsWithoutSayingSo):
     info = dataclasses.replace(Plain.info, operands={"float32": "bfloat16"})
 
     def position(self, problem: Problem, x: Floats) -> Floats:
-        return super().position(problem, rounded(x, "bfloat16").astype(x.dtype))
+        return super().position(problem, round_to(x, "bfloat16").astype(x.dtype))
 
 
 class ComputesFloat64InFloat32(Fault):
@@ -143,7 +143,7 @@ class ReturnsFloat32ForFloat16(Fault):
     caught_by = "dtypes::TestResults::test_of_layers"
     dtype = "float16"
 
-    def stored(self, problem: Problem, array: Floats) -> Floats:
+    def store(self, problem: Problem, array: Floats) -> Floats:
         return array.astype(np.float32)
 
 
@@ -158,7 +158,7 @@ class ReturnsFloat64ForFloat32(Fault):
     def compute_dtype(self, problem: Problem) -> Any:
         return np.float64
 
-    def stored(self, problem: Problem, array: Floats) -> Floats:
+    def store(self, problem: Problem, array: Floats) -> Floats:
         return array
 
 
@@ -175,16 +175,16 @@ class FlushesSmallResults(Fault):
     caught_by = "dtypes::TestSubnormals::test_value"
     dtype = "float16"
 
-    def stored(self, problem: Problem, array: Floats) -> Floats:
-        return _flushed(super().stored(problem, array))
+    def store(self, problem: Problem, array: Floats) -> Floats:
+        return _flush(super().store(problem, array))
 
 
 class FlushesSmallControlPoints(Fault):
     caught_by = "dtypes::TestSubnormals::test_gradient_of_inputs"
     dtype = "float16"
 
-    def taken(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
-        return tuple(_flushed(array) for array in super().taken(problem, *arrays))
+    def take(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
+        return tuple(_flush(array) for array in super().take(problem, *arrays))
 
 
 class FlushesSmallIncomingGradients(FlushesSmallControlPoints):
@@ -214,8 +214,8 @@ class NaNInAControlPointSpoilsOtherOutputs(Fault):
 class HidesNaNInControlPoints(Fault):
     caught_by = "non_finite::TestReach::test_of_a_control_point"
 
-    def taken(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
-        x, *others = super().taken(problem, *arrays)
+    def take(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
+        x, *others = super().take(problem, *arrays)
         return x, *(np.nan_to_num(array) for array in others)
 
 
@@ -266,6 +266,6 @@ class KeepsKnotsWithoutSayingSo(Fault):
         return np.asarray(interval + (x - left) / (right - left), dtype=x.dtype)
 
 
-def _flushed(array: Floats) -> Floats:
+def _flush(array: Floats) -> Floats:
     """Put zero for what is below float16's smallest normal number."""
     return np.where(np.abs(array) < 2.0**-14, array.dtype.type(0), array)

@@ -21,14 +21,14 @@ class _Converts(Plain):
     argument: str = "in_features"
     kinds: tuple[type, ...] = (bool,)
 
-    def converted(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Any:
         return int(value)
 
     def layer(self, **arguments: Any) -> object:
         value = arguments.get(self.argument, "")
         if isinstance(value, self.kinds):
             try:
-                arguments[self.argument] = self.converted(value)
+                arguments[self.argument] = self.convert(value)
             except (TypeError, ValueError, OverflowError):
                 arguments[self.argument] = value
         return super().layer(**arguments)
@@ -57,7 +57,7 @@ class TakesAWidthInQuotes(TakesANumberOfInputsInQuotes):
     caught_by = BAD
     argument = "spline_width"
 
-    def converted(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Any:
         return float(value)
 
 
@@ -72,7 +72,7 @@ class TakesAnArrayForAWidth(_Converts, Fault):
     argument = "spline_width"
     kinds = (np.ndarray,)
 
-    def converted(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Any:
         return float(value.item())
 
 
@@ -81,7 +81,7 @@ class TakesAnArrayForACount(_Converts, Fault):
     argument = "out_features"
     kinds = (np.ndarray, list)
 
-    def converted(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Any:
         return int(np.asarray(value).item())
 
 
@@ -90,7 +90,7 @@ class TakesAnyInfinityForTheDefaultWidth(_Converts, Fault):
     argument = "spline_width"
     kinds = (float,)
 
-    def converted(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Any:
         return 4.0 if value == -np.inf else value
 
 
@@ -99,7 +99,7 @@ class TakesNamesInCapitals(_Converts, Fault):
     argument = "parameterization"
     kinds = (str,)
 
-    def converted(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Any:
         return value.lower()
 
 
@@ -128,7 +128,7 @@ class RefusesIntegersOfNumPy(_Converts, Fault):
     kinds = (np.integer,)
     raises = TypeError
 
-    def converted(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Any:
         return float(value)
 
 
@@ -138,7 +138,7 @@ class RefusesWidthsOfNumPy(_Converts, Fault):
     kinds = (np.floating,)
     raises = TypeError
 
-    def converted(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Any:
         return str(value)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kanditioned_spec import Problem
-from kanditioned_spec.rounding import rounded
+from kanditioned_spec.rounding import round_to
 
 from .base import Fault
 from .plain import Floats
@@ -56,7 +56,7 @@ class AddsTheGradientsOfAllThreads(SharesAScratchArrayBetweenThreads):
         total[...] = 0
         time.sleep(0)
         total += gc
-        return gx, rounded(total, problem.dtype)
+        return gx, round_to(total, problem.dtype)
 
 
 class TurnsGradientsOffForAllThreads(Fault):
@@ -80,7 +80,7 @@ class MapsKeepTheirArgumentsInAnAttribute(Fault):
     def control_points(self, problem: Problem, theta: Floats) -> Floats:
         self.theta = theta
         matrix = self.matrix(problem)
-        return self.stored(problem, matrix @ self.theta.astype(matrix.dtype))
+        return self.store(problem, matrix @ self.theta.astype(matrix.dtype))
 
 
 class KnowsInputsByTheirIdentity(Fault):

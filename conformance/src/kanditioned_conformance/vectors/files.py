@@ -28,7 +28,7 @@ def write(folder: Path) -> None:
     vectors = [*of_operations(), *of_files(folder), *of_networks(folder)]
     for chapter in dict.fromkeys(vector.chapter for vector in vectors):
         stored = {
-            name: (dtype, _stored(values, dtype))
+            name: (dtype, _store(values, dtype))
             for vector in vectors
             if vector.chapter == chapter
             for name, values, dtype in vector.tensors()
@@ -92,7 +92,7 @@ def _network_condition(network: checkpoint.Network, x: Floats) -> Floats:
     return condition
 
 
-def _stored(values: Floats, dtype: str) -> np.ndarray[Any, Any]:
+def _store(values: Floats, dtype: str) -> np.ndarray[Any, Any]:
     kind = np.dtype("uint16" if dtype == "bfloat16" else dtype).newbyteorder("<")
     bits = bfloat16_bits(values) if dtype == "bfloat16" else values
     return np.asarray(bits, dtype=kind, order="C")

@@ -52,7 +52,7 @@ def forward(
         array([1. , 2.5, 7. ])
     """
     call = _Call("forward", x, control_points, spline_width, num_threads)
-    return call.stored(call.interpolate(None, call.control_points))
+    return call.store(call.interpolate(None, call.control_points))
 
 
 def jvp(
@@ -65,7 +65,7 @@ def jvp(
     """Differentiate `forward` along `tangent_x` (..., I): the sum of v · s'(x), shape (..., O)."""
     call = _Call("jvp", x, control_points, spline_width, num_threads)
     v = call.of_shape("tangent_x", tangent_x, call.x.shape)
-    return call.stored(call.interpolate(v, call.control_points))
+    return call.store(call.interpolate(v, call.control_points))
 
 
 def vjp(
@@ -79,7 +79,7 @@ def vjp(
     call = _Call("vjp", x, control_points, spline_width, num_threads)
     gy = call.of_shape("grad_y", grad_y, call.y_shape)
     grad_x, grad_c = call.gradients(None, call.control_points, gy, of_x=True, of_c=True)
-    return call.stored(grad_x), call.stored(grad_c)
+    return call.store(grad_x), call.store(grad_c)
 
 
 def vjp_of_vjp(
@@ -105,7 +105,7 @@ def vjp_of_vjp(
     by_x, _ = call.gradients(None, V, gy, of_x=True, of_c=False)
     _, by_c = call.gradients(v, call.control_points, gy, of_x=False, of_c=True)
     by_gy = call.interpolate(v, call.control_points) + call.interpolate(None, V)
-    return call.stored(by_x), call.stored(by_c), call.stored(by_gy)
+    return call.store(by_x), call.store(by_c), call.store(by_gy)
 
 
 def default_threads() -> int:
@@ -118,7 +118,7 @@ def default_threads() -> int:
     return os.cpu_count() or 1
 
 
-def checked_threads(where: str, num_threads: int | None) -> int:
+def check_threads(where: str, num_threads: int | None) -> int:
     """Return a number of threads that was asked for, or the default for None.
 
     Raises:
@@ -164,7 +164,7 @@ class _Call:
         validate.num_control_points(where, c.shape[1])
         validate.last_dimension(where, "x", x.shape, c.shape[0])
         self.width = validate.spline_width(where, spline_width)
-        self.threads = checked_threads(where, num_threads)
+        self.threads = check_threads(where, num_threads)
         self.storage = np.result_type(x, c)
         self.compute = np.result_type(self.storage, np.float32)
         Grid(c.shape[1], self.width).check_dtype(where, self.storage.name)
@@ -181,7 +181,7 @@ class _Call:
         return array.astype(self.compute, copy=False)
 
     def interpolate(self, direction: NumpyArray | None, control_points: NumpyArray) -> NumpyArray:
-        c = packed(control_points)
+        c = pack(control_points)
         x, v = self._flat(self.x), None if direction is None else self._flat(direction)
         y = np.empty((x.shape[0], c.shape[2]), dtype=self.compute)
         native.interpolate(
@@ -204,9 +204,9 @@ class _Call:
         of_c: bool,
     ) -> tuple[NumpyArray, NumpyArray]:
         """Return both gradients; one that is not wanted is empty memory."""
-        c = packed(control_points)
+        c = pack(control_points)
         x, v = self._flat(self.x), None if direction is None else self._flat(direction)
-        gy = packed(grad_y)
+        gy = pack(grad_y)
         grad_x = np.empty(x.shape, dtype=self.compute)
         grad_c = np.empty(c.shape, dtype=self.compute)
         native.gradients(
@@ -231,12 +231,12 @@ class _Call:
         rows = x.size // in_features if in_features else int(np.prod(x.shape[:-1]))
         return np.require(x.reshape(rows, in_features), requirements="A")
 
-    def stored(self, array: NumpyArray) -> NumpyArray:
+    def store(self, array: NumpyArray) -> NumpyArray:
         """Round a result to the storage dtype."""
         return array.astype(self.storage, copy=False)
 
 
-def packed(array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> NumpyArray:
+def pack(array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> NumpyArray:
     """Return an array, aligned and in the order of C, as the library reads it."""
     return np.require(array, dtype, ("C", "A"))
 

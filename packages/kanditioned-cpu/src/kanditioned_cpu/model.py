@@ -14,7 +14,7 @@ from kanditioned_spec.grid import Array
 from kanditioned_spec.network import EPSILON
 
 from . import native
-from .functional import NumpyArray, checked_threads
+from .functional import NumpyArray, check_threads
 
 NORMS = {"none": 0, "layer": 1, "batch": 2}
 
@@ -54,7 +54,7 @@ class Model:
     """
 
     def __init__(self, path: str | os.PathLike[str], num_threads: int | None = 1) -> None:
-        threads = checked_threads("Model", num_threads)
+        threads = check_threads("Model", num_threads)
         content = checkpoint.read(path)
         if "kan" in content.metadata:
             network = checkpoint.read_network(path, "Model")

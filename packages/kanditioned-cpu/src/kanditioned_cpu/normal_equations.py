@@ -18,7 +18,7 @@ import numpy.typing as npt
 from kanditioned_spec import validate
 
 from . import native
-from .functional import checked_threads, packed
+from .functional import check_threads, pack
 
 Array = npt.NDArray[np.float64]
 
@@ -80,8 +80,8 @@ def gram(
         >>> products.tolist(), sums.ravel().tolist()
         ([[0.25, 0.25, 0.0], [0.25, 1.25, 0.0], [0.0, 0.0, 0.0]], [1.0, 4.0, 0.0])
     """
-    threads = checked_threads("gram", num_threads)
-    w, y = packed(weight, np.float64), packed(targets, np.float64)
+    threads = check_threads("gram", num_threads)
+    w, y = pack(weight, np.float64), pack(targets, np.float64)
     _check_shape("weight", w, (len(w),))
     if y.ndim != 2 or len(y) != len(w):
         _refuse(
@@ -92,7 +92,7 @@ def gram(
     first, start = [0], 0
     for block in blocks:
         for each in block.hats:
-            arrays = _checked(each, block.size, len(w))
+            arrays = _check(each, block.size, len(w))
             kept += arrays
             hats.append(native.Hat(start, *(array.ctypes.data for array in arrays)))
         first.append(len(hats))
@@ -109,12 +109,12 @@ def gram(
     return upper + np.triu(upper, 1).T, sums
 
 
-def _checked(hats: Hats, size: int, rows: int) -> list[npt.NDArray[Any]]:
+def _check(hats: Hats, size: int, rows: int) -> list[npt.NDArray[Any]]:
     """Return the arrays of hats; an absent scale has no address."""
-    index = packed(hats.index, np.int64)
-    arrays = [index, packed(hats.fraction, np.float64)]
+    index = pack(hats.index, np.int64)
+    arrays = [index, pack(hats.fraction, np.float64)]
     if hats.scale is not None:
-        arrays.append(packed(hats.scale, np.float64))
+        arrays.append(pack(hats.scale, np.float64))
     for name, array in zip(("index", "fraction", "scale"), arrays, strict=False):
         _check_shape(name, array, (rows,))
     if rows and not 0 <= int(index.min()) <= int(index.max()) <= size - 2:

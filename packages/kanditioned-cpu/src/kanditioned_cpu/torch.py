@@ -113,7 +113,7 @@ def _vjp(
     return _as(grad_x, x.dtype), _as(grad_c, control_points.dtype)
 
 
-def _shaped_points(control_points: Tensor, signs: str) -> tuple[Tensor, Tensor]:
+def _apply_shapes(control_points: Tensor, signs: str) -> tuple[Tensor, Tensor]:
     c = control_points.contiguous()
     points = torch.empty_like(c)
     marked = len(signs) - signs.count(FREE)
@@ -122,7 +122,7 @@ def _shaped_points(control_points: Tensor, signs: str) -> tuple[Tensor, Tensor]:
     return points, marks
 
 
-def _shaped_moved(marks: Tensor, moved: Tensor, signs: str, transposed: bool) -> Tensor:
+def _shapes_jvp(marks: Tensor, moved: Tensor, signs: str, transposed: bool) -> Tensor:
     v = moved.contiguous()
     result = torch.empty_like(v)
     wanted = shapes.GRADIENT if transposed else shapes.TANGENT
@@ -174,5 +174,5 @@ registered = define(
     "cpu",
     {"interpolate": _interpolate, "contract": _contract, "accumulate": _accumulate, "vjp": _vjp},
     _direct,
-    Shaping(_shaped_points, _shaped_moved, shapes.MOST_CONTROL_POINTS),
+    Shaping(_apply_shapes, _shapes_jvp, shapes.MOST_CONTROL_POINTS),
 )

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike, DTypeLike
 from kanditioned_spec import validate
 
 Kept = jax.Array | npt.NDArray[np.float64]
-"""What `kept_array` returns."""
+"""What `keep_array` returns."""
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 """Dtypes of inputs and parameters: JAX has narrower ones too, which hold factors of products."""
 
@@ -37,7 +37,7 @@ def floating_array(where: str, argument: str, value: ArrayLike) -> jax.Array:
     return array
 
 
-def kept_array(where: str, argument: str, value: ArrayLike) -> Kept:
+def keep_array(where: str, argument: str, value: ArrayLike) -> Kept:
     """Return `floating_array`, but a float64 array of NumPy as it is.
 
     An input map subtracts its offset from such before JAX rounds it.

@@ -47,7 +47,7 @@ def from_file(
     return array_from_file(where, layer.parameters), config
 
 
-def refused(where: str, constraint: str, got: str) -> CheckpointError:
+def refuse(where: str, constraint: str, got: str) -> CheckpointError:
     """Return the error of a sound file that holds what this package does not evaluate."""
     remedy = "Nothing was loaded; PyTorch or the spec's reference may evaluate it."
     return CheckpointError(validate.message(where, "path", constraint, got, remedy))

@@ -10,7 +10,7 @@ import numpy as np
 
 from kanditioned_spec import validate
 
-from .arguments import Kept, kept_array
+from .arguments import Kept, keep_array
 
 Data = Any
 """Inputs (..., I), or an iterable of batches of them: arrays, or tuples with the inputs first."""
@@ -35,7 +35,7 @@ def batches(where: str, data: Data, in_features: int) -> Iterator[Kept]:
         got = type(data).__name__
         raise TypeError(validate.message(where, "data", "an array or batches of them", got, remedy))
     for batch in data:
-        x = kept_array(where, "data", batch[0] if isinstance(batch, (tuple, list)) else batch)
+        x = keep_array(where, "data", batch[0] if isinstance(batch, (tuple, list)) else batch)
         validate.last_dimension(where, "data", x.shape, in_features)
         yield x.reshape(-1, in_features)
 

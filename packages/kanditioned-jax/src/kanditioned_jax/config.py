@@ -38,7 +38,7 @@ class Config:
         return specification(self.parameterization, self.grid.num_control_points, self.options)
 
     @classmethod
-    def checked(
+    def from_arguments(
         cls,
         where: str,
         grid: Grid,
@@ -49,7 +49,7 @@ class Config:
         shapes: Shapes | None = None,
     ) -> Self:
         """Build one from a grid and arguments of `where`, which errors name."""
-        spec = parameterizations.checked(where, parameterization, grid, options)
+        spec = parameterizations.make_parameterization(where, parameterization, grid, options)
         return cls(
             grid,
             spec.name,
@@ -78,4 +78,4 @@ class Config:
         grid.check_dtype(where, dtype)
         options = {k: v for k, v in self.options if k not in ("degree", "spline_width")}
         kept = (self.impl, self.precision)
-        return self.checked(where, grid, self.parameterization, *kept, options, self.shapes)
+        return self.from_arguments(where, grid, self.parameterization, *kept, options, self.shapes)

@@ -98,7 +98,7 @@ class InputMap:
         array = floating_array("InputMap", "x", x)
         validate.last_dimension("InputMap", "x", array.shape, self.in_features)
         widest = jax.dtypes.canonicalize_dtype(jnp.float64)  # float32, unless JAX keeps float64
-        z = _mapped(self.numbers, array.astype(widest))
+        z = _apply(self.numbers, array.astype(widest))
         if array.dtype == jnp.float64:
             return z.astype(self.dtype)
         return z.astype(jnp.promote_types(self.dtype, array.dtype))
@@ -108,26 +108,26 @@ jax.tree_util.register_dataclass(InputMap, data_fields=(), meta_fields=("numbers
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _mapped(numbers: spec.InputMap, x: jax.Array) -> jax.Array:
-    piece, distance = _located(numbers, x)
-    image, slope = _taken(numbers.images, piece, x), _taken(numbers.slopes, piece, x)
+def _apply(numbers: spec.InputMap, x: jax.Array) -> jax.Array:
+    piece, distance = _locate(numbers, x)
+    image, slope = _take(numbers.images, piece, x), _take(numbers.slopes, piece, x)
     ceilings = np.concatenate(
         [numbers.images[:, 1:-1], np.full((numbers.in_features, 1), np.inf)], axis=1
     )
-    return jnp.minimum(image + slope * distance, _taken(ceilings, piece, x))
+    return jnp.minimum(image + slope * distance, _take(ceilings, piece, x))
 
 
-@_mapped.defjvp
+@_apply.defjvp
 def _(
     numbers: spec.InputMap, primals: tuple[jax.Array], tangents: tuple[jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
     (x,), (v,) = primals, tangents
-    piece, _ = _located(numbers, x)
-    slope = jnp.where(jnp.isnan(x), jnp.nan, _taken(numbers.slopes, piece, x))
-    return _mapped(numbers, x), slope * v
+    piece, _ = _locate(numbers, x)
+    slope = jnp.where(jnp.isnan(x), jnp.nan, _take(numbers.slopes, piece, x))
+    return _apply(numbers, x), slope * v
 
 
-def _located(numbers: spec.InputMap, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _locate(numbers: spec.InputMap, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return j, found by bisection, and x - p_j."""
     points, last = numbers.breakpoints, numbers.num_breakpoints - 2
     high = points.astype(x.dtype)
@@ -136,8 +136,8 @@ def _located(numbers: spec.InputMap, x: jax.Array) -> tuple[jax.Array, jax.Array
     def distance(piece: jax.Array) -> jax.Array:
         # The compiler would subtract the sum of both, in which the small part is lost.
         barrier = jax.lax.optimization_barrier
-        from_high: jax.Array = barrier(x - _taken(high, piece, x))  # type: ignore[no-untyped-call]
-        return from_high - _taken(low, piece, x)
+        from_high: jax.Array = barrier(x - _take(high, piece, x))  # type: ignore[no-untyped-call]
+        return from_high - _take(low, piece, x)
 
     piece = jnp.zeros(x.shape, jnp.int32)
     for bit in reversed(range(last.bit_length())):
@@ -147,7 +147,7 @@ def _located(numbers: spec.InputMap, x: jax.Array) -> tuple[jax.Array, jax.Array
     return piece, distance(piece)
 
 
-def _taken(rows: Array, piece: jax.Array, x: jax.Array) -> jax.Array:
+def _take(rows: Array, piece: jax.Array, x: jax.Array) -> jax.Array:
     """Return the number of each feature's row (I, M) for each of the pieces (..., I)."""
     return jnp.asarray(rows, x.dtype)[jnp.arange(rows.shape[0]), piece]
 
@@ -158,7 +158,7 @@ def _arrays(where: str, data: Data) -> Iterator[Any]:
         yield batch[0] if isinstance(batch, (tuple, list)) and batch else batch
 
 
-def made_input_map(where: str, given: Any, in_features: int, dtype: DTypeLike) -> InputMap | None:
+def make_input_map(where: str, given: Any, in_features: int, dtype: DTypeLike) -> InputMap | None:
     """Return what stands before a network of this dtype, if anything."""
     numbers = input_map_of(where, given, in_features)
     return None if numbers is None else InputMap(numbers, dtype)

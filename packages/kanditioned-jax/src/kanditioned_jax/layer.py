@@ -94,9 +94,11 @@ class KANLayer(Splines):
         where = type(self).__name__
         inputs = validate.feature_count(where, "in_features", in_features)
         outputs = validate.feature_count(where, "out_features", out_features)
-        grid = Grid.checked(where, num_control_points, spline_width)
-        shapes = Shapes.checked(where, inputs, monotone, convex)
-        config = Config.checked(where, grid, parameterization, impl, precision, options, shapes)
+        grid = Grid.from_arguments(where, num_control_points, spline_width)
+        shapes = Shapes.from_arguments(where, inputs, monotone, convex)
+        config = Config.from_arguments(
+            where, grid, parameterization, impl, precision, options, shapes
+        )
         dtype = floating_dtype(where, dtype)
         grid.check_dtype(where, dtype.name)
         source = random_key(where, key)
@@ -137,10 +139,12 @@ class KANLayer(Splines):
         where = f"{cls.__name__}.from_control_points"
         c = floating_array(where, "control_points", control_points)
         validate.control_points(where, c.shape)
-        grid = Grid.checked(where, c.shape[1], spline_width)
+        grid = Grid.from_arguments(where, c.shape[1], spline_width)
         grid.check_dtype(where, c.dtype.name)
-        shapes = Shapes.checked(where, c.shape[0], monotone, convex)
-        config = Config.checked(where, grid, parameterization, impl, precision, options, shapes)
+        shapes = Shapes.from_arguments(where, c.shape[0], monotone, convex)
+        config = Config.from_arguments(
+            where, grid, parameterization, impl, precision, options, shapes
+        )
         theta = parameters_from(config.spec, c.astype(compute_dtype(c.dtype)))
         return cls.of(theta.astype(c.dtype), config)
 
@@ -226,7 +230,7 @@ class KANLayer(Splines):
         Raises:
             ImportError: The main package is not installed: `pip install "kanditioned[plot]"`.
         """
-        plot = validate.installed("KANLayer.plot()", "kanditioned.plot", "kanditioned[plot]")
+        plot = validate.import_optional("KANLayer.plot()", "kanditioned.plot", "kanditioned[plot]")
         return plot.plot_layer(self, edges, **options)
 
     def save(self, path: Path) -> None:

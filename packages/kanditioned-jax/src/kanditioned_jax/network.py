@@ -20,11 +20,11 @@ from kanditioned_spec.shapes import Signs
 
 from . import resampling
 from .arguments import flag, floating_array, floating_dtype, random_key
-from .arrays import Path, array_from_file, from_file, refused, to_file
+from .arrays import Path, array_from_file, from_file, refuse, to_file
 from .batches import Data, record_layer_inputs
 from .grid import compute_dtype
 from .initializers import slopes
-from .input_map import InputMap, made_input_map
+from .input_map import InputMap, make_input_map
 from .layer import KANLayer
 from .pytrees import Pytree
 from .selection import check_evaluation
@@ -106,7 +106,7 @@ class KAN(Pytree):
         dtype = floating_dtype(where, dtype)
         pairs = list(pairwise(widths))
         keys = split_key(where, key, 2 * len(pairs))
-        before = made_input_map(where, input_map, widths[0], dtype)
+        before = make_input_map(where, input_map, widths[0], dtype)
         shapes = layer_shapes(
             where,
             widths,
@@ -223,7 +223,7 @@ class KAN(Pytree):
         Raises:
             ImportError: The main package is not installed: `pip install "kanditioned[plot]"`.
         """
-        plot = validate.installed("KAN.plot()", "kanditioned.plot", "kanditioned[plot]")
+        plot = validate.import_optional("KAN.plot()", "kanditioned.plot", "kanditioned[plot]")
         return plot.plot_network(self, data, **options)
 
     def save(self, path: Path) -> None:
@@ -253,13 +253,13 @@ class KAN(Pytree):
         check_evaluation(where, impl, precision)
         network = checkpoint.read_network(path, where, max_build_bytes=max_build_bytes)
         if network.norm not in NORMS:
-            raise refused(where, 'with the norm "layer" or "none"', f'"{network.norm}"')
+            raise refuse(where, 'with the norm "layer" or "none"', f'"{network.norm}"')
         layers = [
             KANLayer.of(*from_file(where, path, layer, impl, precision)) for layer in network.layers
         ]
         residuals = [array_from_file(where, matrix).T for matrix in network.residuals]
         width, dtype = layers[0].in_features, layers[0].theta.dtype
-        before = made_input_map(where, network.input_map, width, dtype)
+        before = make_input_map(where, network.input_map, width, dtype)
         return cls.of(layers, residuals, network.norm, network.dropout, before)
 
     def _rebuild(self, change: Callable[[KANLayer], KANLayer]) -> Self:

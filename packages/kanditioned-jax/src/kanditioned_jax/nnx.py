@@ -21,9 +21,9 @@ from kanditioned_spec.shapes import Signs
 from . import layer, network
 from .arguments import flag, floating_dtype
 from .grid import compute_dtype
-from .input_map import InputMap, made_input_map
+from .input_map import InputMap, make_input_map
 
-validate.installed("kanditioned_jax.nnx", "flax", "kanditioned-jax[nnx]")
+validate.import_optional("kanditioned_jax.nnx", "flax", "kanditioned-jax[nnx]")
 
 from flax import nnx  # noqa: E402
 
@@ -138,7 +138,7 @@ class KAN(nnx.Module):
         residual = flag("KAN", "residual", residual)
         pairs = list(pairwise(widths))
         self.norms = nnx.List([_norm(norm, i, dtype, rngs) for i, _ in pairs])
-        self.input_map = made_input_map("KAN", input_map, widths[0], dtype)
+        self.input_map = make_input_map("KAN", input_map, widths[0], dtype)
         numbers = None if self.input_map is None else self.input_map.numbers
         signs = (monotone, convex)
         shapes = layer_shapes(

@@ -68,7 +68,7 @@ def add_curvature_decay(
         ... )
         >>> state = optimizer.init(model)
     """
-    validate.installed("add_curvature_decay()", "optax", "kanditioned[jax]")
+    validate.import_optional("add_curvature_decay()", "optax", "kanditioned[jax]")
     import optax
 
     where = "add_curvature_decay"

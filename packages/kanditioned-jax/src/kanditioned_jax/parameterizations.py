@@ -23,7 +23,9 @@ Options = tuple[tuple[str, Any], ...]
 """Options of a parameterization as pairs, which can be hashed."""
 
 
-def checked(where: str, name: str, grid: Grid, options: dict[str, Any]) -> Parameterization:
+def make_parameterization(
+    where: str, name: str, grid: Grid, options: dict[str, Any]
+) -> Parameterization:
     """Build the parameterization of a layer, whose width is the layer's.
 
     Raises:

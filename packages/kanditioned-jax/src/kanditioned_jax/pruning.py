@@ -21,7 +21,7 @@ from kanditioned_spec import validate
 from kanditioned_spec.edges import Moments, Spread
 from kanditioned_spec.grid import Array
 
-from .arguments import kept_array
+from .arguments import keep_array
 from .batches import Data, batches, record_layer_inputs
 from .grid import compute_dtype
 from .layer import KANLayer
@@ -113,7 +113,7 @@ def prune(network: KAN, x: ArrayLike, tolerance: float) -> Pruned:
     where = "prune"
     _check(network, where, "network", KAN)
     bound = validate.tolerance(where, tolerance)
-    inputs = kept_array(where, "x", x)
+    inputs = keep_array(where, "x", x)
     layers = list(network.layers)
     validate.last_dimension(where, "x", inputs.shape, layers[0].in_features)
     spreads = _spreads(where, network, layers, inputs)
@@ -180,7 +180,7 @@ def _remove_idle_nodes(
     widths = [len(points[0]), *(c.shape[2] for c in points)]
     keep = [np.ones(width, bool) for width in widths]
     for index in reversed(range(1, len(points))):  # a node that feeds idle ones alone is idle
-        keep[index] = _used(network, index, left[index], keep[index + 1])
+        keep[index] = _find_used(network, index, left[index], keep[index + 1])
         first, idle = int(keep[index].nonzero()[0][0]), np.flatnonzero(~keep[index])
         points[index] = points[index].at[first].add(points[index][idle].sum(0))
         left[index - 1] = left[index - 1] & keep[index]
@@ -191,7 +191,7 @@ def _remove_idle_nodes(
     return smaller, left
 
 
-def _used(network: KAN, index: int, left: Kept, outputs: Kept) -> Kept:
+def _find_used(network: KAN, index: int, left: Kept, outputs: Kept) -> Kept:
     """Return which inputs of a layer are used: by edges, residuals, or the normalisation."""
     if network.norm == "layer":
         return np.ones(len(left), bool)

@@ -25,7 +25,7 @@ def reparameterize(
 ) -> Parts:
     """Go to another parameterization."""
     kept = (config.impl, config.precision)
-    new = Config.checked(where, config.grid, parameterization, *kept, options, config.shapes)
+    new = Config.from_arguments(where, config.grid, parameterization, *kept, options, config.shapes)
     return _resample(theta, config, new, np.eye(config.grid.num_control_points))
 
 

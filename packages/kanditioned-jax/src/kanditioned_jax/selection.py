@@ -55,11 +55,11 @@ def implementation(impl: str, on_cpu: bool, sizes: Sizes) -> Impl:
     if impl != "auto":
         return IMPLS[impl]
     known = Sizes(*(SYMBOLIC if is_symbolic_dim(size) else size for size in sizes))
-    names = chosen("cpu" if on_cpu else "other", known)
+    names = choose("cpu" if on_cpu else "other", known)
     return Impl(**{contraction: getattr(IMPLS[n], contraction) for contraction, n in names.items()})
 
 
-def chosen(device_kind: str, sizes: Sizes) -> dict[str, str]:
+def choose(device_kind: str, sizes: Sizes) -> dict[str, str]:
     """Return the implementation that `auto` takes for each contraction."""
     return {
         contraction: cheapest(costs, sizes) for contraction, costs in _TABLE[device_kind].items()

@@ -29,8 +29,8 @@ def feasible(control_points: jax.Array, shapes: Shapes) -> jax.Array:
     """
     convex = [i for i, sign in enumerate(shapes.convex) if sign]
     monotone = [i for i in shapes.features if not shapes.convex[i]]
-    result = _replaced(control_points, monotone, _monotone, shapes)
-    return _replaced(result, convex, _convex, shapes)
+    result = _replace(control_points, monotone, _monotone, shapes)
+    return _replace(result, convex, _convex, shapes)
 
 
 def infeasibility(control_points: jax.Array, shapes: Shapes) -> jax.Array:
@@ -41,19 +41,19 @@ def infeasibility(control_points: jax.Array, shapes: Shapes) -> jax.Array:
     return ((free - feasible(free, shapes.select(shaped))) ** 2).sum() / 2
 
 
-def _replaced(c: jax.Array, features: Sequence[int], rule: Rule, shapes: Shapes) -> jax.Array:
+def _replace(c: jax.Array, features: Sequence[int], rule: Rule, shapes: Shapes) -> jax.Array:
     """Apply a rule to some features."""
     if not features:
         return c
     signs = [jnp.asarray([each[i] for i in features], c.dtype)[:, None, None] for each in shapes]
     index = jnp.asarray(features)
     every = len(features) == len(c)
-    points: jax.Array = _ruled(c if every else c[index], *signs, rule)
+    points: jax.Array = _apply_rule(c if every else c[index], *signs, rule)
     return points if every else c.at[index].set(points)
 
 
 @partial(jax.jit, static_argnames="rule")  # or a loop outside of it is compiled at every call
-def _ruled(free: jax.Array, monotone: jax.Array, convex: jax.Array, rule: Rule) -> jax.Array:
+def _apply_rule(free: jax.Array, monotone: jax.Array, convex: jax.Array, rule: Rule) -> jax.Array:
     usable = jnp.isfinite(free).all(1, keepdims=True)
     points = rule(jnp.where(usable, free, 0), monotone, convex)
     return jnp.where(usable, points, free)
@@ -77,7 +77,9 @@ def _convex(c: jax.Array, monotone: jax.Array, convex: jax.Array) -> jax.Array:
     free = jax.lax.stop_gradient(c)
     # The given points have one value; those computed here could be rounded twice in two loops.
     in_order = _in_order(convex * jnp.diff(free, axis=1), direction)
-    exact = jnp.where(in_order, free, _gridded(jax.lax.stop_gradient(points), convex, direction))
+    exact = jnp.where(
+        in_order, free, _put_in_exact_order(jax.lax.stop_gradient(points), convex, direction)
+    )
     return _with_value(points, exact)
 
 
@@ -158,7 +160,7 @@ def _in_order(increments: jax.Array, direction: jax.Array) -> jax.Array:
     return rising & (direction * increments >= 0).all(1, keepdims=True)
 
 
-def _gridded(c: jax.Array, convex: jax.Array, direction: jax.Array) -> jax.Array:
+def _put_in_exact_order(c: jax.Array, convex: jax.Array, direction: jax.Array) -> jax.Array:
     """Return points whose increments are in order exactly, as `blends.in_exact_order` does."""
     limits = np.finfo(c.dtype)
     largest = jnp.maximum(jnp.abs(c).max(1, keepdims=True), limits.tiny)

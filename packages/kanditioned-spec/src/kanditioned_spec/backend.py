@@ -14,7 +14,7 @@ from .int8 import QuantizedLayer
 from .parameterizations import PARAMETERIZATIONS, Parameterization
 from .parameterizations import parameterization as build
 from .protocol import SPEC_VERSION, BackendInfo, NumpyArray, Problem
-from .rounding import rounded
+from .rounding import round_to
 from .shapes import Shapes, Signs
 
 
@@ -35,13 +35,13 @@ class ReferenceBackend:
         return problem.device == "cpu" or f"NumPy has no device {problem.device!r}"
 
     def forward(self, problem: Problem, x: NumpyArray, control_points: NumpyArray) -> NumpyArray:
-        return rounded(reference.forward(x, control_points, problem.spline_width), problem.dtype)
+        return round_to(reference.forward(x, control_points, problem.spline_width), problem.dtype)
 
     def vjp(
         self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
     ) -> tuple[NumpyArray, NumpyArray]:
         by_x, by_c = reference.vjp(x, control_points, problem.spline_width, grad_y)
-        return rounded(by_x, problem.dtype), rounded(by_c, problem.dtype)
+        return round_to(by_x, problem.dtype), round_to(by_c, problem.dtype)
 
     def vjp_of_vjp(
         self,
@@ -61,7 +61,7 @@ class ReferenceBackend:
             cotangent_control_points,
         )
         dtype = problem.dtype
-        return rounded(by_x, dtype), rounded(by_c, dtype), rounded(by_grad_y, dtype)
+        return round_to(by_x, dtype), round_to(by_c, dtype), round_to(by_grad_y, dtype)
 
     def feature_major(
         self, problem: Problem, x: NumpyArray, control_points: NumpyArray, grad_y: NumpyArray
@@ -71,10 +71,10 @@ class ReferenceBackend:
         return y.T, by_x.T, by_c
 
     def control_points(self, problem: Problem, theta: NumpyArray) -> NumpyArray:
-        return rounded(_map_of(problem).control_points(theta), problem.dtype)
+        return round_to(_map_of(problem).control_points(theta), problem.dtype)
 
     def control_points_transpose(self, problem: Problem, grad: NumpyArray) -> NumpyArray:
-        return rounded(_map_of(problem).transpose(grad), problem.dtype)
+        return round_to(_map_of(problem).transpose(grad), problem.dtype)
 
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         return _map_of(problem).penalty(theta)
@@ -110,13 +110,13 @@ class ReferenceBackend:
         return layer.forward(x)
 
     def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
-        return rounded(_map_of(problem).parameters_from(control_points), problem.dtype)
+        return round_to(_map_of(problem).parameters_from(control_points), problem.dtype)
 
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> NumpyArray:
         sizes = (problem.in_features, problem.out_features)
         grid = Grid(problem.num_control_points, problem.spline_width)
         c = initializers.control_points(init, *sizes, grid, seed, problem.monotone)
-        return rounded(c, problem.dtype)
+        return round_to(c, problem.dtype)
 
     def refine(
         self, problem: Problem, control_points: NumpyArray, num_control_points: int
@@ -171,12 +171,12 @@ def new_layer(
         validate.feature_count(where, "in_features", in_features),
         validate.feature_count(where, "out_features", out_features),
     )
-    grid = Grid.checked(where, num_control_points, spline_width)
+    grid = Grid.from_arguments(where, num_control_points, spline_width)
     validate.choice(where, "init", init, initializers.INITIALIZERS)
     validate.choice(where, "parameterization", parameterization, PARAMETERIZATIONS)
     if init == "identity":
         validate.square(where, *features)
-    shapes = Shapes.checked(where, features[0], monotone, convex)
+    shapes = Shapes.from_arguments(where, features[0], monotone, convex)
     if init == "identity":
         initializers.rising(where, shapes.monotone)
     spec = build(parameterization, grid.num_control_points, **options)
@@ -187,7 +187,7 @@ def new_layer(
 def _in_shape(problem: Problem, points: Array) -> NumpyArray:
     """Round points. Those of shapes would not stay in order: they are only made feasible."""
     shapes = Shapes.of(problem)
-    return shapes.feasible(points) if shapes else rounded(points, problem.dtype)
+    return shapes.feasible(points) if shapes else round_to(points, problem.dtype)
 
 
 def _map_of(problem: Problem) -> Parameterization:

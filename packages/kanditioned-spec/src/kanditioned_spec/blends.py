@@ -90,7 +90,7 @@ def _around(vertex: npt.NDArray[np.bool_]) -> tuple[Indices, Indices]:
     return np.concatenate([before[:1], before]), np.concatenate([after, after[-1:]])
 
 
-def blended(blend: Blend, c: Array) -> Array:
+def apply_blend(blend: Blend, c: Array) -> Array:
     """Return the feasible points of the free points `c`."""
     left = np.take_along_axis(c, blend.left, 0)
     right = np.take_along_axis(c, blend.right, 0)

@@ -52,11 +52,11 @@ Costs = Mapping[str, float]
 """Nanoseconds per unit of each work; what is left out is free."""
 
 
-def predicted(costs: Costs, sizes: Sizes) -> float:
+def predict(costs: Costs, sizes: Sizes) -> float:
     """Return the time in nanoseconds."""
     return sum(each * WORKS[work](*sizes) for work, each in costs.items())
 
 
 def cheapest(candidates: Mapping[str, Costs], sizes: Sizes) -> str:
     """Return the name with the lowest predicted time, the first of equals."""
-    return min(candidates, key=lambda name: predicted(candidates[name], sizes))
+    return min(candidates, key=lambda name: predict(candidates[name], sizes))

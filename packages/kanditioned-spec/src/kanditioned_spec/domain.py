@@ -102,7 +102,7 @@ def fit_grid(
     return GridChange(fitted, refinement.resampling_matrix(grid.num_control_points, *widths))
 
 
-def checked_coverage(where: str, coverage: float) -> float:
+def check_coverage(where: str, coverage: float) -> float:
     """Return a share of the data: a number in (0, 1]."""
     return validate.coverage(where, coverage)
 

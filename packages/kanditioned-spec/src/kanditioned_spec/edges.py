@@ -127,7 +127,7 @@ def to_scipy(
     Raises:
         ImportError: SciPy is not installed.
     """
-    interpolate = validate.installed(f"{where}()", "scipy.interpolate", "scipy")
+    interpolate = validate.import_optional(f"{where}()", "scipy.interpolate", "scipy")
     edges = _straight_pieces(where, control_points, grid, in_feature, out_feature, input_map)
     axis = 0 if in_feature is not None else 1
     slopes, values = (np.moveaxis(each, axis, 0) for each in (edges.slopes, edges.values))

@@ -53,7 +53,7 @@ class Grid(NamedTuple):
     spline_width: float
 
     @classmethod
-    def checked(cls, where: str, num_control_points: int, spline_width: float) -> Grid:
+    def from_arguments(cls, where: str, num_control_points: int, spline_width: float) -> Grid:
         """Build a grid from arguments of the callable `where`, which errors name.
 
         Raises:

@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from . import validate
 from .grid import Array, Indices
-from .knot_placement import is_constant, placed, ranks, unit
+from .knot_placement import is_constant, place, ranks, unit
 from .sketch import Data, Sketch, real_numbers, summaries
 
 LARGEST = 1e36
@@ -107,17 +107,17 @@ class InputMap:
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """Return z(x), of the shape (..., I) of x, in units of the domain."""
-        return _mapped(self._checked(x), self.breakpoints, self.images, self.slopes)
+        return _apply(self._check(x), self.breakpoints, self.images, self.slopes)
 
     def slope(self, x: npt.ArrayLike) -> Array:
         """Return dz/dx, of the shape (..., I) of x; the right-hand one at a breakpoint."""
-        x = self._checked(x)
+        x = self._check(x)
         slope = self.slopes[np.arange(self.in_features), _pieces(x, self.breakpoints)]
         return np.where(np.isnan(x), np.nan, slope)
 
     def pieces(self, x: npt.ArrayLike) -> Indices:
         """Return j, the piece that every number falls in, of the shape (..., I) of x."""
-        return _pieces(self._checked(x), self.breakpoints)
+        return _pieces(self._check(x), self.breakpoints)
 
     def is_affine(self) -> list[bool]:
         """Return for each feature whether its map is one straight line, to rounding."""
@@ -126,9 +126,9 @@ class InputMap:
 
     def inverse(self, z: npt.ArrayLike) -> Array:
         """Return the x with z(x) = z, of the shape (..., I) of z, in input units."""
-        return _mapped(self._checked(z), self.images, self.breakpoints, 1 / self.slopes)
+        return _apply(self._check(z), self.images, self.breakpoints, 1 / self.slopes)
 
-    def _checked(self, x: npt.ArrayLike) -> Array:
+    def _check(self, x: npt.ArrayLike) -> Array:
         numbers = real_numbers("InputMap", "x", x)
         validate.last_dimension("InputMap", "x", numbers.shape, self.in_features)
         return numbers
@@ -216,11 +216,11 @@ class InputMap:
         share = _between(where, "range_share", range_share, 0, 1, "It is a share of the domain.")
         bound = _between(where, "steepness", steepness, 1, math.inf, "A straight line has 1.")
         found = summaries(where, data)
-        pairs = [placed(*each.distribution(), count, width, share, bound) for each in found]
+        pairs = [place(*each.distribution(), count, width, share, bound) for each in found]
         return cls(*(np.stack(each) for each in zip(*pairs, strict=True)))
 
 
-def _mapped(x: Array, points: Array, images: Array, slopes: Array) -> Array:
+def _apply(x: Array, points: Array, images: Array, slopes: Array) -> Array:
     j, i = _pieces(x, points), np.arange(points.shape[0])
     ceilings = np.concatenate([images[:, 1:-1], np.full((points.shape[0], 1), np.inf)], axis=1)
     line = images[i, j] + slopes[i, j] * (x - points[i, j])

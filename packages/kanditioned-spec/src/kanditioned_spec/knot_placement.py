@@ -53,7 +53,7 @@ def ranks(weights: Array) -> Array:
     return middle / (middle[-1] or 1.0)
 
 
-def placed(
+def place(
     values: Array,
     weights: Array,
     num_breakpoints: int,
@@ -68,18 +68,18 @@ def placed(
         return values[0] + unit(values[0]) * images, images
     levels = (1 - range_share) * ranks(weights) + range_share * (values - values[0]) / extent
     low, high = np.quantile(values, [0.05, 0.95])
-    levels = capped(values, levels, steepness / (high - low))
+    levels = cap_slopes(values, levels, steepness / (high - low))
     points = values
     if values.size > num_breakpoints:
         even = np.linspace(0, 1, num_breakpoints)
         points = np.unique(np.interp(even, levels, values))  # neighbours may round to one number
         levels = np.interp(points, values, levels)
     kept = _risen(levels)
-    points, levels = lengthened(points[kept], levels[kept], num_breakpoints)
+    points, levels = lengthen(points[kept], levels[kept], num_breakpoints)
     return points, spline_width * (levels - 0.5)
 
 
-def capped(values: Array, levels: Array, steepest: float) -> Array:
+def cap_slopes(values: Array, levels: Array, steepest: float) -> Array:
     """Return levels from 0 to 1 whose slopes are min(λ · those of `levels`, `steepest`).
 
     With the pieces in order of falling slope, λ is the first quotient (what is left of 1 when the
@@ -107,7 +107,7 @@ def _risen(levels: Array) -> list[int]:
     return [*kept, levels.size - 1]
 
 
-def lengthened(points: Array, levels: Array, count: int) -> tuple[Array, Array]:
+def lengthen(points: Array, levels: Array, count: int) -> tuple[Array, Array]:
     """Add breakpoints on the line that the last piece goes on with, until there are `count`."""
     missing = np.arange(1, count - points.size + 1)
     step = 2 * (points[-1] - points[0])

@@ -97,7 +97,7 @@ def layer_shapes(
         ValueError: The outputs could have another shape all the same; the message says why.
         TypeError: An argument is no mapping or sequence of signs.
     """
-    first = Shapes.checked(where, widths[0], monotone, convex)
+    first = Shapes.from_arguments(where, widths[0], monotone, convex)
     none = tuple(Shapes((0,) * width, (0,) * width) for width in widths[1:-1])
     if not first:
         return (first, *none)

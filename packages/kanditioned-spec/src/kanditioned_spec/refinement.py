@@ -173,7 +173,7 @@ def widen(
     return np.asarray(wide.matrix @ c, dtype=np.float64), wide.grid.spline_width
 
 
-def widened(spline_width: float, num_control_points: int, intervals: int) -> float:
+def wider_width(spline_width: float, num_control_points: int, intervals: int) -> float:
     """Return the width after `widen`: the spacing stays."""
     return Grid(num_control_points, spline_width).widened(intervals).spline_width
 

@@ -76,7 +76,7 @@ def entries() -> dict[str, Entry]:
     return found
 
 
-def selected(name: str | None = None) -> tuple[str, str]:
+def select(name: str | None = None) -> tuple[str, str]:
     """Apply the selection rule.
 
     Args:
@@ -150,7 +150,7 @@ def _resolve(entry: Entry) -> Any:
         if not isinstance(error, ImportError):
             raise ImportError(f"importing {module_name!r} raises {_describe(error)}.") from error
         if not entry.requirement:
-            raise BackendNotInstalledError(_absent(module_name, error)) from error
+            raise BackendNotInstalledError(_describe_absence(module_name, error)) from error
         installed = ", ".join(e.name for e in entries().values() if e.is_installed)
         raise BackendNotInstalledError(
             f"backend {entry.name!r} cannot be imported ({error}). Installed: {installed}. "
@@ -162,7 +162,7 @@ def _resolve(entry: Entry) -> Any:
         raise ImportError(f"module {module_name!r} has no attribute {attribute!r}.") from None
 
 
-def _absent(module_name: str, error: ImportError) -> str:
+def _describe_absence(module_name: str, error: ImportError) -> str:
     """Say what is missing when a module that is not ours cannot be imported."""
     if error.name and f"{module_name}.".startswith(f"{error.name}."):
         return (

@@ -13,10 +13,10 @@ Floats = npt.NDArray[np.floating[Any]]
 def is_rounded(values: npt.ArrayLike, dtype: str) -> npt.NDArray[np.bool_]:
     """Whether each number is one of a storage dtype, NaN included."""
     wide = np.asarray(values, dtype=np.float64)
-    return np.asarray(np.isnan(wide) | (wide == rounded(wide, dtype)))
+    return np.asarray(np.isnan(wide) | (wide == round_to(wide, dtype)))
 
 
-def rounded(values: npt.ArrayLike, dtype: str) -> Floats:
+def round_to(values: npt.ArrayLike, dtype: str) -> Floats:
     """Round to the nearest number of a storage dtype, ties to even.
 
     Args:

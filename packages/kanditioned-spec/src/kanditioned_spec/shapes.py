@@ -57,7 +57,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import validate
-from .blends import Blend, blended, hull, in_exact_order, records, usable_edges
+from .blends import Blend, apply_blend, hull, in_exact_order, records, usable_edges
 from .grid import Array
 
 Signs = Mapping[int, int] | Sequence[int] | npt.NDArray[np.integer[Any]] | None
@@ -72,7 +72,7 @@ class Shapes(NamedTuple):
         convex: +1 convex, -1 concave, 0 free, for each feature.
 
     Example:
-        >>> shapes = Shapes.checked("KANLayer", 2, monotone={0: 1}, convex=None)
+        >>> shapes = Shapes.from_arguments("KANLayer", 2, monotone={0: 1}, convex=None)
         >>> c = np.array([[[0.0], [3.0], [1.0], [4.0]], [[0.0], [3.0], [1.0], [4.0]]])
         >>> shapes.feasible(c)[..., 0].tolist()
         [[0.0, 2.0, 2.0, 4.0], [0.0, 3.0, 1.0, 4.0]]
@@ -82,7 +82,7 @@ class Shapes(NamedTuple):
     convex: tuple[int, ...]
 
     @classmethod
-    def checked(cls, where: str, in_features: int, monotone: Signs, convex: Signs) -> Shapes:
+    def from_arguments(cls, where: str, in_features: int, monotone: Signs, convex: Signs) -> Shapes:
         """Build the shapes from arguments of the callable `where`, which errors name.
 
         Raises:
@@ -90,14 +90,14 @@ class Shapes(NamedTuple):
             TypeError: An argument is no mapping or sequence of integers.
         """
         return cls(
-            checked_signs(where, "monotone", in_features, monotone),
-            checked_signs(where, "convex", in_features, convex),
+            check_signs(where, "monotone", in_features, monotone),
+            check_signs(where, "convex", in_features, convex),
         )
 
     @classmethod
     def of(cls, problem: Any) -> Shapes:
         """Return the shapes that a problem of the protocol, or something like one, asks for."""
-        return cls.checked("Problem", problem.in_features, problem.monotone, problem.convex)
+        return cls.from_arguments("Problem", problem.in_features, problem.monotone, problem.convex)
 
     def __bool__(self) -> bool:
         """Whether any feature has a shape."""
@@ -119,11 +119,11 @@ class Shapes(NamedTuple):
 
         An edge that is not finite stays as it is.
         """
-        c = self._checked(control_points)
+        c = self._check(control_points)
         result = c.copy()
         for i in self.features:
             usable, free = usable_edges(c[i])
-            points = blended(self.blend(i, free), free)
+            points = apply_blend(self.blend(i, free), free)
             if self.convex[i]:
                 points = in_exact_order(points, self.monotone[i], self.convex[i])
             result[i] = np.where(usable, points, c[i])
@@ -136,7 +136,7 @@ class Shapes(NamedTuple):
 
         and for lifted edges the same with g - mean(g) instead of g, plus mean(g) everywhere.
         """
-        c = self._checked(control_points)
+        c = self._check(control_points)
         result = np.array(grad, dtype=np.float64)
         for i in self.features:
             usable, free = usable_edges(c[i])
@@ -151,7 +151,7 @@ class Shapes(NamedTuple):
 
     def infeasibility(self, control_points: npt.ArrayLike) -> float:
         """Return Σ |c - c'|² / 2, which pulls free control points to feasible ones."""
-        c = self._checked(control_points)
+        c = self._check(control_points)
         return float(((c - self.feasible(c)) ** 2).sum() / 2)
 
     def violations(self, control_points: npt.ArrayLike) -> int:
@@ -178,13 +178,13 @@ class Shapes(NamedTuple):
         left, right = records(monotone * c)
         return Blend(left, right, np.full(c.shape, 0.5), lifted=False)
 
-    def _checked(self, control_points: npt.ArrayLike) -> Array:
+    def _check(self, control_points: npt.ArrayLike) -> Array:
         c = np.asarray(control_points, dtype=np.float64)
         validate.control_points("Shapes", c.shape)
         return c
 
 
-def checked_signs(where: str, argument: str, in_features: int, signs: Signs) -> tuple[int, ...]:
+def check_signs(where: str, argument: str, in_features: int, signs: Signs) -> tuple[int, ...]:
     """Return +1, 0 or -1 for each feature."""
     constraint = f"+1, 0 or -1 for each of {in_features} features, or a mapping from index to sign"
     remedy = "For example {0: +1, 3: -1}."

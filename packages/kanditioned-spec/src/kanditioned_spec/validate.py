@@ -227,7 +227,7 @@ def floating(where: str, argument: str, is_floating: bool, dtype: object) -> Non
         )
 
 
-def installed(where: str, module: str, requirement: str) -> ModuleType:
+def import_optional(where: str, module: str, requirement: str) -> ModuleType:
     """Import a module that only `where` needs.
 
     Args:

@@ -54,7 +54,7 @@ def _kernels(tensor: Tensor) -> Shaping:
     return found
 
 
-def _moved(marks: Tensor, v: Tensor, signs: str, transposed: bool) -> Tensor:
+def _move(marks: Tensor, v: Tensor, signs: str, transposed: bool) -> Tensor:
     moved: Tensor = apply_of(_Moved)(marks, v, signs, transposed)
     return moved
 
@@ -75,11 +75,11 @@ class _Points(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None, _: None) -> tuple[Tensor | None, None]:
         (marks,) = ctx.saved_tensors
-        return None if grad is None else _moved(marks, grad, ctx.signs, True), None
+        return None if grad is None else _move(marks, grad, ctx.signs, True), None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: None) -> tuple[Tensor, None]:
-        return _moved(ctx.saved_tensors[0], tangent, ctx.signs, False), None
+        return _move(ctx.saved_tensors[0], tangent, ctx.signs, False), None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], c: Tensor, signs: str) -> Any:
@@ -103,11 +103,11 @@ class _Moved(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, None, None]:
         (marks,) = ctx.saved_tensors
-        return None, _moved(marks, grad, ctx.signs, not ctx.transposed), None, None
+        return None, _move(marks, grad, ctx.signs, not ctx.transposed), None, None
 
     @staticmethod
     def jvp(ctx: Any, _: None, tangent: Tensor, *__: None) -> Tensor:
-        return _moved(ctx.saved_tensors[0], tangent, ctx.signs, ctx.transposed)
+        return _move(ctx.saved_tensors[0], tangent, ctx.signs, ctx.transposed)
 
     @staticmethod
     def vmap(
@@ -120,7 +120,7 @@ class _Moved(torch.autograd.Function):
     ) -> tuple[Tensor, int]:
         size, (marks_dim, v_dim, *_) = info.batch_size, in_dims
         together = _together(marks, marks_dim, size), _together(v, v_dim, size)
-        moved = _moved(*together, signs * size, transposed)
+        moved = _move(*together, signs * size, transposed)
         return moved.reshape(size, -1, *moved.shape[1:]), 0
 
 

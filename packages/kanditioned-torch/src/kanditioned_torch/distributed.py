@@ -62,7 +62,7 @@ def spread_like(part: Tensor, tensor: Any, shape: torch.Size) -> Tensor:
     )
 
 
-def summed_like(value: Tensor, tensor: Any) -> Tensor:
+def sum_like(value: Tensor, tensor: Any) -> Tensor:
     """Add up a scalar that each process computed from its part of `tensor`, which all then have."""
     if not is_distributed(tensor):
         return value

@@ -91,7 +91,9 @@ def evaluate(
     compiling = torch.compiler.is_compiling()
     if not compiling and _is_simple(x, control_points):
         in_features, count, out_features = control_points.shape
-        found = selection.untraced(impl, "cpu", x.shape[0], in_features, out_features, count)
+        found = selection.untraced_implementation(
+            impl, "cpu", x.shape[0], in_features, out_features, count
+        )
         if found.direct is not None:
             return found.direct(x, control_points, grid)
     where = "spline_forward"

@@ -107,14 +107,14 @@ class InputMap(nn.Module):
         """Return z(x) for x of shape (..., I)."""
         if isinstance(x, Proxy):
             return self._symbolic(x)
-        points, dtype = self._checked(x), self._result.dtype
+        points, dtype = self._check(x), self._result.dtype
         if x.dtype != torch.float64:
             dtype = torch.promote_types(dtype, x.dtype)
-        return _mapped(points, self.breakpoints, self.images, self._last).to(dtype)
+        return _apply(points, self.breakpoints, self.images, self._last).to(dtype)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Return the x with z(x) = z, for z of shape (..., I), in float64."""
-        return _mapped(self._checked(z), self.images, self.breakpoints, self._last)
+        return _apply(self._check(z), self.images, self.breakpoints, self._last)
 
     def _symbolic(self, x: Proxy) -> Tensor:
         """Return what stands for z(x) in a program of `torch.fx`: a call of this module."""
@@ -127,7 +127,7 @@ class InputMap(nn.Module):
         z: Tensor = tracer.create_proxy("call_module", path, (x,), {})
         return z
 
-    def _checked(self, x: Tensor) -> Tensor:
+    def _check(self, x: Tensor) -> Tensor:
         check_tensor("InputMap", "x", x)
         validate.last_dimension("InputMap", "x", tuple(x.shape), self.in_features)
         return x.double()
@@ -147,7 +147,7 @@ class InputMap(nn.Module):
         return f"in_features={self.in_features}, num_breakpoints={self.breakpoints.shape[1]}"
 
 
-def _mapped(x: Tensor, points: Tensor, images: Tensor, last: int) -> Tensor:
+def _apply(x: Tensor, points: Tensor, images: Tensor, last: int) -> Tensor:
     """Return the map of x (..., I), all in float64."""
     flat = x.reshape(-1, x.shape[-1]).t()  # (I, B)
     piece = _piece(flat.detach(), points, last)

@@ -248,7 +248,7 @@ class KANLayer(Splines):
 
     def plot(self, edges: Any = None, **options: Any) -> Any:
         """Draw some edges, a matplotlib `Figure`, as `kanditioned.plot.plot_edges` says."""
-        plot = validate.installed("KANLayer.plot()", "kanditioned.plot", "kanditioned[plot]")
+        plot = validate.import_optional("KANLayer.plot()", "kanditioned.plot", "kanditioned[plot]")
         return plot.plot_layer(self, edges, **options)
 
     @classmethod

@@ -168,7 +168,7 @@ class KAN(nn.Module):
 
     def plot(self, data: Any = None, **options: Any) -> Any:
         """Draw a diagram, a matplotlib `Figure`, as `kanditioned.plot.plot_network` says."""
-        plot = validate.installed("KAN.plot()", "kanditioned.plot", "kanditioned[plot]")
+        plot = validate.import_optional("KAN.plot()", "kanditioned.plot", "kanditioned[plot]")
         return plot.plot_network(self, data, **options)
 
     def to_stored(self) -> checkpoint.Network:

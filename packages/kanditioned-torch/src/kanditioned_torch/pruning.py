@@ -213,7 +213,7 @@ def _without_idle_nodes(network: KAN, points: list[Tensor], left: list[Tensor]) 
     """Build the network of these control points without the hidden features that nothing uses."""
     keep = [torch.ones(count, dtype=torch.bool) for count in network.widths]
     for index in reversed(range(1, len(points))):  # a node that feeds idle ones alone is idle
-        keep[index] = _used(network, index, left[index], keep[index + 1])
+        keep[index] = _find_used(network, index, left[index], keep[index + 1])
         first = int(keep[index].nonzero()[0])
         points[index][first] += points[index][~keep[index]].sum(0)
         left[index - 1][:, ~keep[index]] = False
@@ -228,7 +228,7 @@ def _without_idle_nodes(network: KAN, points: list[Tensor], left: list[Tensor]) 
     return smaller
 
 
-def _used(network: KAN, index: int, left: Tensor, outputs: Tensor) -> Tensor:
+def _find_used(network: KAN, index: int, left: Tensor, outputs: Tensor) -> Tensor:
     """Return which inputs of a layer are used: by edges, residuals, or the normalisation."""
     if network.norm == "layer":
         return torch.ones(len(left), dtype=torch.bool)

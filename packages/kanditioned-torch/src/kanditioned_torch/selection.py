@@ -20,7 +20,7 @@ from importlib.resources import files
 import torch
 
 from kanditioned_spec import validate
-from kanditioned_spec.costs import SYMBOLIC, Costs, Sizes, cheapest, predicted
+from kanditioned_spec.costs import SYMBOLIC, Costs, Sizes, cheapest, predict
 
 from .impls import IMPLS, Impl
 from .impls.native import Native
@@ -82,21 +82,25 @@ def check(where: str, impl: str) -> None:
 def implementation(impl: str, device_type: str, sizes: Sizes) -> Impl:
     """Return the implementation of a name, of which `"auto"` depends on the sizes."""
     if not is_traced():
-        return untraced(impl, device_type, *sizes)
+        return untraced_implementation(impl, device_type, *sizes)
     if impl != "auto":
-        return named(impl)
+        return implementation_named(impl)
     known = (size if isinstance(size, int) else SYMBOLIC for size in sizes)
     return _fastest(device_type, True, Sizes(*known))
 
 
 @functools.lru_cache(maxsize=4096)
-def untraced(impl: str, device_type: str, *sizes: int) -> Impl:
+def untraced_implementation(impl: str, device_type: str, *sizes: int) -> Impl:
     """As `implementation`, where nothing is recorded by a compiler."""
-    return named(impl) if impl != "auto" else _fastest(device_type, False, Sizes(*sizes))
+    return (
+        implementation_named(impl)
+        if impl != "auto"
+        else _fastest(device_type, False, Sizes(*sizes))
+    )
 
 
 @functools.cache
-def named(impl: str) -> Impl:
+def implementation_named(impl: str) -> Impl:
     """Return the implementation of a name but `"auto"`.
 
     Raises:
@@ -114,8 +118,11 @@ def named(impl: str) -> Impl:
 @functools.lru_cache(maxsize=4096)
 def _fastest(device_type: str, traced: bool, sizes: Sizes) -> Impl:
     names = choose(device_type, traced, sizes)
-    chosen = {contraction: getattr(named(n), contraction) for contraction, n in names.items()}
-    return Impl(**chosen, direct=named(names["interpolate"]).direct)
+    chosen = {
+        contraction: getattr(implementation_named(n), contraction)
+        for contraction, n in names.items()
+    }
+    return Impl(**chosen, direct=implementation_named(names["interpolate"]).direct)
 
 
 def choose(device_type: str, traced: bool, sizes: Sizes) -> dict[str, str]:
@@ -131,7 +138,7 @@ def choose(device_type: str, traced: bool, sizes: Sizes) -> dict[str, str]:
     names = {contraction: cheapest(each, sizes) for contraction, each in usable.items() if each}
 
     def time(contraction: str) -> float:
-        return predicted(usable[contraction][names[contraction]], sizes)
+        return predict(usable[contraction][names[contraction]], sizes)
 
     if "vjp" in names and time("vjp") > time("contract") + time("accumulate"):
         del names["vjp"]

@@ -36,15 +36,15 @@ def feasible(control_points: Tensor, shapes: Shapes) -> Tensor:
             keep_whole()
         return native_points(control_points, signs)
     with without_autocast(control_points.device.type):
-        return _composed(control_points, shapes)
+        return _compose(control_points, shapes)
 
 
-def _composed(control_points: Tensor, shapes: Shapes) -> Tensor:
+def _compose(control_points: Tensor, shapes: Shapes) -> Tensor:
     """Return the same by PyTorch's own operations."""
     convex = [i for i, sign in enumerate(shapes.convex) if sign]
     monotone = [i for i, sign in enumerate(shapes.monotone) if sign and not shapes.convex[i]]
-    result = _replaced(control_points, monotone, _monotone, shapes)
-    return _replaced(result, convex, _convex, shapes)
+    result = _replace(control_points, monotone, _monotone, shapes)
+    return _replace(result, convex, _convex, shapes)
 
 
 def infeasibility(control_points: Tensor, shapes: Shapes) -> Tensor:
@@ -64,7 +64,7 @@ def _check_features(where: str, control_points: Tensor, shapes: Shapes) -> None:
         raise ValueError(validate.message(where, "control_points", constraint, got, remedy))
 
 
-def _replaced(c: Tensor, features: Sequence[int], rule: object, shapes: Shapes) -> Tensor:
+def _replace(c: Tensor, features: Sequence[int], rule: object, shapes: Shapes) -> Tensor:
     """Apply a rule to some features."""
     if not features:
         return c

@@ -22,7 +22,7 @@ from kanditioned_spec.shapes import Signs
 
 from .arguments import check_device, check_dtype, check_generator
 from .arrays import dtype_name, to_array, to_float64
-from .distributed import assign, is_distributed, local_part, spread_like, summed_like
+from .distributed import assign, is_distributed, local_part, spread_like, sum_like
 from .parameterizations import Identity, build_spec, map_of
 from .precision import compute_dtype, without_autocast
 from .shapes import feasible, infeasibility
@@ -54,11 +54,11 @@ class Splines(nn.Module):
         check_dtype(where, dtype)
         self.in_features = validate.feature_count(where, "in_features", in_features)
         self.out_features = validate.feature_count(where, "out_features", out_features)
-        self.grid = Grid.checked(where, num_control_points, spline_width)
+        self.grid = Grid.from_arguments(where, num_control_points, spline_width)
         self.init = validate.choice(where, "init", init, initializers.INITIALIZERS)
         if init == "identity":
             validate.square(where, in_features, out_features)
-        self.shapes = Shapes.checked(where, self.in_features, monotone, convex)
+        self.shapes = Shapes.from_arguments(where, self.in_features, monotone, convex)
         if init == "identity":
             initializers.rising(where, self.shapes.monotone)
         spec = build_spec(where, parameterization, self.grid, options)
@@ -184,7 +184,7 @@ class Splines(nn.Module):
         factor = spec_penalty.scaling_factor(scaling, self.grid)
         with without_autocast(self.theta.device.type):
             total = self._squared_curvature(self._wide(local_part(self.theta)))
-        return summed_like(total, self.theta) * factor
+        return sum_like(total, self.theta) * factor
 
     def _squared_curvature(self, theta: Tensor) -> Tensor:
         curvature = self.parameterization_map.curvature
@@ -206,7 +206,7 @@ class Splines(nn.Module):
         """
         with without_autocast(self.theta.device.type):
             total = infeasibility(self._free_control_points(local_part(self.theta)), self.shapes)
-        return summed_like(total, self.theta)
+        return sum_like(total, self.theta)
 
     def to_numpy(
         self,

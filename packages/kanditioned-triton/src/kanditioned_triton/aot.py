@@ -110,17 +110,17 @@ def jobs(architecture: str) -> Iterator[Job]:
             job = Job(kernel, config, STORED[precision], precision, count)
             yield job
             if not kernel.startswith("lookup") and precision != "float64":
-                yield replace(job, config=configs.fitted(config, 1, 1, 1))
+                yield replace(job, config=configs.fit(config, 1, 1, 1))
     for kernel in SORT:
         yield Job(kernel, configs.SORT, "float32", "highest", 128)
 
 
 def compile(job: Job, architecture: str) -> Report:
     """Compile a job for an architecture and read registers, memory and instructions."""
-    return compiled(job, architecture)[1]
+    return compile_job(job, architecture)[1]
 
 
-def compiled(job: Job, architecture: str) -> tuple[Any, Report]:
+def compile_job(job: Job, architecture: str) -> tuple[Any, Report]:
     """Compile a job for an architecture; return Triton's result and what was read from it."""
     target = TARGETS[architecture]
     kernel, types, constants = _arguments(job, is_hip=target.backend == "hip")
@@ -136,7 +136,7 @@ def compiled(job: Job, architecture: str) -> tuple[Any, Report]:
     return result, read(result, shared)
 
 
-def disassembled(compiled: Any) -> str:
+def disassemble(compiled: Any) -> str:
     """Return the machine code (SASS) of a kernel compiled for an NVIDIA GPU, as text."""
     with tempfile.TemporaryDirectory() as folder:
         binary = Path(folder, "kernel.cubin")
@@ -221,19 +221,19 @@ def _read_nvidia(compiled: Any, shared: int) -> Report:
         log = _run(assembler, *flags, text, "-o", Path(folder, "again.cubin")).stderr
     spills = re.findall(r"(\d+) bytes spill (?:stores|loads)", log)
     return Report(
-        registers=int(_found(r"Used (\d+) registers", log)),
+        registers=int(_find(r"Used (\d+) registers", log)),
         spilled_bytes=sum(map(int, spills)),
         shared_bytes=shared,
-        matrix_instructions=_matrix_instructions(disassembled(compiled)),
+        matrix_instructions=_matrix_instructions(disassemble(compiled)),
         is_serialized="serialized" in log,
     )
 
 
 def _read_amd(compiled: Any, shared: int) -> Report:
     assembly = compiled.asm["amdgcn"]
-    spilled = int(_found(r"vgpr_spill_count:\s*(\d+)", assembly))
+    spilled = int(_find(r"vgpr_spill_count:\s*(\d+)", assembly))
     return Report(
-        registers=int(_found(r"\.vgpr_count:\s*(\d+)", assembly)),
+        registers=int(_find(r"\.vgpr_count:\s*(\d+)", assembly)),
         spilled_bytes=4 * spilled,
         shared_bytes=shared,
         matrix_instructions=_matrix_instructions(assembly),
@@ -249,7 +249,7 @@ def _matrix_instructions(assembly: str) -> dict[str, int]:
     return found
 
 
-def _found(pattern: str, text: str) -> str:
+def _find(pattern: str, text: str) -> str:
     match = re.search(pattern, text)
     if match is None:
         raise ValueError(f"the compiler's report has no {pattern!r}")

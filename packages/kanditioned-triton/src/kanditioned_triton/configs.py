@@ -104,7 +104,7 @@ def dense_up_to(family: str, kernel: str, precision: str) -> int:
 
 
 @functools.lru_cache(maxsize=1024)
-def fitted(config: Config, batch: int, groups: int, out_features: int) -> Config:
+def fit(config: Config, batch: int, groups: int, out_features: int) -> Config:
     """Shrink a tile to the problem: sides to the next power of two, warps with the area."""
     block_b, block_g, block_o = (
         min(side, max(smallest, power_of_two(length)))
@@ -136,7 +136,7 @@ def candidates(family: str) -> list[dict[str, Any]]:
     return [row for row in table()["candidates"] if row["family"] == family]
 
 
-def replaced(
+def replace_entries(
     family: str,
     best: dict[tuple[str, str], Config],
     measured: dict[str, Any] | None = None,

@@ -34,7 +34,7 @@ def kit(dtypes: tuple[str, ...], context: Context) -> Checks:
 
 
 def _kit(context: Context, dtype: str, share: int) -> Row:
-    seconds = max(5, int((context.left() - 3) / share))
+    seconds = max(5, int((context.remaining() - 3) / share))
     kind = "cpu" if device.INTERPRETED else "cuda"
     command = [
         *(sys.executable, "-m", "pytest", "-q", "--tb=short", "-rfE"),
@@ -46,7 +46,7 @@ def _kit(context: Context, dtype: str, share: int) -> Row:
         command += ["--collect-only"]
     elif importlib.util.find_spec("xdist") is not None:
         command += ["-n", str(CORES)]
-    status, text = bounded(command, seconds)
+    status, text = run_bounded(command, seconds)
     summary = {
         n: int(c) for c, n in re.findall(r"(\d+) (passed|failed|skipped|errors?|tests)\b", text)
     }
@@ -66,7 +66,7 @@ def _kit(context: Context, dtype: str, share: int) -> Row:
     return row
 
 
-def bounded(command: list[str], seconds: float) -> tuple[int, str]:
+def run_bounded(command: list[str], seconds: float) -> tuple[int, str]:
     """Run a command for so long at most; return its status, 124 if it was ended, and its output."""
     variables = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "PYTHONFAULTHANDLER": "1"}
     with tempfile.TemporaryDirectory() as folder:
@@ -148,7 +148,7 @@ def _jax(context: Context) -> Row:
     if importlib.util.find_spec("kanditioned_jax") is None:
         return {"skipped": "kanditioned-jax is not installed"}
     command = [sys.executable, "-c", JAX.format(batch=SHAPE[0], width=SHAPE[1], counts=COUNTS[:2])]
-    status, text = bounded(command, max(5.0, context.left()))
+    status, text = run_bounded(command, max(5.0, context.remaining()))
     row: Row = {"tail": text[-1500:]}
     return row if status == 0 else row | {"error": f"status {status}"}
 
@@ -182,11 +182,11 @@ def sanitizer(context: Context) -> Checks:
             status, text = (
                 (0, "no compute-sanitizer")
                 if not device.INTERPRETED
-                else bounded(small, max(5.0, context.left()))
+                else run_bounded(small, max(5.0, context.remaining()))
             )
         else:
             tool = [program, "--tool", "memcheck", "--report-api-errors", "no"]
-            status, text = bounded([*tool, *small], max(5.0, context.left()))
+            status, text = run_bounded([*tool, *small], max(5.0, context.remaining()))
         return {"status": status, "tail": text[-1500:]}
 
     yield "memcheck", check

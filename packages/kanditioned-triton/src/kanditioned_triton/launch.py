@@ -51,7 +51,7 @@ def interpolate(
     is_dense = _is_dense(gpu, "dense_interpolate", how, count, batch)
     kernel = "dense_interpolate" if is_dense else "lookup_interpolate"
     config = configs.config(gpu.family, kernel, how.precision)
-    config = configs.fitted(config, batch, in_features * groups, out_features)
+    config = configs.fit(config, batch, in_features * groups, out_features)
     tiles = ceil_div(batch, config.block_b) * ceil_div(out_features, config.block_o)
     part_bytes = batch * out_features * compute.itemsize
     chunk = _chunk(config, in_features)
@@ -143,7 +143,7 @@ def contract(
     )
     with device.guard(x):
         if is_dense:
-            config = configs.fitted(config, batch, in_features * groups, out_features)
+            config = configs.fit(config, batch, in_features * groups, out_features)
             chunk = _chunk(config, in_features)
             features = config.block_g // chunk
             grid = (ceil_div(batch, config.block_b) * ceil_div(in_features, features),)
@@ -156,7 +156,7 @@ def contract(
                 **config.schedule(),
             )
         else:
-            config = configs.fitted(config, batch, in_features, out_features)
+            config = configs.fit(config, batch, in_features, out_features)
             grid = (ceil_div(batch, config.block_b) * ceil_div(in_features, config.block_g),)
             kernels.lookup_contract[grid](
                 *arguments,
@@ -198,7 +198,7 @@ def accumulate(
     kernel = "bucketed_accumulate" if is_bucketed else "accumulate"
     config = configs.config(gpu.family, kernel, how.precision)
     owned = groups if is_bucketed else in_features * groups
-    config = configs.fitted(config, batch, owned, out_features)
+    config = configs.fit(config, batch, owned, out_features)
     chunk = config.block_g if is_bucketed else _chunk(config, in_features)
     features, chunks = config.block_g // chunk, ceil_div(groups, chunk)
     tiles = ceil_div(in_features, features) * chunks

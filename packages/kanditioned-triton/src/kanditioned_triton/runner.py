@@ -45,7 +45,7 @@ class Context:
     deadline: float
     rows: list[Row] = field(default_factory=list)
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Return the seconds left of the box."""
         return self.deadline - time.time()
 
@@ -237,11 +237,11 @@ def serve(connection: Connection, modules: list[str], log: str) -> None:
             for check, call in steps[name].checks(context):
                 if (name, check) in done:
                     continue
-                if context.left() <= 0:
+                if context.remaining() <= 0:
                     connection.send(("row", check, {"cut": "no time left for this and the next"}))
                     break
                 connection.send(("begin", check, None))
-                row = recorded(call)
+                row = record(call)
                 context.rows.append({"step": name, "name": check, **row})
                 connection.send(("row", check, row))
                 if "error" in row and not host.alive():
@@ -251,7 +251,7 @@ def serve(connection: Connection, modules: list[str], log: str) -> None:
         connection.send(("end", name, None))
 
 
-def recorded(call: Check) -> Row:
+def record(call: Check) -> Row:
     """Return the row that a check makes, or the error that it ended with, and how long it took."""
     began = time.time()
     try:

@@ -41,8 +41,8 @@ def read(job: Job) -> dict[str, Any]:
     The main loop is the innermost one that has most matrix instructions and, of equals, is
     longest. 128-bit loads are those from global memory, asynchronous ones too.
     """
-    compiled, report = aot.compiled(job, ARCHITECTURE)
-    body = main_loop(aot.disassembled(compiled))
+    compiled, report = aot.compile_job(job, ARCHITECTURE)
+    body = main_loop(aot.disassemble(compiled))
     names = Counter(_name(instruction).split(".")[0] for instruction in body)
     products = names["HGMMA"] + names["HMMA"]
     return {

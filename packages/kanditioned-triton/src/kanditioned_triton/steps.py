@@ -30,7 +30,7 @@ from .workload import (
     candidates,
     layer_call,
     our_layer,
-    withheld,
+    withhold,
 )
 
 __all__ = ["STEPS", "alive", "environment"]
@@ -49,7 +49,7 @@ def imports(context: Context) -> Checks:
     yield "layer", layer
 
 
-def compiled(context: Context) -> Checks:
+def compile_first(context: Context) -> Checks:
     """Run once what will be timed, in as many processes as there are cores."""
     settings = [(k, d, p, n) for k in COUNTS for d, p in PRECISIONS for n in CONTRACTIONS]
     jobs: list[Any] = [*settings, *candidates()]
@@ -62,7 +62,7 @@ def compiled(context: Context) -> Checks:
         pool = ProcessPoolExecutor(size, multiprocessing.get_context("spawn"))
         runs = {pool.submit(_once, job): str(job) for job in jobs}
         try:
-            for run in as_completed(runs, timeout=max(1.0, context.left())):
+            for run in as_completed(runs, timeout=max(1.0, context.remaining())):
                 if run.result():
                     refused[runs[run]] = run.result()
         except TimeoutError:
@@ -144,14 +144,14 @@ def ours(context: Context) -> Checks:
 
 def _contraction_ms(context: Context, name: str, dtype: str, precision: str, count: int) -> Row:
     call = calls(count, dtype, precision)[name]
-    return withheld(context, call, dtype, precision) or {"ms": measure.quantiles_ms(call)}
+    return withhold(context, call, dtype, precision) or {"ms": measure.quantiles_ms(call)}
 
 
 def _step_ms(
     context: Context, shape: tuple[int, int, int], count: int, dtype: str, precision: str
 ) -> Row:
     step, _, size = layer_call(our_layer(shape, count, precision), shape, dtype)
-    row = withheld(context, step, dtype, precision) or {"ms": measure.quantiles_ms(step)}
+    row = withhold(context, step, dtype, precision) or {"ms": measure.quantiles_ms(step)}
     # Arguments are there before; results are made during the step.
     return row | {"memory": round((size + measure.peak_bytes(step)) / (2 * size), 4)}
 
@@ -160,7 +160,7 @@ def _inference_ms(
     context: Context, shape: tuple[int, int, int], count: int, dtype: str, precision: str
 ) -> Row:
     _, inference, _ = layer_call(our_layer(shape, count, precision), shape, dtype)
-    return withheld(context, inference, dtype, precision) or {"ms": measure.quantiles_ms(inference)}
+    return withhold(context, inference, dtype, precision) or {"ms": measure.quantiles_ms(inference)}
 
 
 def tiles(context: Context) -> Checks:
@@ -210,7 +210,9 @@ def _settings() -> int:
 
 STEPS = [
     Step(1, "imports", 10, imports),
-    Step(2, "compile", 60, compiled, lambda: len(CONTRACTIONS) * _settings() + len(candidates())),
+    Step(
+        2, "compile", 60, compile_first, lambda: len(CONTRACTIONS) * _settings() + len(candidates())
+    ),
     Step(3, "values", 60, values, _settings),
     Step(4, "ceilings", 20, ceilings),
     Step(5, "ours", 60, ours, lambda: 5 * _settings()),

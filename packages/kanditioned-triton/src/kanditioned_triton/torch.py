@@ -18,7 +18,7 @@ from kanditioned_torch.impls.native import define
 from . import launch
 
 
-def _launched(name: str) -> Callable[..., Any]:
+def _make_launcher(name: str) -> Callable[..., Any]:
     def kernel(*arguments: Any) -> Any:  # `launch` may be what is importing this module
         return getattr(launch, name)(*arguments)
 
@@ -29,5 +29,5 @@ registered = define(
     "kanditioned_triton",
     "CompositeExplicitAutograd",  # every device, since `launch` says where it cannot run
     "cuda",
-    {name: _launched(name) for name in ("interpolate", "contract", "accumulate")},
+    {name: _make_launcher(name) for name in ("interpolate", "contract", "accumulate")},
 )

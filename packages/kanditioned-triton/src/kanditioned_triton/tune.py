@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         if time.monotonic() >= end:
             print(f"no time left for {' '.join(entry)} and what follows it", file=sys.stderr)
             break
-        configs.use(measured([entry]))
+        configs.use(measure_entries([entry]))
         if target is not None:  # after each, so that nothing is lost if this is cut short
             target.write_text(configs.text(configs.table()), encoding="utf-8")
     if target is None:
@@ -109,7 +109,7 @@ def autotune(
             call()
         for (_, kernel, level), start in found.items():
             best[kernel, level] = fastest(kernel, level, start, [call])
-    configs.use(configs.replaced(_family(), best))
+    configs.use(configs.replace_entries(_family(), best))
 
 
 def entries(family: str, kernels: Collection[str] = ()) -> list[tuple[str, str]]:
@@ -129,14 +129,14 @@ def entries(family: str, kernels: Collection[str] = ()) -> list[tuple[str, str]]
     return sorted(found, key=lambda entry: (levels.index(entry[1]), entry[0] not in FIRST, entry))
 
 
-def measured(some: Collection[tuple[str, str]]) -> dict[str, Any]:
+def measure_entries(some: Collection[tuple[str, str]]) -> dict[str, Any]:
     """Return the table with entries of this GPU, kernel and precision, measured."""
     family = _family()
     best: dict[tuple[str, str], Config] = {}
     for entry in some:
         best[entry] = _of_table(*entry, configs.config(family, *entry))
         print(*entry, best[entry], file=sys.stderr, flush=True)
-    return configs.replaced(family, best, environment())
+    return configs.replace_entries(family, best, environment())
 
 
 def neighbours(config: Config) -> Iterator[Config]:
@@ -165,11 +165,11 @@ def fastest(
         precision: Of its entry.
         start: The config.
         calls: What is measured.
-        dense_up_to: As in `configs.replaced`.
+        dense_up_to: As in `configs.replace_entries`.
     """
 
     def mean_ms(config: Config) -> float:
-        contents = configs.replaced(
+        contents = configs.replace_entries(
             _family(), {(kernel, precision): config}, dense_up_to=dense_up_to
         )
         with configs.using(contents):
@@ -187,14 +187,14 @@ def _of_table(kernel: str, precision: str, start: Config) -> Config:
     count = COUNTS.get(kernel, COUNTS.get(kernel.partition("_")[0], 16))
     contraction = kernel.partition("_")[2] or "accumulate"
     calls = [
-        _contractions(shape, count, DTYPES[precision], _asked(precision))[contraction]
+        _contractions(shape, count, DTYPES[precision], _ask(precision))[contraction]
         for shape in SHAPES
     ]
     is_lookup = kernel.startswith(("lookup", "bucketed"))
     return fastest(kernel, precision, start, calls, dense_up_to=0 if is_lookup else sys.maxsize)
 
 
-def _asked(precision: str) -> str:
+def _ask(precision: str) -> str:
     return "highest" if precision == "float64" else precision
 
 

@@ -58,7 +58,7 @@ class Candidate:
         best = {} if self.config is None else {entry: Config(**dict(self.config))}
         is_dense = self.kernel.startswith("dense") or self.kernel == "accumulate"
         limit = sys.maxsize if is_dense else 0
-        contents = configs.replaced(family(), best, dense_up_to=limit)
+        contents = configs.replace_entries(family(), best, dense_up_to=limit)
 
         def called() -> Tensor:
             with configs.using(contents):
@@ -135,7 +135,7 @@ def our_layer(
     )
 
 
-def withheld(context: Context, call: Callable[[], Any], dtype: str, precision: str) -> Row | None:
+def withhold(context: Context, call: Callable[[], Any], dtype: str, precision: str) -> Row | None:
     """Return the row of a call that is not timed because a kernel of it has wrong values."""
     with configs.using(configs.table()) as found:
         call()

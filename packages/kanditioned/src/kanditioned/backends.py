@@ -41,7 +41,7 @@ def package(backend: str | None = None) -> ModuleType:
         ValueError: The backend is unknown, or has no layers.
         TypeError: `backend` is not a string.
     """
-    name, reason = registry.selected(backend)
+    name, reason = registry.select(backend)
     registry.load(name)
     if name not in packages():
         listed = ", ".join(f'"{known}"' for known in packages())

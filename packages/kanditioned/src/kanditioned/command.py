@@ -108,7 +108,7 @@ def _version(package: str) -> str:
 
 def _choice() -> str:
     try:
-        name, reason = registry.selected()
+        name, reason = registry.select()
     except BackendNotInstalledError as error:
         return str(error)
     choice = f"chosen: {name} ({reason}); {registry.ENVIRONMENT_VARIABLE} overrides it"

@@ -139,7 +139,7 @@ class KANLayer(nn.Module):
         """Evaluate the layer at `x` of shape (..., I), giving (..., O)."""
         return spline_forward(x, self.control_points(), self.spline_width, IMPLS[self.impl])
 
-    def upgraded(self) -> kanditioned_torch.KANLayer:
+    def upgrade(self) -> kanditioned_torch.KANLayer:
         """Return the layer of this version with the same functions."""
         return kanditioned_torch.KANLayer.from_control_points(
             self.control_points(), self.spline_width, VARIANTS[self.variant]

@@ -42,7 +42,7 @@ from .schema import (
     StoredArray,
     bfloat16_values,
     dtype_name,
-    stored,
+    store,
 )
 
 ENTRY = "kan"
@@ -261,7 +261,7 @@ def _arrays(
     argument: str, arrays: Sequence[npt.ArrayLike], shapes: Sequence[tuple[int, ...]]
 ) -> tuple[StoredArray, ...]:
     """Return floating arrays as they lie in a file, which must have these shapes."""
-    given = tuple(stored("Network", argument, array) for array in arrays)
+    given = tuple(store("Network", argument, array) for array in arrays)
     got = [array.shape for array in given]
     if got != list(shapes):
         remedy = "There is one for each layer, or none at all."

@@ -14,7 +14,7 @@ from .. import validate
 from ..grid import Array, Grid
 from ..parameterizations import Parameterization, parameterization
 from ..protocol import Problem
-from ..shapes import Shapes, Signs, checked_signs
+from ..shapes import Shapes, Signs, check_signs
 
 StoredArray = npt.NDArray[Any]
 """Little-endian, in C order; bfloat16 as its bits in uint16."""
@@ -126,7 +126,7 @@ class LayerConfig:
     @property
     def shapes(self) -> Shapes:
         """The shapes of the edges."""
-        return Shapes.checked("LayerConfig", self.in_features, self.monotone, self.convex)
+        return Shapes.from_arguments("LayerConfig", self.in_features, self.monotone, self.convex)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -142,7 +142,7 @@ class Layer:
     parameters: StoredArray
 
     def __post_init__(self) -> None:
-        array = stored("Layer", "parameters", self.parameters)
+        array = store("Layer", "parameters", self.parameters)
         want = f"{self.config.dtype} of shape {self.config.shape}"
         got = f"{dtype_name(array)} of shape {array.shape}"
         if got != want:
@@ -202,7 +202,7 @@ class Checkpoint:
             remedy = "Write other values as strings, for example as JSON."
             constraint = "strings by strings"
             raise TypeError(validate.message(where, "metadata", constraint, "others", remedy))
-        tensors = {k: stored(where, "tensors", v) for k, v in sorted(self.tensors.items())}
+        tensors = {k: store(where, "tensors", v) for k, v in sorted(self.tensors.items())}
         object.__setattr__(self, "tensors", tensors)
 
     def only_layer(self) -> Layer:
@@ -223,7 +223,7 @@ class Checkpoint:
 def _compact(where: str, argument: str, in_features: int, signs: Signs) -> tuple[int, ...]:
     if isinstance(signs, tuple | list) and not signs:
         return ()  # a hostile file's number of features must not cost memory
-    found = checked_signs(where, argument, in_features, signs)
+    found = check_signs(where, argument, in_features, signs)
     return found if any(found) else ()
 
 
@@ -247,7 +247,7 @@ def bfloat16_values(bits: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-def stored(where: str, argument: str, array: npt.ArrayLike) -> StoredArray:
+def store(where: str, argument: str, array: npt.ArrayLike) -> StoredArray:
     """Return an array as it lies in a file: little-endian, C order, bfloat16 as bits."""
     array = np.asarray(array)
     if array.dtype.name == "bfloat16":

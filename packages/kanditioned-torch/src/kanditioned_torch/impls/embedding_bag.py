@@ -17,7 +17,7 @@ from ..grid import is_infinite
 from ..tracing import is_traced
 from .base import Impl
 from .stock import stock
-from .tables import corrected, rows, table, with_infinite
+from .tables import correct_non_finite, rows, table, with_infinite
 
 SUM = 0  # the aten code of mode="sum"
 
@@ -95,7 +95,7 @@ class Bags:
             def bag(weight: Tensor) -> Tensor:
                 return _bag(pairs, self._weights(weight, True), control_points)
 
-            return (corrected(bag, self.split(weights)[1], control_points),)
+            return (correct_non_finite(bag, self.split(weights)[1], control_points),)
 
         operands = pairs, self._weights(weight, True), control_points
         y: Tensor

@@ -76,10 +76,10 @@ def with_infinite(
     looks = weight.is_cpu and not is_traced()  # other devices would be waited for
     if looks and math.isfinite(weight.sum().item()):
         return product(weight)
-    return corrected(product, weight, control_points)
+    return correct_non_finite(product, weight, control_points)
 
 
-def corrected(
+def correct_non_finite(
     product: Callable[[Tensor], Tensor], weight: Tensor, control_points: Tensor
 ) -> Tensor:
     """Evaluate `with_infinite` without looking at the weights."""

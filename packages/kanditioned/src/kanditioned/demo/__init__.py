@@ -9,4 +9,4 @@ from __future__ import annotations
 from kanditioned_spec import validate
 
 for _module in ("matplotlib", "pandas", "sklearn", "tqdm", "vega_datasets"):
-    validate.installed("kanditioned.demo", _module, "kanditioned[demo]")
+    validate.import_optional("kanditioned.demo", _module, "kanditioned[demo]")

@@ -41,7 +41,7 @@ def main() -> None:
     folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    registry.load(registry.selected()[0])  # before the limit, which reaches what is loaded only
+    registry.load(registry.select()[0])  # before the limit, which reaches what is loaded only
     with threadpool_limits(1):  # the models are small: several threads would wait for each other
         text = run(folder)
     print(f"\n{text}\n\n{time.perf_counter() - start:.0f} s. Table and pictures: {folder}/")
@@ -49,7 +49,7 @@ def main() -> None:
 
 def run(folder: Path) -> str:
     """Compare the models, write table and pictures to a folder, and return the table."""
-    backend, reason = registry.selected()
+    backend, reason = registry.select()
     print(f"backend: {backend} ({reason})")
     results = [
         result for task in TASKS for result in compare(task, partial(tqdm, desc=f"{task.name:13}"))

@@ -45,7 +45,7 @@ def network() -> tuple[Figure, str]:
         scaled[is_training],
         scaled[~is_training],
     )
-    name, _ = registry.selected()
+    name, _ = registry.select()
     framework = TRAINING[name]
     x, x_test, y = map(framework.array, (x, x_test, y))
 
@@ -108,7 +108,7 @@ def _by_jax(model: Any, x: Any, y: Any) -> Any:
 
     from kanditioned_jax import add_curvature_decay
 
-    optax = validate.installed("kanditioned.demo", "optax", "kanditioned[jax]")
+    optax = validate.import_optional("kanditioned.demo", "optax", "kanditioned[jax]")
     rate = optax.cosine_decay_schedule(0.02, STEPS)
     decay, scale = add_curvature_decay(SMOOTHNESS), optax.scale_by_learning_rate(rate)
     optimizer = optax.chain(optax.scale_by_adam(), decay, scale)

@@ -67,7 +67,7 @@ class Task:
 
 def cars() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
     """Return 398 cars of 1970 to 1982, and how many miles each goes on a gallon."""
-    table = _shipped("cars").dropna(subset=["Miles_per_Gallon"])
+    table = _load_shipped("cars").dropna(subset=["Miles_per_Gallon"])
     columns = {
         "weight / lb": table["Weight_in_lbs"].astype(float),
         "model year 19..": pd.to_datetime(table["Year"]).dt.year - 1900.0,
@@ -82,7 +82,7 @@ def cars() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
 
 def weather() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
     """Return 1461 days in Seattle, and the highest temperature of each in °C."""
-    table = _shipped("seattle_weather")
+    table = _load_shipped("seattle_weather")
     days = pd.to_datetime(table["date"]).dt
     columns = {
         "day of the year": days.day_of_year.astype(float),
@@ -95,7 +95,7 @@ def weather() -> tuple[pd.DataFrame, npt.NDArray[Any]]:
 
 def hours() -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     """Return hour, day and temperature in °F of every hour of a usual year in Seattle."""
-    table = _shipped("seattle_temps")
+    table = _load_shipped("seattle_temps")
     when = pd.to_datetime(table["date"]).dt
     return when.hour.to_numpy(), when.day_of_year.to_numpy(), table["temp"].to_numpy()
 
@@ -162,9 +162,11 @@ def _indicators(numbers: Any) -> Any:
     return make_column_transformer((each, labels), remainder=numbers)
 
 
-def _shipped(name: str) -> pd.DataFrame:
+def _load_shipped(name: str) -> pd.DataFrame:
     """Return a table that lies in the package vega_datasets."""
-    data = validate.installed("kanditioned.demo", "vega_datasets", "kanditioned[demo]").local_data
+    data = validate.import_optional(
+        "kanditioned.demo", "vega_datasets", "kanditioned[demo]"
+    ).local_data
     path = Path(getattr(data, name).filepath)
     if path.suffix == ".csv":
         return pd.read_csv(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kanditioned_spec import validate
 
-validate.installed("kanditioned.estimators", "sklearn", "kanditioned[sklearn]")
+validate.import_optional("kanditioned.estimators", "sklearn", "kanditioned[sklearn]")
 
 from .classifier import KANClassifier  # noqa: E402
 from .regressor import KANRegressor  # noqa: E402

@@ -88,7 +88,7 @@ def describe(
     count = settings.num_control_points or default_count(round(weight.sum()), len(columns))
     if table.is_large(columns):
         title = "knots" if settings.verbose else None
-        found = table.sketched(names, columns, weight, count, settings.categorical, title)
+        found = table.sketch(names, columns, weight, count, settings.categorical, title)
     else:
         found = [
             table.describe(name, values, weight, count, number in settings.categorical)
@@ -105,7 +105,7 @@ def describe(
 
 def places(columns: Sequence[Column], data: Sequence[Objects]) -> list[Place]:
     """Return where the rows fall in every column."""
-    return [table.located(data, n, column, clamped=False) for n, column in enumerate(columns)]
+    return [table.locate(data, n, column, clamped=False) for n, column in enumerate(columns)]
 
 
 def prepare(columns: Sequence[Column], data: Sequence[Objects], weight: Vector) -> Design:
@@ -115,7 +115,7 @@ def prepare(columns: Sequence[Column], data: Sequence[Objects], weight: Vector) 
     return Design(rows, bases)
 
 
-def given_weights(
+def initial_weights(
     design: Design, total: float, family: Family, settings: Settings
 ) -> tuple[Vector | None, Flags | None]:
     """Return the λ to begin with and which of them stay, if smoothing is given."""
@@ -146,32 +146,32 @@ def fit(
         design = Design(places(columns, data), sums.bases())
     else:
         design = prepare(columns, data, weight)
-    weights, fixed = given_weights(design, total, family, settings)
+    weights, fixed = initial_weights(design, total, family, settings)
     problem = pairs.Problem(columns, data, design, y, weight, family, fixed)
     if sums is not None:
         found = sums.solve(design, weights, fixed)
     else:
         found = pirls.fit(design, y, weight, family, weights, fixed)
         is_free = settings.num_control_points is None and settings.smoothing is None
-        finer = values.refined(problem, found) if is_free and not table.is_large(data) else []
+        finer = values.refine(problem, found) if is_free and not table.is_large(data) else []
         if finer:
             columns, design = finer, prepare(finer, data, weight)
             problem = replace(problem, columns=columns, design=design)
             found = pirls.fit(design, y, weight, family)
     chosen = _pairs(problem, settings, found)
     designs, fits = (chosen.designs, chosen.fits) if chosen.fits else ([design], [found])
-    fitted = _finished(columns, designs, fits, total, family, settings)
+    fitted = _finish(columns, designs, fits, total, family, settings)
     if sums is not None and not fitted.model.surfaces:
         return replace(fitted, importance=sums.importance(fitted.model.terms))
     return replace(fitted, importance=_importance(fitted.model, design.rows, data, weight))
 
 
-def solved(sums: LeastSquares, settings: Settings) -> Fitted:
+def solve(sums: LeastSquares, settings: Settings) -> Fitted:
     """Fit the terms of all columns to the sums of batches."""
     design = Design([], sums.bases())
-    weights, fixed = given_weights(design, sums.weight, Squared(), settings)
+    weights, fixed = initial_weights(design, sums.weight, Squared(), settings)
     found = sums.solve(design, weights, fixed)
-    fitted = _finished(sums.columns, [design], [found], sums.weight, Squared(), settings)
+    fitted = _finish(sums.columns, [design], [found], sums.weight, Squared(), settings)
     return replace(fitted, importance=sums.importance(fitted.model.terms))
 
 
@@ -181,16 +181,16 @@ def _pairs(problem: pairs.Problem, settings: Settings, found: pirls.Fit) -> Chos
     is_judged = wanted is None and problem.weight.sum() >= interactions.LEAST_SAMPLES
     if len(problem.columns) < 2 or not (wanted or is_judged):
         return Chosen([], [])
-    small, kept = pairs.reduced(problem.design, found)
+    small, kept = pairs.reduce(problem.design, found)
     start = replace(found, coefficients=found.coefficients[np.concatenate(kept)])
     problem = replace(problem, design=small)
     if wanted is None:
         return interactions.choose(problem, start, settings.folds, settings.seed)
     tensors = [pairs.tensor(problem, pair) for pair in wanted]
-    return interactions.given(problem, start, [t for t in tensors if t is not None])
+    return interactions.fit_given(problem, start, [t for t in tensors if t is not None])
 
 
-def _finished(
+def _finish(
     columns: Sequence[Column],
     designs: Sequence[Design],
     fits: Sequence[pirls.Fit],
@@ -245,7 +245,7 @@ def _importance(
     squares = np.zeros_like(means)
     for index in table.parts(len(weight)):
         parts = [
-            interpolate(term.effects, place.taken(index))
+            interpolate(term.effects, place.take(index))
             for term, place in zip(model.terms, rows, strict=True)
         ]
         parts += [s(*(data[number][index] for number in s.pair)) for s in model.surfaces]

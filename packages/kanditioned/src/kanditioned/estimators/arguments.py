@@ -79,7 +79,7 @@ def _shape(
             raise ValueError(validate.message(where, argument, constraint, got, remedy))
     found = {}
     for column, sign in given.items():
-        (number,) = table.chosen(where, argument, [column], names)
+        (number,) = table.choose_columns(where, argument, [column], names)
         if sign not in (-1, 0, 1):
             remedy = "1 is rising or convex, -1 falling or concave."
             raise ValueError(validate.message(where, argument, constraint, repr(sign), remedy))
@@ -151,7 +151,7 @@ def _pairs(estimator: Any, names: Sequence[str]) -> tuple[tuple[int, int], ...] 
         raise TypeError(validate.message(where, "interactions", constraint, repr(given), remedy))
     pairs = set()
     for pair in given:
-        chosen = table.chosen(where, "interactions", list(pair), names)
+        chosen = table.choose_columns(where, "interactions", list(pair), names)
         if len(set(chosen)) != 2:
             remedy = "A pair is two different columns."
             raise ValueError(

@@ -44,11 +44,11 @@ class KANEstimator(Inspection):
             where = type(self).__name__
             split = networks.split(where, y, family, self.validation_fraction, rng)
         kept = slice(None) if split is None else split[0]
-        train, known = given.taken(kept), weight[kept]
+        train, known = given.take(kept), weight[kept]
         columns = additive.describe(self._names, train.columns, known, settings)
         found = additive.fit(columns, train.columns, y[kept], known, family, settings)
         if chosen is None:
-            found = replace(found, model=ends.limited(found.model, found.shares))
+            found = replace(found, model=ends.limit_ends(found.model, found.shares))
         self._family, self._found, self._network, self._sums = family, found, None, None
         self.n_iter_ = found.steps
         self._samples = len(train)
@@ -95,7 +95,7 @@ class KANEstimator(Inspection):
         return outputs
 
     def _weights(self, sample_weight: Any, samples: int) -> Vector:
-        return weights.checked(f"{type(self).__name__}.fit", sample_weight, samples)
+        return weights.check(f"{type(self).__name__}.fit", sample_weight, samples)
 
     def _deviation(self, given: Table) -> Array:
         """Return the posterior standard deviation of the linear predictor, (N, O)."""

@@ -77,7 +77,7 @@ def slot_weights(column: Column, place: Place, weight: Vector) -> Vector:
     """Return the total weight in every slot, shape (slots,)."""
     total = np.zeros(column.slots)
     for index in parts(len(weight)):
-        rows, w = place.taken(index), weight[index]
+        rows, w = place.take(index), weight[index]
         total += np.bincount(rows.slot, w * (1 - rows.fraction), column.slots)
         total += np.bincount(rows.slot + 1, w * rows.fraction, column.slots)
     return total
@@ -153,7 +153,7 @@ def margins(column: Column, place: Place, weight: Vector) -> tuple[Matrix, Vecto
     return basis.matrix[:, kept], np.concatenate([*scale, np.zeros(0)])
 
 
-def shifted(parts: Sequence[Sequence[Penalty]], sizes: Sequence[int]) -> list[Penalty]:
+def shift(parts: Sequence[Sequence[Penalty]], sizes: Sequence[int]) -> list[Penalty]:
     """Return the penalties of several bases as those of all their coefficients in a row."""
     starts = np.cumsum([0, *sizes])
     return [

@@ -65,7 +65,7 @@ class LeastSquares:
 
     @property
     def weight(self) -> float:
-        """Σ w, scaled to numbers of samples as `weights.counted` does."""
+        """Σ w, scaled to numbers of samples as `weights.count_samples` does."""
         return self._weight / self._scale.divisor
 
     def bases(self) -> list[Basis]:
@@ -80,7 +80,7 @@ class LeastSquares:
         """Fit a design of these bases, see `pirls.fit`."""
         assert self._shift is not None
         scale = self._scale.divisor
-        xx, xy = self._sums.projected([basis.matrix for basis in design.bases])
+        xx, xy = self._sums.project([basis.matrix for basis in design.bases])
         moments = Moments(
             self.weight, xy[:, 0] / scale, self._y / scale, xx / scale, xy[:, 1:] / scale,
             self._yy / scale,

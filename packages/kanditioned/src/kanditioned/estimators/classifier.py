@@ -81,9 +81,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
         given, y = reading.training(self, X, y)
         check_classification_targets(y)
         weight = self._weights(sample_weight, len(y))
-        used = weights.used(weight)
+        used = weights.rows_in_use(weight)
         self.classes_, indices = np.unique(y, return_inverse=True)
-        indices, weight = indices[used], weights.counted(weight[used])
+        indices, weight = indices[used], weights.count_samples(weight[used])
         if len(np.unique(indices)) < max(2, len(self.classes_)):
             constraint = "labels of two classes or more, each with a row of weight above 0"
             got, remedy = f"one class, {self.classes_[indices[0]]!r}", "Add samples of another."
@@ -96,13 +96,13 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
         count = len(self.classes_)
         if count == 2:
             targets = indices[:, None].astype(np.float64)
-            return self._fit(given.taken(used), targets, weight, Logistic())
+            return self._fit(given.take(used), targets, weight, Logistic())
         for argument in ("monotone", "convex"):
             if getattr(self, argument) is not None:
                 where, got = type(self).__name__, f"{count} classes"
                 constraint, remedy = "None for more than two classes", "They share no order."
                 raise ValueError(validate.message(where, argument, constraint, got, remedy))
-        return self._fit(given.taken(used), np.eye(count)[indices], weight, Softmax())
+        return self._fit(given.take(used), np.eye(count)[indices], weight, Softmax())
 
     def decision_function(self, X: Any) -> Array:
         """Return log-odds of the second class (N,), or of more, unnormalised log-probabilities."""

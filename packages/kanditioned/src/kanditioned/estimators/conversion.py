@@ -36,7 +36,7 @@ def inputs(model: Additive, table: Sequence[Objects]) -> Matrix:
         x = np.asarray(values, np.float64)
         if _has_missing(term):
             is_missing = np.isnan(x)
-            parts += [np.where(is_missing, _filled(term), x), is_missing.astype(np.float64)]
+            parts += [np.where(is_missing, _fill(term), x), is_missing.astype(np.float64)]
         else:
             parts.append(x)
     return np.stack(parts, axis=1)
@@ -58,11 +58,11 @@ def network(model: Additive) -> Network:
     for term in model.terms:
         curves.append(_curve(term))
         if _has_missing(term):
-            at_fill = term(np.array([_filled(term)]))[0]
+            at_fill = term(np.array([_fill(term)]))[0]
             step = np.stack([np.zeros_like(at_fill), term.effects[-1] - at_fill])
             curves.append((np.array([0.0, 1.0]), step))
     count = max(len(knots) for knots, _ in curves)
-    padded = [_padded(knots, values, count) for knots, values in curves]
+    padded = [_pad(knots, values, count) for knots, values in curves]
     points = np.stack([values for _, values in padded])
     points[0] += model.intercept
     config = LayerConfig(len(points), points.shape[2], count, SPLINE_WIDTH, dtype="float64")
@@ -75,7 +75,7 @@ def _has_missing(term: Term) -> bool:
     return isinstance(term.column, Numeric) and bool(term.effects[-1].any())
 
 
-def _filled(term: Term) -> float:
+def _fill(term: Term) -> float:
     """Return the knot that stands in for a missing value."""
     assert isinstance(term.column, Numeric)
     return float(term.column.knots[len(term.column.knots) // 2])
@@ -92,7 +92,7 @@ def _curve(term: Term) -> tuple[Vector, Matrix]:
     return knots, values
 
 
-def _padded(knots: Vector, values: Matrix, count: int) -> tuple[Vector, Matrix]:
+def _pad(knots: Vector, values: Matrix, count: int) -> tuple[Vector, Matrix]:
     """Add knots on the lines between others, which changes nothing, until there are `count`."""
     pieces = len(knots) - 1
     each = np.full(pieces, (count - 1) // pieces)

@@ -11,8 +11,8 @@ import numpy as np
 
 from . import gram
 from .arrays import Indices, Matrix, Objects, Vector
-from .basis import Basis, Penalty, shifted
-from .table import located, parts
+from .basis import Basis, Penalty, shift
+from .table import locate, parts
 from .terms import Column, Place, interpolate
 
 KEPT = 1 << 23
@@ -48,7 +48,7 @@ class Tensor:
     def locate(self, data: Sequence[Objects]) -> tuple[Place, Place]:
         """Return where the rows of a table fall in both columns."""
         a, b = (
-            located(data, number, column, clamped=True)
+            locate(data, number, column, clamped=True)
             for column, number in zip(self.columns, self.pair, strict=True)
         )
         return a, b
@@ -107,7 +107,7 @@ class Design:
         self.tensors, self.tensor_rows = list(tensors), list(tensor_rows)
         sizes = [basis.size for basis in bases] + [tensor.size for tensor in tensors]
         parts = [b.penalties for b in self.bases] + [t.penalties for t in self.tensors]
-        self.penalties = shifted(parts, sizes)
+        self.penalties = shift(parts, sizes)
         self.bounds = np.cumsum([0, *sizes])
         self._kept: Matrix | None = None
 
@@ -122,12 +122,12 @@ class Design:
     def matrix(self, index: slice | Indices) -> Matrix:
         """Return some rows of X."""
         parts = [
-            interpolate(basis.matrix, rows.taken(index))
+            interpolate(basis.matrix, rows.take(index))
             for basis, rows in zip(self.bases, self.rows, strict=True)
         ]
         for tensor, pair in zip(self.tensors, self.tensor_rows, strict=True):
             a, b = (
-                interpolate(side, rows.taken(index))
+                interpolate(side, rows.take(index))
                 for side, rows in zip(tensor.sides, pair, strict=True)
             )
             parts.append((a[:, :, None] * b[:, None, :]).reshape(len(a), -1))
@@ -155,7 +155,7 @@ class Design:
             for index in self._parts():
                 ones = np.ones((len(y[index]), 1))
                 sums.add(self._hats(index), weight[index], np.hstack([ones, y[index]]))
-            xx, xy = sums.projected(self._matrices)
+            xx, xy = sums.project(self._matrices)
         else:
             xx, xy = self._products(weight, target)
         yy = np.einsum("no,no->o", target, y)
@@ -198,25 +198,25 @@ class Design:
 
     def _hats(self, index: slice) -> list[gram.Block]:
         columns = [
-            gram.Block.of_column(rows.taken(index), len(basis.matrix))
+            gram.Block.of_column(rows.take(index), len(basis.matrix))
             for rows, basis in zip(self.rows, self.bases, strict=True)
         ]
         pairs = [
-            gram.Block.of_pair((a.taken(index), b.taken(index)), tensor.slots)
+            gram.Block.of_pair((a.take(index), b.take(index)), tensor.slots)
             for (a, b), tensor in zip(self.tensor_rows, self.tensors, strict=True)
         ]
         return columns + pairs
 
-    def taken(self, index: Indices) -> Design:
+    def take(self, index: Indices) -> Design:
         """Return the design of some rows, in the same coordinates."""
-        pairs = [(a.taken(index), b.taken(index)) for a, b in self.tensor_rows]
-        rows = [each.taken(index) for each in self.rows]
+        pairs = [(a.take(index), b.take(index)) for a, b in self.tensor_rows]
+        rows = [each.take(index) for each in self.rows]
         part = Design(rows, self.bases, self.tensors, pairs)
         if self._kept is not None:
             part._kept = self._kept[index]
         return part
 
-    def extended(
+    def extend(
         self, tensors: Sequence[Tensor], tensor_rows: Sequence[tuple[Place, Place]]
     ) -> Design:
         """Return the design with more surfaces."""

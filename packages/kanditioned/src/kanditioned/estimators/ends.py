@@ -25,13 +25,13 @@ KNOTS = 2
 """At each end: where the curve gets flat, and one that says so."""
 
 
-def limited(model: Additive, shares: Sequence[Vector]) -> Additive:
+def limit_ends(model: Additive, shares: Sequence[Vector]) -> Additive:
     """Return the model with limited ends of all curves, for the weights in their slots."""
-    terms = [_limited(term, share) for term, share in zip(model.terms, shares, strict=True)]
+    terms = [_limit(term, share) for term, share in zip(model.terms, shares, strict=True)]
     return replace(model, terms=tuple(terms))
 
 
-def padded(values: Matrix, column: Column) -> Matrix:
+def pad(values: Matrix, column: Column) -> Matrix:
     """Return values (slots, ...) of the knots within the data for all knots: the last at an end."""
     if not isinstance(column, Numeric) or not column.outer:
         return values
@@ -39,7 +39,7 @@ def padded(values: Matrix, column: Column) -> Matrix:
     return np.concatenate([np.pad(values[:-1], ends, mode="edge"), values[-1:]])
 
 
-def _limited(term: Term, share: Vector) -> Term:
+def _limit(term: Term, share: Vector) -> Term:
     column = term.column
     if not isinstance(column, Numeric) or len(column.knots) < 2 or column.convex:
         return term

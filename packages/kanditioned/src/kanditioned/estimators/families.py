@@ -73,7 +73,7 @@ class Logistic:
         return odds
 
     def step(self, eta: Matrix, y: Matrix, output: int) -> tuple[Vector, Vector]:
-        return _scored(eta[:, output], expit(eta[:, output]), y[:, output])
+        return _score(eta[:, output], expit(eta[:, output]), y[:, output])
 
     def deviance(self, eta: Matrix, y: Matrix) -> Vector:
         total: Vector = -2 * (y * log_expit(eta) + (1 - y) * log_expit(-eta)).sum(1)
@@ -96,7 +96,7 @@ class Softmax:
         return centred
 
     def step(self, eta: Matrix, y: Matrix, output: int) -> tuple[Vector, Vector]:
-        return _scored(eta[:, output], softmax(eta, axis=1)[:, output], y[:, output])
+        return _score(eta[:, output], softmax(eta, axis=1)[:, output], y[:, output])
 
     def deviance(self, eta: Matrix, y: Matrix) -> Vector:
         total: Vector = 2 * (logsumexp(eta, axis=1) - (y * eta).sum(1))
@@ -123,11 +123,11 @@ class Poisson:
 
     def deviance(self, eta: Matrix, y: Matrix) -> Vector:
         mean = self.mean(eta)
-        total: Vector = 2 * (xlogy(y, y) - y * _bounded(eta) - y + mean).sum(1)
+        total: Vector = 2 * (xlogy(y, y) - y * _bound(eta) - y + mean).sum(1)
         return total
 
     def mean(self, eta: Array) -> Array:
-        counts: Array = np.exp(_bounded(eta))
+        counts: Array = np.exp(_bound(eta))
         return counts
 
 
@@ -141,16 +141,16 @@ class Gamma:
         return _log_mean(y, weight)
 
     def step(self, eta: Matrix, y: Matrix, output: int) -> tuple[Vector, Vector]:
-        column = _bounded(eta[:, output])
+        column = _bound(eta[:, output])
         return np.ones(len(y)), column + y[:, output] * np.exp(-column) - 1
 
     def deviance(self, eta: Matrix, y: Matrix) -> Vector:
-        ratio = np.log(y) - _bounded(eta)
+        ratio = np.log(y) - _bound(eta)
         total: Vector = 2 * (np.expm1(ratio.clip(max=LARGEST_ETA)) - ratio).sum(1)
         return total
 
     def mean(self, eta: Array) -> Array:
-        amounts: Array = np.exp(_bounded(eta))
+        amounts: Array = np.exp(_bound(eta))
         return amounts
 
 
@@ -161,7 +161,7 @@ def _shares(y: Matrix, weight: Vector) -> Vector:
     return shares
 
 
-def _scored(eta: Vector, probability: Vector, y: Vector) -> tuple[Vector, Vector]:
+def _score(eta: Vector, probability: Vector, y: Vector) -> tuple[Vector, Vector]:
     weight = np.maximum(probability * (1 - probability), SMALLEST_WEIGHT)
     return weight, eta + (y - probability) / weight
 
@@ -171,5 +171,5 @@ def _log_mean(y: Matrix, weight: Vector) -> Vector:
     return logarithm
 
 
-def _bounded(eta: Array) -> Array:
+def _bound(eta: Array) -> Array:
     return eta.clip(-LARGEST_ETA, LARGEST_ETA)

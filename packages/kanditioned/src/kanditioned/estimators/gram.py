@@ -36,7 +36,7 @@ class Hats:
     fraction: Vector
     scale: Vector | None = None
 
-    def taken(self, index: slice) -> Hats:
+    def take(self, index: slice) -> Hats:
         """Return those of some rows."""
         scale = None if self.scale is None else self.scale[index]
         return Hats(self.index[index], self.fraction[index], scale)
@@ -68,9 +68,9 @@ class Block:
         above = Hats(index + slots[1], b.fraction, a.fraction)
         return cls(slots[0] * slots[1], (below, above))
 
-    def taken(self, index: slice) -> Block:
+    def take(self, index: slice) -> Block:
         """Return some rows."""
-        return Block(self.size, tuple(each.taken(index) for each in self.hats))
+        return Block(self.size, tuple(each.take(index) for each in self.hats))
 
     def times(self, effects: Matrix) -> Matrix:
         """Return Φ times effects (slots, O), shape (N, O)."""
@@ -111,12 +111,12 @@ class Sums:
         step = max(1, DENSE // max(len(self.products), 1))
         for start in range(0, len(weight), step):
             index = slice(start, start + step)
-            phi = np.hstack([block.taken(index).dense() for block in blocks])
+            phi = np.hstack([block.take(index).dense() for block in blocks])
             weighted = weight[index, None] * phi
             self.products += phi.T @ weighted
             self.with_targets += weighted.T @ targets[index]
 
-    def projected(self, matrices: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
+    def project(self, matrices: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
         """Return XᵀWX (P, P) and XᵀWY (P, O) for X = Φ B, B of each block (slots, P)."""
         each = list(zip(matrices, pairwise(self.bounds), strict=True))
         half = np.vstack([b.T @ self.products[start:end] for b, (start, end) in each])

@@ -56,8 +56,8 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if self._found is None:
             assert self._sums is not None
-            found = additive.solved(self._sums, self._batch_settings)
-            self._found = replace(found, model=ends.limited(found.model, found.shares))
+            found = additive.solve(self._sums, self._batch_settings)
+            self._found = replace(found, model=ends.limit_ends(found.model, found.shares))
         return self._found
 
     @property
@@ -250,7 +250,7 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
         """Return the standard deviation of every column's effects in its slots."""
         found = self._fitted.posteriors
         return [
-            ends.padded(np.sqrt(np.mean([p.term_variance(i) for p in found], axis=0)), term.column)
+            ends.pad(np.sqrt(np.mean([p.term_variance(i) for p in found], axis=0)), term.column)
             for i, term in enumerate(self.model_.terms)
         ]
 
@@ -268,7 +268,7 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
 def histograms(model: Additive, given: Table, weight: Vector) -> list[Histogram]:
     """Return the histogram of every column, in a large table that of evenly spaced rows."""
     step = -(-len(given) // HISTOGRAM_ROWS)
-    given, weight = given.taken(slice(None, None, step)), weight[::step]
+    given, weight = given.take(slice(None, None, step)), weight[::step]
     return [
         Histogram.of(term.column, values, weight)
         for term, values in zip(model.terms, given.columns, strict=True)

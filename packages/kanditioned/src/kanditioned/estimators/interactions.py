@@ -43,8 +43,8 @@ class _Fold:
     """The fits of one fold: additive, and after every round of pairs."""
 
     def __init__(self, whole: Problem, train: Indices, held: Indices, start: pirls.Fit) -> None:
-        self.whole, self.held = whole, whole.taken(held)
-        self.train = whole.taken(train)
+        self.whole, self.held = whole, whole.take(held)
+        self.train = whole.take(train)
         self.codes = screening.bins(self.train.columns, self.train.data)
         self.pairs: list[Pair] = []
         self.designs = [self.train.design]
@@ -54,22 +54,22 @@ class _Fold:
 
     def extend(self, tensors: dict[Pair, Tensor | None]) -> None:
         """Look for pairs in the residuals of the last fit, and fit with them."""
-        new = self._found(tensors)
+        new = self._find(tensors)
         if not new:
             self.designs.append(self.designs[-1])
             self.fits.append(self.fits[-1])
             self.losses.append(self.losses[-1])
             return
         last, fit = self.designs[-1], self.fits[-1]
-        design = last.extended(new, [t.locate(self.train.data) for t in new])
-        self._held = self._held.extended(new, [t.locate(self.held.data) for t in new])
+        design = last.extend(new, [t.locate(self.train.data) for t in new])
+        self._held = self._held.extend(new, [t.locate(self.held.data) for t in new])
         unknown = np.full(len(design.penalties) - len(last.penalties), np.nan)
         weights = np.r_[fit.weights, unknown]
         self.designs.append(design)
         self.fits.append(self._fit(design, weights, fit))
         self.losses.append(self._loss(self._held, self.fits[-1]))
 
-    def _found(self, tensors: dict[Pair, Tensor | None]) -> list[Tensor]:
+    def _find(self, tensors: dict[Pair, Tensor | None]) -> list[Tensor]:
         residuals = self.train.residuals(self.designs[-1], self.fits[-1])
         ranked = screening.screen(self.codes, residuals)
         new: list[Tensor] = []
@@ -111,7 +111,7 @@ def choose(problem: Problem, found: pirls.Fit, folds: int, seed: int) -> Chosen:
     rows = np.arange(len(problem.weight))
     if len(rows) > MOST_SAMPLES:
         rows = np.sort(rng.choice(len(rows), MOST_SAMPLES, replace=False))
-    some = problem if len(rows) == len(problem.weight) else problem.taken(rows)
+    some = problem if len(rows) == len(problem.weight) else problem.take(rows)
     tensors: dict[Pair, Tensor | None] = {}
     each = []
     for train, held in _splits(some, folds, rng):
@@ -126,7 +126,7 @@ def choose(problem: Problem, found: pirls.Fit, folds: int, seed: int) -> Chosen:
         return Chosen([], [])
     if some is problem:
         return Chosen([fold.designs[best] for fold in each], [fold.fits[best] for fold in each])
-    return _fitted_to_all(problem, found, _voted(each, best), tensors)
+    return _fit_to_all(problem, found, _vote(each, best), tensors)
 
 
 def _splits(
@@ -142,7 +142,7 @@ def _splits(
     return list(splitter.split(np.zeros(len(labels)), labels))
 
 
-def _voted(each: Sequence[_Fold], rounds: int) -> list[Pair]:
+def _vote(each: Sequence[_Fold], rounds: int) -> list[Pair]:
     """Return the pairs that at least half of the folds have found."""
     votes: dict[Pair, int] = {}
     for fold in each:
@@ -152,20 +152,20 @@ def _voted(each: Sequence[_Fold], rounds: int) -> list[Pair]:
     return [pair for pair in ranked if 2 * votes[pair] >= len(each)]
 
 
-def _fitted_to_all(
+def _fit_to_all(
     problem: Problem,
     found: pirls.Fit,
     pairs: Sequence[Pair],
     tensors: dict[Pair, Tensor | None],
 ) -> Chosen:
-    return given(problem, found, [t for pair in pairs if (t := tensors[pair]) is not None])
+    return fit_given(problem, found, [t for pair in pairs if (t := tensors[pair]) is not None])
 
 
-def given(problem: Problem, found: pirls.Fit, chosen: Sequence[Tensor]) -> Chosen:
+def fit_given(problem: Problem, found: pirls.Fit, chosen: Sequence[Tensor]) -> Chosen:
     """Fit given pairs to all rows."""
     if not chosen:
         return Chosen([], [])
-    design = problem.design.extended(chosen, [t.locate(problem.data) for t in chosen])
+    design = problem.design.extend(chosen, [t.locate(problem.data) for t in chosen])
     more = len(design.penalties) - len(problem.design.penalties)
     weights = np.r_[found.weights, np.full(more, np.nan)]
     fixed = None if problem.fixed is None else np.r_[problem.fixed, np.zeros(more, bool)]

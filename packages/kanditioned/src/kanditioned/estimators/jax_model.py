@@ -17,7 +17,7 @@ from kanditioned_spec.refinement import GridChange
 
 from .training import Array, ModelSpec, Samples, Vector
 
-optax = validate.installed('fit with backend="jax"', "optax", "kanditioned[jax]")
+optax = validate.import_optional('fit with backend="jax"', "optax", "kanditioned[jax]")
 _ADAM = optax.scale_by_adam()
 
 

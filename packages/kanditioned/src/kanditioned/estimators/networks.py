@@ -60,11 +60,11 @@ def encode(additive: Additive, table: Sequence[Objects]) -> Matrix:
     A missing number is zero, with an input of its own that says so. A category with few levels
     gives an input of 0 or 1 for each.
     """
-    parts = [_encoded(term, values) for term, values in zip(additive.terms, table, strict=True)]
+    parts = [_encode(term, values) for term, values in zip(additive.terms, table, strict=True)]
     return np.hstack(parts)
 
 
-def _encoded(term: Term, values: Objects) -> Matrix:
+def _encode(term: Term, values: Objects) -> Matrix:
     column, rows = term.column, term.column.locate(values)
     if isinstance(column, Numeric):
         last = len(column.knots) - 1
@@ -188,9 +188,9 @@ def fit(
         chosen.device,
     )
     trained = build(chosen.backend, spec)
-    train_part, validation = _normalised(samples[kept]), None
+    train_part, validation = _normalise(samples[kept]), None
     if len(held):
-        validation = _normalised(samples[held])
+        validation = _normalise(samples[held])
     if chosen.solver == "lbfgs":
         objectives = minimise(trained, train_part, chosen.schedule.epochs, chosen.where)
         return Trained(trained, scale, objectives, [])
@@ -206,7 +206,7 @@ def _coordinates(solver: str, smoothing: float, count: int) -> dict[str, Any]:
     return {"parameterization": "dct"}
 
 
-def _normalised(samples: Samples) -> Samples:
+def _normalise(samples: Samples) -> Samples:
     return Samples(samples.x, samples.y, samples.weight / samples.weight.mean(), samples.offset)
 
 

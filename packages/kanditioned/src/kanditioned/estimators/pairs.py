@@ -56,10 +56,10 @@ class Problem:
     family: Family
     fixed: Flags | None
 
-    def taken(self, index: Indices) -> Problem:
+    def take(self, index: Indices) -> Problem:
         """Return some rows."""
         return Problem(
-            self.columns, [values[index] for values in self.data], self.design.taken(index),
+            self.columns, [values[index] for values in self.data], self.design.take(index),
             self.y[index], self.weight[index], self.family, self.fixed,
         )  # fmt: skip
 
@@ -69,7 +69,7 @@ class Problem:
         return screening.residuals(self.family, eta, self.y, self.weight, dispersion)
 
 
-def reduced(design: Design, found: pirls.Fit) -> tuple[Design, list[Indices]]:
+def reduce(design: Design, found: pirls.Fit) -> tuple[Design, list[Indices]]:
     """Leave out the coefficients that a fit says are negligible, in every output."""
     penalties = Penalties(design.penalties, design.size)
     matters = np.zeros(design.size, bool)

@@ -110,13 +110,15 @@ def least_squares(
     """Fit squared errors, given the sums of targets less `middle`, (O,), over the rows."""
     quadratic = Quadratic.of(moments)
     penalties = Penalties(design.penalties, design.size)
-    found = _shaped(choose(quadratic, penalties, weights, fixed), quadratic, penalties, design)
+    found = _impose_shapes(
+        choose(quadratic, penalties, weights, fixed), quadratic, penalties, design
+    )
     beta = found.coefficients
     intercept = middle + (moments.y - moments.x @ beta) / moments.weight
     return Fit(intercept, beta, (found,), (quadratic,), found.steps)
 
 
-def _shaped(
+def _impose_shapes(
     found: Solution, quadratic: Quadratic, penalties: Penalties, design: Design
 ) -> Solution:
     """Move a solution to the best one at its λ that has the shapes of the columns."""
@@ -124,7 +126,7 @@ def _shaped(
     if not len(rows):
         return found
     h = quadratic.a + np.diag(penalties.diagonal(found.weights))
-    return replace(found, coefficients=shapes.constrained(h, quadratic.b, rows))
+    return replace(found, coefficients=shapes.solve_constrained(h, quadratic.b, rows))
 
 
 class _Scoring:
@@ -193,7 +195,7 @@ class _Scoring:
         weights = self.search.weights
         kept = np.inf if final else NEGLIGIBLE
         found = solve(quadratic, self.penalties, weights, dispersion, kept)
-        found = _shaped(found, quadratic, self.penalties, self.design)
+        found = _impose_shapes(found, quadratic, self.penalties, self.design)
         beta = found.coefficients[:, 0]
         intercept = middle + float(moments.y[0] - moments.x @ beta) / moments.weight
         self._move(output, intercept, beta, self.penalties.diagonal(weights))

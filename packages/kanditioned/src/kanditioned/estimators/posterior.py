@@ -19,7 +19,7 @@ from .arrays import Flags, Indices, Matrix, Objects, Vector
 from .basis import Basis
 from .design import Design, Tensor
 from .reml import Penalties, Quadratic, Solution, inverse_root
-from .table import located
+from .table import locate
 from .terms import Column
 
 ACTIVE = 1e3
@@ -95,7 +95,7 @@ class Posterior:
 
     def design(self, data: Sequence[Objects]) -> Design:
         """Return the design of other rows."""
-        rows = [located(data, n, column, clamped=False) for n, column in enumerate(self.columns)]
+        rows = [locate(data, n, column, clamped=False) for n, column in enumerate(self.columns)]
         pairs = [tensor.locate(data) for tensor in self.tensors]
         return Design(rows, self.bases, self.tensors, pairs)
 
@@ -104,7 +104,7 @@ class Posterior:
         design = self.design(table)
         result = np.empty((len(design), len(self.dispersion)))
         for index, x in design.blocks():
-            result[index] = self._variance(self._centred(x)) + self.intercept_variance
+            result[index] = self._variance(self._centre(x)) + self.intercept_variance
         return result
 
     def term_variance(self, number: int) -> Matrix:
@@ -128,7 +128,7 @@ class Posterior:
         of_weights = rng.standard_normal((self.shifts[0].shape[1], count))
         middle = rng.standard_normal((count, 1, outputs)) * np.sqrt(self.intercept_variance)
         for index, x in design.blocks():
-            rows, beta = self._each(self._centred(x)), self._each(noise)
+            rows, beta = self._each(self._centre(x)), self._each(noise)
             parts = [
                 r @ (b + shift @ of_weights)
                 for r, b, shift in zip(rows, beta, self.shifts, strict=True)
@@ -137,7 +137,7 @@ class Posterior:
         result += middle
         return result
 
-    def _centred(self, x: Matrix) -> list[Matrix]:
+    def _centre(self, x: Matrix) -> list[Matrix]:
         return [x[:, kept] - mean for kept, mean in zip(self.active, self.means, strict=True)]
 
     def _variance(self, rows: Sequence[Matrix]) -> Matrix:

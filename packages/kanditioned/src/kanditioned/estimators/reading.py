@@ -25,7 +25,7 @@ class Table:
     def __len__(self) -> int:
         return len(self.columns[0])
 
-    def taken(self, index: Any) -> Table:
+    def take(self, index: Any) -> Table:
         """Return some rows; those of a slice stay where they are."""
         return Table([column[index] for column in self.columns], self.dtype)
 
@@ -49,8 +49,8 @@ def training(
     if reset:
         names = getattr(estimator, "feature_names_in_", None)
         estimator._names = [f"x{i}" for i in range(len(columns))] if names is None else list(names)
-        estimator._categorical = _chosen_categories(estimator, columns)
-    return Table(_typed(estimator, where, columns), dtype), y
+        estimator._categorical = _choose_categories(estimator, columns)
+    return Table(_by_type(estimator, where, columns), dtype), y
 
 
 def inputs(estimator: Any, X: Any) -> Table:
@@ -65,7 +65,7 @@ def inputs(estimator: Any, X: Any) -> Table:
         X = validate_data(estimator, X, dtype=kind, ensure_all_finite="allow-nan", reset=False)
         columns = list(X.T)
         dtype = X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)
-    return Table(_typed(estimator, where, columns), dtype)
+    return Table(_by_type(estimator, where, columns), dtype)
 
 
 def _has_no_labels(estimator: Any) -> bool:
@@ -73,16 +73,16 @@ def _has_no_labels(estimator: Any) -> bool:
     return given is None or (isinstance(given, str) and given == "from_dtype")
 
 
-def _chosen_categories(estimator: Any, columns: list[Objects]) -> frozenset[int]:
+def _choose_categories(estimator: Any, columns: list[Objects]) -> frozenset[int]:
     where, given = type(estimator).__name__, estimator.categorical_features
     if given is None:
         return frozenset()
     if isinstance(given, str) and given == "from_dtype":
         return frozenset(i for i, values in enumerate(columns) if values.dtype == object)
-    return frozenset(table.chosen(where, "categorical_features", given, estimator._names))
+    return frozenset(table.choose_columns(where, "categorical_features", given, estimator._names))
 
 
-def _typed(estimator: Any, where: str, columns: list[Objects]) -> list[Objects]:
+def _by_type(estimator: Any, where: str, columns: list[Objects]) -> list[Objects]:
     stays = table.is_large(columns)
     return [
         values if number in estimator._categorical else table.numbers(where, name, values, stays)

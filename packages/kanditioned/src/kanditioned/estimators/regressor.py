@@ -140,9 +140,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         self._is_vector = y.ndim == 1
         targets = y.reshape(len(y), -1).astype(np.float64, copy=False)
         self._check_loss(targets)
-        used = weights.used(weight)
-        weight = weights.counted(weight[used])
-        return self._fit(given.taken(used), targets[used], weight, FAMILIES[self.loss]())
+        used = weights.rows_in_use(weight)
+        weight = weights.count_samples(weight[used])
+        return self._fit(given.take(used), targets[used], weight, FAMILIES[self.loss]())
 
     @available_if(arguments.takes_batches)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -169,8 +169,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
         weight = self._weights(sample_weight, len(y))
         targets = y.reshape(len(y), -1).astype(np.float64, copy=False)
         self._check_size(where, targets)
-        used = weights.used(weight)
-        given, targets, weight = given.taken(used), targets[used], weight[used]
+        used = weights.rows_in_use(weight)
+        given, targets, weight = given.take(used), targets[used], weight[used]
         if self._sums is None:
             self._is_vector = y.ndim == 1
             self._begin(given, weight, targets.shape[1])
@@ -220,13 +220,13 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
             ValueError: `return_std` with hidden layers.
         """
         given = self._read(X)
-        mean = self._shaped(self._family.mean(self._outputs(given)))
+        mean = self._shape(self._family.mean(self._outputs(given)))
         if not return_std:
             return mean
         deviation = self._deviation(given)
         if not isinstance(self._family, Squared):
             deviation = deviation * mean.reshape(deviation.shape)
-        return mean, self._shaped(deviation.astype(given.dtype))
+        return mean, self._shape(deviation.astype(given.dtype))
 
-    def _shaped(self, outputs: Array) -> Array:
+    def _shape(self, outputs: Array) -> Array:
         return outputs[:, 0] if self._is_vector else outputs

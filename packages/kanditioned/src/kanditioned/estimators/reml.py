@@ -107,7 +107,7 @@ class Penalties:
         d: Vector = np.bincount(self._coefficient, each, self.size).astype(np.float64)
         return d
 
-    def summed(self, values: Vector) -> Vector:
+    def sum(self, values: Vector) -> Vector:
         """Return Σ_p s_jp values_p for every penalty j."""
         each = self._scale * values[self._coefficient]
         sums: Vector = np.bincount(self._number, each, len(self)).astype(np.float64)
@@ -143,7 +143,7 @@ class Solution:
 
 def start(quadratic: Quadratic, penalties: Penalties) -> Vector:
     """Return weights λ at which penalty and data have the same size."""
-    data = penalties.summed(np.diag(quadratic.a))
+    data = penalties.sum(np.diag(quadratic.a))
     own = np.array([float(p.scale @ p.scale) for p in penalties.each])
     ratio: Vector = np.maximum(data, np.finfo(np.float64).tiny) / own
     return ratio
@@ -233,7 +233,7 @@ class Search:
         given = first if weights is None else np.where(np.isnan(weights), first, weights)
         # A value that no row has, as in a fold, leaves rounding errors alone: it gets no effect.
         most = quadratic.weight * np.array([p.scale.sum() for p in penalties.each])
-        has_data = penalties.summed(np.diag(quadratic.a)) > ROUNDING * most
+        has_data = penalties.sum(np.diag(quadratic.a)) > ROUNDING * most
         self.weights = np.where(has_data, given, np.maximum(given, quadratic.weight))
         self._free = has_data if fixed is None else has_data & ~fixed
         self._power = np.full(len(middle), FIRST)
@@ -255,13 +255,13 @@ class Search:
         edf = np.array([mean_edf[p.index].sum() for p in s.each])
         moved = np.inf if self._edf is None else np.abs(edf - self._edf).max(initial=0.0)
         self._edf = edf
-        prior = s.summed(1.0 / s.diagonal(self.weights))
-        prior = prior - np.mean([s.summed(found.variance) for found in solutions], axis=0)
+        prior = s.sum(1.0 / s.diagonal(self.weights))
+        prior = prior - np.mean([s.sum(found.variance) for found in solutions], axis=0)
         slack = np.array([mean_edf[p.index] @ (1.0 - mean_edf[p.index]) for p in s.each])
         tiny = np.finfo(np.float64).tiny
         prior = prior * (1.0 + 2.0 * self._cost * (slack / np.maximum(edf, tiny)).clip(0.0, 1.0))
         scaled = [((f.coefficients / np.sqrt(f.dispersion)) ** 2).mean(1) for f in solutions]
-        squares = s.summed(np.mean(scaled, axis=0))
+        squares = s.sum(np.mean(scaled, axis=0))
         step = np.log(np.maximum(prior, tiny) / np.maximum(squares, tiny))
         same = np.sign(step) == np.sign(self._last)
         power = self._power * np.where(same, 1.25, 0.5)

@@ -62,7 +62,7 @@ def page(
     listed = "".join(f"<tr><td>{_text(a)}</td><td>{_text(b)}</td></tr>" for a, b in facts)
     body = "".join(_row(term, largest) for term in terms)
     shown = "".join(
-        f'<h2>{_text(name)}</h2><img alt="{_text(name)}" src="{_embedded(figure)}">'
+        f'<h2>{_text(name)}</h2><img alt="{_text(name)}" src="{_embed(figure)}">'
         for name, figure in pictures
     )
     return (
@@ -86,7 +86,7 @@ def _row(term: tuple[str, str, float, float, str], largest: float) -> str:
     )
 
 
-def _embedded(figure: Figure) -> str:
+def _embed(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -55,7 +55,7 @@ def together(parts: Sequence[Matrix | None], bounds: Indices) -> Matrix:
     return np.concatenate(found)
 
 
-def constrained(h: Matrix, b: Matrix, rows: Matrix) -> Matrix:
+def solve_constrained(h: Matrix, b: Matrix, rows: Matrix) -> Matrix:
     """Return the β, (P, O), of least βᵀ H β - 2 bᵀ β for each output with G β >= 0."""
     scale = 1.0 / np.sqrt(np.diag(h))
     lower = cholesky(h * np.outer(scale, scale), lower=True)

@@ -35,16 +35,16 @@ def parts(rows: int, title: str | None = None) -> Iterator[slice]:
     """Yield all rows in parts, with a progress bar if it has a title."""
     starts: Iterable[int] = range(0, rows, PART)
     if title:
-        bar = validate.installed("fit with verbose=True", "tqdm.auto", "kanditioned[sklearn]")
+        bar = validate.import_optional("fit with verbose=True", "tqdm.auto", "kanditioned[sklearn]")
         starts = bar.tqdm(starts, desc=title, unit="part")
     for start in starts:
         yield slice(start, min(start + PART, rows))
 
 
-def located(table: Sequence[Objects], number: int, column: Column, *, clamped: bool) -> Place:
+def locate(table: Sequence[Objects], number: int, column: Column, *, clamped: bool) -> Place:
     """Return where the values of one column of a table fall, at once or when it is asked for."""
     rows = LazyRows(column, table[number], clamped)
-    return rows if is_large(table) else rows.taken(slice(None))
+    return rows if is_large(table) else rows.take(slice(None))
 
 
 def is_frame(X: Any) -> bool:
@@ -120,7 +120,7 @@ def targets(estimator: Any, X: Any, y: Any, **options: Any) -> Any:
     return check_X_y(rows, y, estimator=estimator, **options)[1]
 
 
-def chosen(where: str, argument: str, given: Any, names: Sequence[str]) -> list[int]:
+def choose_columns(where: str, argument: str, given: Any, names: Sequence[str]) -> list[int]:
     """Return the columns that names, numbers or a mask choose.
 
     Raises:
@@ -189,7 +189,7 @@ def describe(name: str, values: Objects, weight: Vector, count: int, categorical
     return Category(name, tuple(sorted(kept, key=_order)))
 
 
-def sketched(
+def sketch(
     names: Sequence[str],
     columns: Sequence[Objects],
     weight: Vector,

@@ -31,7 +31,7 @@ class Rows(NamedTuple):
         """N."""
         return len(self.slot)
 
-    def taken(self, index: slice | Indices) -> Rows:
+    def take(self, index: slice | Indices) -> Rows:
         """Return some of them."""
         return Rows(self.slot[index], self.fraction[index])
 
@@ -136,10 +136,10 @@ class LazyRows:
         """N."""
         return len(self.values)
 
-    def taken(self, index: slice | Indices) -> Rows:
+    def take(self, index: slice | Indices) -> Rows:
         """Return some of the rows."""
         rows = self.column.locate(self.values[index])
-        return clamped(rows) if self.is_clamped else rows
+        return clamp(rows) if self.is_clamped else rows
 
 
 Place = Rows | LazyRows
@@ -190,7 +190,7 @@ class Surface:
     def __call__(self, first: Objects, second: Objects) -> Matrix:
         """Evaluate at values (N,) and (N,), giving (N, O)."""
         a, b = (
-            clamped(column.locate(values))
+            clamp(column.locate(values))
             for column, values in zip(self.columns, (first, second), strict=True)
         )
         total = np.zeros((len(first), self.effects.shape[2]))
@@ -201,7 +201,7 @@ class Surface:
         return total
 
 
-def clamped(rows: Rows) -> Rows:
+def clamp(rows: Rows) -> Rows:
     """Move what lies beyond an end to that end."""
     return Rows(rows.slot, rows.fraction.clip(0.0, 1.0))
 

@@ -62,13 +62,13 @@ class Model:
     @_apart
     def step(self, samples: Samples, learning_rate: float) -> float:
         self._optimizer.param_groups[0]["lr"] = learning_rate
-        objective = self._differentiated(samples)
+        objective = self._differentiate(samples)
         self._optimizer.step()
         return objective
 
     @_apart
     def objective(self, samples: Samples) -> tuple[float, Vector]:
-        value = self._differentiated(samples)
+        value = self._differentiate(samples)
         return value, _vector(parameter.grad for parameter in self.network.parameters())
 
     @_apart
@@ -103,7 +103,7 @@ class Model:
         self.network.zero_grad()
         self.network.eval()
 
-    def _differentiated(self, samples: Samples) -> float:
+    def _differentiate(self, samples: Samples) -> float:
         self.network.zero_grad()
         objective = self._loss(samples)
         if self.smoothing:

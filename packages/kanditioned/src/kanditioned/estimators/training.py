@@ -134,7 +134,7 @@ def build(backend: str | None, spec: ModelSpec) -> Model:
         BackendNotInstalledError: The backend is not installed.
         ValueError: The backend cannot train.
     """
-    name, _ = registry.selected(backend)
+    name, _ = registry.select(backend)
     validate.choice("KAN estimator", "backend", name, MODELS)
     registry.load(name)
     module = importlib.import_module(f".{MODELS[name]}", __package__)
@@ -225,7 +225,7 @@ def _batches(samples: Samples, size: int, rng: np.random.RandomState) -> Iterato
 
 def _progress(schedule: Schedule) -> Any:
     bar = "tqdm.auto" if schedule.progress else "tqdm"
-    module = validate.installed('fit with solver="adam"', bar, "kanditioned[sklearn]")
+    module = validate.import_optional('fit with solver="adam"', bar, "kanditioned[sklearn]")
     return module.tqdm(
         total=schedule.epochs, desc="fit", unit="epoch", disable=not schedule.progress
     )

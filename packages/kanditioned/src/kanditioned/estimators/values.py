@@ -21,9 +21,9 @@ LEAST_ROWS = 2
 """Mean number of rows of a value."""
 
 
-def refined(problem: Problem, found: pirls.Fit) -> list[Column]:
+def refine(problem: Problem, found: pirls.Fit) -> list[Column]:
     """Return the columns with a knot at every value where a fit asks for it, none if nowhere."""
-    found_in = {number: _repeated(problem, number) for number in range(len(problem.columns))}
+    found_in = {number: _find_repeated(problem, number) for number in range(len(problem.columns))}
     repeated = {number: each for number, each in found_in.items() if each is not None}
     if not repeated:
         return []
@@ -36,7 +36,7 @@ def refined(problem: Problem, found: pirls.Fit) -> list[Column]:
     return columns if is_finer else []
 
 
-def _repeated(problem: Problem, number: int) -> tuple[Flags, Vector, Indices] | None:
+def _find_repeated(problem: Problem, number: int) -> tuple[Flags, Vector, Indices] | None:
     """Return the rows that have a number, the distinct ones, and which each row has."""
     column = problem.columns[number]
     if not isinstance(column, Numeric):

@@ -11,7 +11,7 @@ from kanditioned_spec import validate
 from .arrays import Flags, Vector
 
 
-def checked(where: str, given: Any, samples: int) -> Vector:
+def check(where: str, given: Any, samples: int) -> Vector:
     """Return weights (N,) >= 0 in float64.
 
     Raises:
@@ -46,13 +46,13 @@ def checked(where: str, given: Any, samples: int) -> Vector:
     return weight
 
 
-def used(weight: Vector) -> Flags | slice:
+def rows_in_use(weight: Vector) -> Flags | slice:
     """Return which rows have a weight above 0, as a slice, which copies nothing, if all have."""
     flags: Flags = weight > 0
     return slice(None) if flags.all() else flags
 
 
-def counted(weight: Vector) -> Vector:
+def count_samples(weight: Vector) -> Vector:
     """Return positive weights as numbers of samples, which decide how much to smooth.
 
     Whole numbers without a common divisor count how often a row was seen. All others say only
@@ -90,7 +90,7 @@ class Scale:
 
     @property
     def divisor(self) -> float:
-        """See `counted`."""
+        """See `count_samples`."""
         if self._least >= self._largest:
             return self._largest
         if self._divisor is not None:

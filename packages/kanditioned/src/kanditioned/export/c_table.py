@@ -8,7 +8,7 @@ import numpy as np
 
 from . import c
 from .c_text import array, doubles, number
-from .estimator import MOST_HOT, Column, Surface, Table, numbered
+from .estimator import MOST_HOT, Column, Surface, Table, number_labels
 
 HELPERS = {
     "locate_number": """\
@@ -109,7 +109,7 @@ def _notes(table: Table) -> str:
     if table.classes:
         lines += [
             "   y has the probability of each class:",
-            f"     {_safe(numbered(table.classes))}",
+            f"     {_safe(number_labels(table.classes))}",
         ]
     return "\n".join(lines)
 

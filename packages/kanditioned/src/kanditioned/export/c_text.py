@@ -33,20 +33,20 @@ def _not_finite(value: float | np.float32) -> str:
 
 def array(name: str, values: npt.ArrayLike, storage: str = "static const") -> str:
     """Return the declaration of a table of float32 of any shape."""
-    return declared(name, np.asarray(values, np.float32), storage, "float")
+    return declare(name, np.asarray(values, np.float32), storage, "float")
 
 
 def integers(name: str, values: npt.ArrayLike, storage: str, kind: str) -> str:
     """Return the declaration of a table of integers of any shape."""
-    return declared(name, np.asarray(values), storage, kind)
+    return declare(name, np.asarray(values), storage, kind)
 
 
 def doubles(name: str, values: npt.ArrayLike) -> str:
     """Return the declaration of a table of float64 of any shape."""
-    return declared(name, np.asarray(values, np.float64), "static const", "double")
+    return declare(name, np.asarray(values, np.float64), "static const", "double")
 
 
-def declared(name: str, values: npt.NDArray[np.generic], storage: str, kind: str) -> str:
+def declare(name: str, values: npt.NDArray[np.generic], storage: str, kind: str) -> str:
     """Return the declaration of a table, a brace for each of its dimensions."""
     sizes = "".join(f"[{size}]" for size in values.shape)
     return f"{storage} {kind} {name}{sizes} = {_brace(values)};\n"

@@ -56,7 +56,7 @@ class Column:
         """The name, and which number stands for which label, in one line."""
         if self.knots is not None:
             return printable(self.name)
-        known = f"the number of its label, {numbered(self.labels)}"
+        known = f"the number of its label, {number_labels(self.labels)}"
         return f"{printable(self.name)}: {known}; another number for any other"
 
     @classmethod
@@ -85,7 +85,7 @@ class Column:
         return np.array([missing if v is None else code.get(v, -1.0) for v in plain])
 
 
-def numbered(labels: Iterable[object]) -> str:
+def number_labels(labels: Iterable[object]) -> str:
     """Return labels behind their numbers, in one line."""
     return printable(", ".join(f"{n} {label}" for n, label in enumerate(labels)))
 
@@ -161,7 +161,7 @@ class Table:
         are missing. The bound is 64 roundings of the largest prediction.
         """
         rng = np.random.default_rng(seed)
-        parts = [_drawn(column, rng, count) for column in self.columns]
+        parts = [_draw(column, rng, count) for column in self.columns]
         x = np.stack(parts, axis=1).astype(np.float32)
         want = self.predictions(x)
         size = 1.0 if self.classes else np.abs(want).max() + np.abs(self.intercept).max()
@@ -170,7 +170,7 @@ class Table:
         return x, want.astype(np.float32), np.full_like(want, bound, np.float32)
 
 
-def _drawn(column: Column, rng: np.random.Generator, count: int) -> Array:
+def _draw(column: Column, rng: np.random.Generator, count: int) -> Array:
     if column.knots is None:
         values = np.arange(count) % (len(column.labels) + 1) - 1.0
         return np.where(np.arange(count) == count - 1, np.nan, values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import numpy
-from .estimator import MOST_HOT, Column, Surface, Table, numbered
+from .estimator import MOST_HOT, Column, Surface, Table, number_labels
 
 HELPERS = '''\
 
@@ -78,7 +78,7 @@ def _notes(table: Table) -> str:
     for n, column in enumerate(table.columns):
         lines.append(f"    x[:, {n}] {_safe(column.note)}")
     if table.classes:
-        lines += ["", f"y has the probability of each class: {_safe(numbered(table.classes))}"]
+        lines += ["", f"y has the probability of each class: {_safe(number_labels(table.classes))}"]
     return "\n".join([*lines, ""])
 
 

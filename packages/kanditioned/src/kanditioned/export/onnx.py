@@ -19,7 +19,7 @@ def render(program: Program) -> bytes:
     graph = Graph()
     y = add_program(graph, program, "x")
     notes = f"{' -> '.join(map(str, program.widths))} from {program.source}"
-    return graph.written(program.widths[0], {"y": (y, "FLOAT", ["N", program.widths[-1]])}, notes)
+    return graph.write(program.widths[0], {"y": (y, "FLOAT", ["N", program.widths[-1]])}, notes)
 
 
 def add_program(graph: Graph, program: Program, x: str) -> str:
@@ -83,4 +83,4 @@ def _splines(graph: Graph, stage: Stage, z: str) -> str:
     starts = graph.constant(np.arange(inputs) * count, np.int64)
     index = graph.op("Add", graph.cast(left, "INT64"), starts)
     table = stage.control_points.reshape(inputs * count, outputs)
-    return graph.sum(graph.interpolated(table, index, graph.op("Sub", u, left)), 1)
+    return graph.sum(graph.interpolate(table, index, graph.op("Sub", u, left)), 1)

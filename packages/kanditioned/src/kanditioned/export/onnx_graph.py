@@ -52,7 +52,7 @@ class Graph:
         """Add a conversion."""
         return self.op("Cast", name, to=getattr(library().TensorProto, dtype))
 
-    def interpolated(self, table: npt.ArrayLike, slot: str, fraction: str) -> str:
+    def interpolate(self, table: npt.ArrayLike, slot: str, fraction: str) -> str:
         """Add low + t (high - low) of neighbouring rows of a table, t in its last dimension."""
         rows = self.constant(table)
         low = self.op("Gather", rows, slot)
@@ -68,7 +68,7 @@ class Graph:
         """Add a mean over the features, which stay as one."""
         return self.op("ReduceMean", name, self.constant([-1], np.int64), keepdims=1)
 
-    def written(
+    def write(
         self, inputs: int, outputs: dict[str, tuple[str, str, list[Any]]], notes: str
     ) -> bytes:
         """Return the bytes of the model.

@@ -29,7 +29,7 @@ def render(table: Table) -> bytes:
     for column, x, (slot, t), effects in zip(
         table.columns, number, rows, table.effects, strict=True
     ):
-        part = graph.interpolated(effects, slot, t)
+        part = graph.interpolate(effects, slot, t)
         eta = graph.op("Add", eta, part)
         if table.network is not None:
             encoded += _encode(graph, column, x, (slot, t), part, effects)
@@ -59,7 +59,7 @@ def _link(graph: Graph, table: Table, eta: str) -> bytes:
         dtype = "INT64" if is_whole else "STRING"
         outputs["label"] = graph.op("Gather", labels, best), dtype, ["N"]
     columns = [{"name": c.name, "labels": [str(x) for x in c.labels]} for c in table.columns]
-    return graph.written(len(table.columns), outputs, json.dumps({"columns": columns}))
+    return graph.write(len(table.columns), outputs, json.dumps({"columns": columns}))
 
 
 def _pick(graph: Graph, n: int) -> str:
@@ -139,6 +139,6 @@ def _surface(
     index = graph.op("Add", graph.op("Mul", i, graph.constant(columns, np.int64)), j)
     below = graph.op("Add", index, graph.constant(columns, np.int64))
     table = effects.reshape(rows * columns, outputs)
-    upper, lower = (graph.interpolated(table, place, t) for place in (index, below))
+    upper, lower = (graph.interpolate(table, place, t) for place in (index, below))
     way = graph.op("Unsqueeze", s, graph.constant([-1], np.int64))
     return graph.op("Add", upper, graph.op("Mul", way, graph.op("Sub", lower, upper)))

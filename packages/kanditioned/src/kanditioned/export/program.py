@@ -66,7 +66,7 @@ class Stage:
         """Where the knots are."""
         return Grid(self.control_points.shape[1], self.spline_width)
 
-    def normalised(self, x: npt.ArrayLike) -> Array:
+    def normalise(self, x: npt.ArrayLike) -> Array:
         """Return z, what the layer sees of inputs (..., I)."""
         if self.norm == "layer":
             return layer_norm(x)
@@ -76,7 +76,7 @@ class Stage:
 
     def forward(self, x: npt.ArrayLike) -> Array:
         """Evaluate at inputs (..., I), in float64."""
-        z = self.normalised(x)
+        z = self.normalise(x)
         if self.integers is not None:
             return self.integers.forward(z).astype(np.float64)
         y = forward(z, self.control_points, self.spline_width)
@@ -87,7 +87,7 @@ class Stage:
 
         Everything that is added up counts with its size, as in `kanditioned_spec.numerics`.
         """
-        z, spread = self.normalised(x), self._spread(x)
+        z, spread = self.normalise(x), self._spread(x)
         if self.integers is not None:
             if self.norm == "none":
                 return np.zeros(self.out_features)
@@ -105,7 +105,7 @@ class Stage:
 
     def jacobian(self, x: Array) -> Array:
         """Return the derivatives of the outputs by the inputs at one sample, (I, O)."""
-        z, spread = self.normalised(x), self._spread(x)
+        z, spread = self.normalise(x), self._spread(x)
         slopes = self._slopes(z)
         if self.norm == "layer":
             slopes = slopes - slopes.mean(0) - z[:, None] * (z @ slopes) / len(z)

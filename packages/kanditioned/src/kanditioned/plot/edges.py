@@ -137,7 +137,7 @@ def plot_edges(
             panel.set_title(inputs[i] if out_features == 1 else f"{inputs[i]} → {outputs[o]}")
         for panel in axes[len(chosen) :]:
             panel.remove()
-        fig.suptitle(_left_out(wanted, len(chosen), points), fontsize=8, color=MUTED)
+        fig.suptitle(_describe_left_out(wanted, len(chosen), points), fontsize=8, color=MUTED)
         fig.supxlabel("input", fontsize=8)
         fig.supylabel("contribution" if centre else "value", fontsize=8)
         save(fig, path)
@@ -192,7 +192,7 @@ def _choose(
     return pairs, max(1, min(len(pairs), math.ceil(math.sqrt(len(pairs)))))
 
 
-def _left_out(edges: object, drawn: int, points: Array) -> str:
+def _describe_left_out(edges: object, drawn: int, points: Array) -> str:
     total = points.shape[0] * points.shape[2]
     if drawn == total or not (edges is None or edges == "all"):
         return ""

@@ -138,7 +138,7 @@ def plot_network(
     if numbers is not None and getattr(model, "norm", None) == "none":
         units[0] = [Units.before(numbers, i) for i in range(len(points[0]))]
     layers = [
-        _drawn(c, layer.spline_width, x, limit, each)
+        _choose_edges(c, layer.spline_width, x, limit, each)
         for c, layer, x, each in zip(points, model.layers, reaching, units, strict=True)
     ]
     layout = _Layout.holding(max(len(layer.edges) for layer in layers))
@@ -185,7 +185,7 @@ def _reaching(where: str, model: Any, data: Any, in_features: int) -> list[Array
     return [np.concatenate(layer) for layer in found]
 
 
-def _drawn(
+def _choose_edges(
     points: Array, spline_width: float, data: Array | None, limit: int, units: list[Units]
 ) -> _Drawn:
     """Choose the edges of a layer."""

@@ -49,7 +49,7 @@ def figure(size: tuple[float, float]) -> Iterator[Figure]:
     Raises:
         ImportError: matplotlib is not installed.
     """
-    mpl = validate.installed("kanditioned.plot", "matplotlib", "kanditioned[plot]")
+    mpl = validate.import_optional("kanditioned.plot", "matplotlib", "kanditioned[plot]")
     with mpl.rc_context(STYLE):
         yield import_module("matplotlib.figure").Figure(figsize=size, layout="constrained")
 
