@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanditioned_conformance import Case
-from kanditioned_conformance.cases import finite, is_dyadic, near_knot
+from kanditioned_conformance.cases import finite
 from kanditioned_conformance.faults.plain import DTYPES
 from kanditioned_conformance.strategies import layers
-from kanditioned_spec import Problem
+from kanditioned_spec import Problem, numerics
 from kanditioned_spec.grid import Grid
 from kanditioned_spec.rounding import round_to
 
@@ -39,7 +39,8 @@ def test_a_printed_case_can_be_pasted(case: Case) -> None:
 @given(case=layers("off_knots").random, dtype=dtypes)
 def test_off_knots_is_off_knots(case: Case, dtype: str) -> None:
     case = case.on(dtype, "cpu")
-    assert not near_knot(case.arrays().x, case.problem).any()
+    p = case.problem
+    assert not numerics.near_knot(case.arrays().x, p.grid, p.dtype).any()
 
 
 @given(case=layers("outside").random, dtype=dtypes)
@@ -52,7 +53,7 @@ def test_outside_is_outside(case: Case, dtype: str) -> None:
 def test_on_knots_is_on_knots(case: Case, dtype: str) -> None:
     p = case.on(dtype, "cpu").problem
     u = p.grid.position(case.on(dtype, "cpu").arrays().x)
-    assert is_dyadic(p)
+    assert p.grid.is_dyadic
     assert (u == np.rint(u)).all()
 
 

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kanditioned_spec import Parameterization, Problem, parameterization
+from kanditioned_spec.numerics import near_knot, position_error
 from kanditioned_spec.protocol import Extrapolation
 from kanditioned_spec.rounding import round_to
 
 from .layouts import Layout, laid_out
-from .tolerance import position_error
 
 Floats = npt.NDArray[np.floating[Any]]
 Inputs = Literal["anywhere", "outside", "off_knots", "on_knots", "one_interval"]
@@ -99,7 +99,7 @@ class Case:
             keep_batch: Whether to stay as it is if none of them takes its number of rows.
         """
         mine = self.problem
-        usable = [p for p in problems if self.inputs != "on_knots" or is_dyadic(p)] or problems
+        usable = [p for p in problems if self.inputs != "on_knots" or p.grid.is_dyadic] or problems
         if keep_batch:
             usable = [p for p in usable if p.batch in (0, mine.batch)]
         if not usable:
@@ -155,7 +155,7 @@ class Case:
         p = self.problem
         shape = (p.batch, p.in_features)
         if self.inputs == "on_knots":
-            if not is_dyadic(p):
+            if not p.grid.is_dyadic:
                 raise ValueError(f"knots are exact on dyadic grids only, got {p}.")
             return round_to(rng.choice(p.grid.knots(), shape), p.dtype)
         if self.inputs == "one_interval":
@@ -185,7 +185,8 @@ class Case:
         end, h = p.spline_width / 2, p.grid.spacing
         if self.extrapolation is None:
             return np.where(np.isnan(x), x, round_to(x.clip(-end, end), p.dtype))
-        near = np.abs(np.abs(x.astype(np.float64)) - end) <= position_error(end, p) * h
+        moved = position_error(end, p.grid, p.dtype) * h
+        near = np.abs(np.abs(x.astype(np.float64)) - end) <= moved
         has_inner_knots = p.num_control_points > 2
         middle = _middle(p, on_knot=self.inputs == "on_knots" and has_inner_knots)
         return np.where(near, round_to(middle, p.dtype), x)
@@ -203,12 +204,6 @@ def _expression(value: Any) -> str:
     return f"{type(value).__name__}({', '.join(given)})"
 
 
-def is_dyadic(problem: Problem) -> bool:
-    """Whether w and K - 1 are powers of two: then positions of knots are exact in any formula."""
-    mantissa, _ = np.frexp([problem.spline_width, problem.num_control_points - 1])
-    return bool((mantissa == 0.5).all())
-
-
 def reach(problem: Problem) -> float:
     """Return the largest |x| to be used: results must not overflow the storage dtype."""
     h = problem.grid.spacing
@@ -219,10 +214,10 @@ def reach(problem: Problem) -> float:
 
 def off_knots(x: Floats, problem: Problem, spare: float) -> Floats:
     """Move inputs away from inner knots: into their interval, or to `spare` if need be."""
-    h = problem.grid.spacing
-    for step in (h / 2, h / 4, -h / 4):
-        x = np.where(near_knot(x, problem), round_to(x + step, problem.dtype), x)
-    return np.where(near_knot(x, problem), round_to(spare, problem.dtype), x)
+    grid, dtype = problem.grid, problem.dtype
+    for step in (grid.spacing / 2, grid.spacing / 4, -grid.spacing / 4):
+        x = np.where(near_knot(x, grid, dtype), round_to(x + step, dtype), x)
+    return np.where(near_knot(x, grid, dtype), round_to(spare, dtype), x)
 
 
 def _middle(problem: Problem, *, on_knot: bool) -> float:
@@ -242,20 +237,6 @@ def finite(x: npt.ArrayLike, problem: Problem) -> npt.NDArray[np.float64]:
     return np.nan_to_num(np.asarray(x, dtype=np.float64), nan=0.0, posinf=end, neginf=-end)
 
 
-def near_knot(x: npt.ArrayLike, problem: Problem) -> npt.NDArray[np.bool_]:
-    """Whether rounding may carry the position of `x` across an inner knot.
-
-    The outer knots do not count: intervals are clipped there, and nothing jumps.
-    """
-    x = np.asarray(x, dtype=np.float64)
-    if problem.num_control_points == 2:
-        return np.zeros(x.shape, dtype=bool)
-    u = problem.grid.position(x)
-    with np.errstate(invalid="ignore"):
-        distance = np.abs(u - np.rint(u).clip(1, problem.num_control_points - 2))
-        return np.asarray(np.isfinite(x) & (distance <= position_error(x, problem)))
-
-
 @lru_cache(maxsize=256)
 def map_of(problem: Problem) -> Parameterization:
     """Return the spec's parameterization of a problem."""
@@ -266,7 +247,7 @@ def map_of(problem: Problem) -> Parameterization:
 
 def _on_dyadic_knot(x: Floats, problem: Problem) -> npt.NDArray[np.bool_]:
     u = problem.grid.position(x)
-    return np.asarray(is_dyadic(problem) & (u == np.rint(u)))
+    return np.asarray(problem.grid.is_dyadic & (u == np.rint(u)))
 
 
 def _place(x: Floats, special: tuple[tuple[int, float], ...], problem: Problem) -> Floats:

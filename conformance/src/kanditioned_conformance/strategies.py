@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kanditioned_spec import Problem
 
 from . import shapes
-from .cases import Case, Inputs, is_dyadic
+from .cases import Case, Inputs
 from .layouts import Layout
 from .profiles import draws_any_shape, draws_the_same
 
@@ -166,7 +166,7 @@ def special_inputs(problem: Problem, inputs: Inputs) -> list[float]:
         return []
     end = problem.spline_width / 2
     chosen = [-end, end, 0.0, -0.0, 1e3, -1e3, 1e30, -1e30]
-    if is_dyadic(problem):
+    if problem.grid.is_dyadic:
         chosen += problem.grid.knots().tolist()
     return [x for x in chosen if abs(x) >= end] if inputs == "outside" else chosen
 

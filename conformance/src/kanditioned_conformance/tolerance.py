@@ -134,13 +134,6 @@ def error_ratio(got: Array, want: Array, bound: Array) -> Array:
     return np.where(same, 0.0, np.where(finite, ratio, np.inf))
 
 
-def position_error(x: npt.ArrayLike, problem: Problem) -> Array:
-    """Return how far, in knot units, rounding may move the position of `x`."""
-    h = problem.grid.spacing
-    moved = np.abs(np.asarray(x, dtype=np.float64)) / h + (problem.num_control_points - 1) / 2
-    return numerics.CONSTANT * numerics.compute_eps(problem.dtype) * moved
-
-
 def map_condition(p: Parameterization, theta: npt.ArrayLike) -> Array:
     """Return |T| |θ|, the condition of `control_points`."""
     return np.asarray(np.abs(p.matrix()) @ np.abs(np.asarray(theta, dtype=np.float64)))

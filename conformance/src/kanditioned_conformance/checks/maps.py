@@ -12,6 +12,7 @@ from kanditioned_spec.grid import Array, Grid
 from kanditioned_spec.parameterizations.demmler_reinsch import DemmlerReinsch, mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
 from kanditioned_spec.protocol import CompleteBackend
+from kanditioned_spec.rounding import round_to
 
 from ..cases import Case, map_of
 from ..tolerance import (
@@ -105,7 +106,8 @@ def _matrix(backend: CompleteBackend, p: Problem) -> Array:
     some = prod(edges)
     columns = []
     for first in range(0, size, some):
-        theta = np.eye(size, some, -first).reshape(size, *edges).swapaxes(0, 1)
+        unit = round_to(np.eye(size, some, -first), p.dtype)
+        theta = unit.reshape(size, *edges).swapaxes(0, 1)
         image = np.asarray(backend.control_points(p, theta), dtype=np.float64)
         columns.append(image.swapaxes(0, 1).reshape(-1, some))
     return np.hstack(columns)[:, :size]

@@ -5,8 +5,9 @@ The modules are the dictionary that every backend shares: `grid` (where x falls)
 layers), `parameterizations`, `shapes` (monotone and convex edges), `penalty`, `initializers`,
 `refinement`, `domain` (how wide it must be for data), `edges` (what each edge contributes),
 `numerics` (error bounds), `validate` (argument checks), `protocol` and `registry` (what a backend
-is and how it is found), `checkpoint` (the files of layers and networks), `conditioning` (condition
-numbers), `costs` (how long an implementation takes, for `impl="auto"`).
+is and how it is found), `strict` (a backend for the tests of its callers), `checkpoint` (the files
+of layers and networks), `conditioning` (condition numbers), `costs` (how long an implementation
+takes, for `impl="auto"`).
 """
 
 from __future__ import annotations

@@ -101,6 +101,12 @@ class Grid(NamedTuple):
         """1/h = (K - 1) / w, the slope of the position in the input."""
         return (self.num_control_points - 1) / self.spline_width
 
+    @property
+    def is_dyadic(self) -> bool:
+        """Whether w and K - 1 are powers of two: positions of knots are exact in any formula."""
+        numbers = (self.spline_width, self.num_control_points - 1)
+        return all(math.frexp(number)[0] == 0.5 for number in numbers)
+
     def knots(self) -> Array:
         """Return the knots' inputs, shape (K,): symmetric about zero, from -w/2 to w/2.
 

@@ -200,5 +200,25 @@ def shape_condition(control_points: npt.ArrayLike, shapes: Shapes) -> Array:
     return condition
 
 
+def position_error(x: npt.ArrayLike, grid: Grid, dtype: str) -> Array:
+    """Return how far, in knot units, rounding may move the position of `x`, stored in a `dtype`."""
+    moved = _position_condition(np.asarray(x, dtype=np.float64), grid)
+    return CONSTANT * compute_eps(dtype) * moved
+
+
+def near_knot(x: npt.ArrayLike, grid: Grid, dtype: str) -> npt.NDArray[np.bool_]:
+    """Whether rounding may carry the position of `x` across an inner knot, where slopes jump.
+
+    The outer knots do not count: intervals are clipped there, and nothing jumps.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    if grid.num_control_points == 2:
+        return np.zeros(x.shape, dtype=bool)
+    u = grid.position(x)
+    with np.errstate(invalid="ignore"):
+        distance = np.abs(u - np.rint(u).clip(1, grid.num_control_points - 2))
+        return np.asarray(np.isfinite(x) & (distance <= position_error(x, grid, dtype)))
+
+
 def _position_condition(x: Array, grid: Grid) -> Array:
     return np.abs(x) / grid.spacing + (grid.num_control_points - 1) / 2
