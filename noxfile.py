@@ -117,8 +117,7 @@ def conformance(session: nox.Session) -> None:
 @nox.session
 def strangers(session: nox.Session) -> None:
     """Run the kit on implementations that others wrote; show each reason; write the scoreboard."""
-    tools = ("pytest", "onnxruntime", "onnxscript", "scikit-learn", "scipy")
-    install(session, SPEC, f"{TORCH}[onnx]", JAX, MAIN, CONFORMANCE, *tools)
+    install(session, *EVERYTHING, "pytest")
     session.run("python", ".ci/adopters.py", "strangers", session.create_tmp(), env=ONE_THREAD)
 
 
