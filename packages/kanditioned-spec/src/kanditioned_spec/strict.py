@@ -119,9 +119,9 @@ def check_problem(problem: Problem) -> None:
     validate.feature_count(where, "out_features", p.out_features)
     validate.choice(where, "dtype", p.dtype, STORAGE_DTYPES)
     validate.choice(where, "device", p.device, ReferenceBackend.info.devices)
-    Grid.checked(where, p.num_control_points, p.spline_width).check_dtype(where, p.dtype)
+    Grid.from_arguments(where, p.num_control_points, p.spline_width).check_dtype(where, p.dtype)
     validate.choice(where, "parameterization", p.parameterization, PARAMETERIZATIONS)
-    Shapes.checked(where, p.in_features, p.monotone, p.convex)
+    Shapes.from_arguments(where, p.in_features, p.monotone, p.convex)
     for name, value in {"options": p.options, "monotone": p.monotone, "convex": p.convex}.items():
         validate.instance(where, name, value, tuple, "a tuple", "A problem has to have a hash.")
     _num_parameters(p)
