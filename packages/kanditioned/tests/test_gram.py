@@ -140,6 +140,9 @@ def test_sums_are_those_of_the_design_matrix(monkeypatch):
     times = design.times(beta)
     want = design.matrix(slice(0, 500))
     np.testing.assert_allclose(times, want @ beta, rtol=1e-12, atol=1e-11)
+    values = np.random.default_rng(5).standard_normal((500, 2))
+    back = design.transposed_times(values)
+    np.testing.assert_allclose(back, want.T @ values, rtol=1e-12, atol=1e-11)
     monkeypatch.setattr(gram, "pays", lambda *_: True)
     found = design.moments(weight, y[:, None])
     w = weight[:, None]

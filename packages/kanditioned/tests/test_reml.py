@@ -158,3 +158,21 @@ def test_columns_of_noise_are_left_out_however_many(
     label = clean > 0
     classes = KANClassifier().fit(x[:samples], label[:samples])
     assert classes.score(x[samples:], label[samples:]) > 0.8
+
+
+@pytest.mark.parametrize("classes", [3, 6])
+def test_several_classes_reach_the_minimum_at_their_weights(classes: int) -> None:
+    """The gradient of the penalised softmax vanishes, and with it the sum of each coefficient."""
+    _, design, eta = problem(400)
+    rank = np.argsort(np.argsort(eta))
+    rank[200:] = np.random.RandomState(5).permutation(rank[200:])
+    y = np.eye(classes)[rank * classes // 400]
+    found = pirls.fit(design, y, np.ones(400), Softmax())
+    residual = y - Softmax().mean(found.predictor(design))
+    d = reml.Penalties(design.penalties, design.size).diagonal(found.weights)
+    x, shrinkage = design.matrix(slice(0, 400)), d[:, None] * found.coefficients
+    gradient = x.T @ residual - shrinkage
+    size = np.abs(x).T @ np.abs(residual) + np.abs(shrinkage)
+    assert np.abs(gradient / size).max() < 1e-5
+    assert np.abs(residual.sum(0)).max() < 1e-5 * np.abs(residual).sum()
+    np.testing.assert_allclose(found.coefficients.sum(1), 0.0, atol=1e-12)

@@ -187,6 +187,16 @@ class Design:
                 result[index] += block.times(each)
         return result
 
+    def transposed_times(self, values: Matrix) -> Matrix:
+        """Return Xᵀ v for values (N, O), shape (P, O)."""
+        if self._kept is not None:
+            return self._kept.T @ values
+        sums = [np.zeros((len(matrix), values.shape[1])) for matrix in self._matrices]
+        for index in self._parts():
+            for total, block in zip(sums, self._hats(index), strict=True):
+                total += block.transposed_times(values[index])
+        return np.vstack([m.T @ s for m, s in zip(self._matrices, sums, strict=True)])
+
     @cached_property
     def _matrices(self) -> list[Matrix]:
         """Bases over the slots of columns and of pairs."""

@@ -82,6 +82,17 @@ class Block:
         total: Matrix = parts[0] if len(parts) == 1 else parts[0] + parts[1]
         return total
 
+    def transposed_times(self, values: Matrix) -> Matrix:
+        """Return the transpose of Φ times values (N, O), shape (slots, O)."""
+        total = np.zeros((self.size, values.shape[1]))
+        for output, column in enumerate(values.T):
+            for hats in self.hats:
+                scaled = column if hats.scale is None else hats.scale * column
+                above = hats.fraction * scaled
+                total[:, output] += np.bincount(hats.index, scaled - above, self.size)
+                total[:, output] += np.bincount(hats.index + 1, above, self.size)
+        return total
+
     def dense(self) -> Matrix:
         """Return Φ, shape (N, slots)."""
         phi: Matrix = self.times(np.eye(self.size))

@@ -8,6 +8,7 @@ that raise the penalised deviance are halved.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from . import shapes
 from .arrays import Flags, Matrix, Vector
 from .design import Design, Moments
-from .families import Family, Squared
+from .families import Family, Softmax, Squared
 from .reml import Penalties, Quadratic, Search, Solution, choose, solve
 
 MOST_STEPS = 100
@@ -29,6 +30,8 @@ that separable classes get finite odds."""
 MOST_LAST_STEPS = 20
 HALVINGS = 10
 NEGLIGIBLE = 1e5
+STALE = 0.01
+"""Mean change of the working weights, as a share of them, up to which a Hessian is kept."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,7 @@ class _Scoring:
         self.eta = self.intercept + design.times(self.coefficients)
         self.search: Search | None = None
         self.found: dict[int, tuple[Solution, Quadratic]] = {}
+        self.working: dict[int, Vector] = {}
 
     def run(self) -> Fit:
         """Take steps until λ and the deviance are settled, and then to the minimum at that λ."""
@@ -172,7 +176,8 @@ class _Scoring:
         outputs = range(self.y.shape[1])
         for step in range(1, most + 1):
             for output in outputs:
-                self._improve(output, final=final)
+                self._improve(output, final=final, anew=final and step == 1)
+            self._centre()
             settled = final
             if not final and self.search is not None:
                 settled = self.search.update([self.found[output][0] for output in outputs])
@@ -182,12 +187,22 @@ class _Scoring:
             last = now
         return most
 
-    def _improve(self, output: int, *, final: bool) -> None:
+    def _centre(self) -> None:
+        """Take from all classes what they share: no probability changes, and the penalties fall.
+
+        A cyclic method alone would take many steps for it.
+        """
+        if isinstance(self.family, Softmax):
+            self.coefficients -= self.coefficients.mean(1, keepdims=True)
+            self.intercept -= self.intercept.mean()
+            self.eta -= self.eta.mean(1, keepdims=True)
+
+    def _improve(self, output: int, *, final: bool, anew: bool) -> None:
         """Take a step of one output at the present λ."""
-        working, response = self.family.step(self.eta, self.y, output)
-        middle = np.average(response, weights=self.weight * working)
-        moments = self.design.moments(self.weight * working, (response - middle)[:, None])
-        quadratic = Quadratic.of(moments, float(self.weight.sum()))
+        family, others = self.family.given_others(self.eta, output)
+        own, target = self.eta[:, output] - others, self.y[:, output]
+        working, response = family.step(own, target)
+        quadratic, gradient = self._quadratic(output, working, response - own, anew)
         dispersion = self.family.dispersion
         if self.search is None:
             least = 0.0 if dispersion is None else LEAST_WEIGHT
@@ -196,29 +211,58 @@ class _Scoring:
         kept = np.inf if final else NEGLIGIBLE
         found = solve(quadratic, self.penalties, weights, dispersion, kept)
         found = _impose_shapes(found, quadratic, self.penalties, self.design)
-        beta = found.coefficients[:, 0]
-        intercept = middle + float(moments.y[0] - moments.x @ beta) / moments.weight
-        self._move(output, intercept, beta, self.penalties.diagonal(weights))
         self.found[output] = found, quadratic
+        step = found.coefficients[:, 0] - self.coefficients[:, output]
+        first = gradient / quadratic.weight - float(quadratic.mean @ step)
+        move = first + self.design.times(step[:, None])[:, 0]
+        d = self.penalties.diagonal(weights)
 
-    def _move(self, output: int, intercept: float, beta: Vector, d: Vector) -> None:
-        """Go to new coefficients, or as far that the penalised deviance does not rise."""
-        start = self.intercept[output], self.coefficients[:, output].copy()
-        eta = self.eta.copy()
-        new = intercept + self.design.times(beta[:, None])[:, 0]
-        worst = self._deviance(eta) + d @ start[1] ** 2
-        share = 1.0
-        for _ in range(HALVINGS):
-            self.eta[:, output] = eta[:, output] + share * (new - eta[:, output])
-            at = start[1] + share * (beta - start[1])
-            if self._deviance(self.eta) + d @ at**2 <= worst * (1 + 1e-9) + 1e-9:
-                break
-            share /= 2
-        self.intercept[output] = start[0] + share * (intercept - start[0])
-        self.coefficients[:, output] = at
+        def objective(share: float) -> float:
+            deviance = family.deviance((own + share * move)[:, None], target[:, None])
+            beta = self.coefficients[:, output] + share * step
+            return float(self.weight @ deviance + d @ beta**2)
+
+        share = _share(objective)
+        self.intercept[output] += share * first
+        self.coefficients[:, output] += share * step
+        self.eta[:, output] += share * move
+
+    def _quadratic(
+        self, output: int, working: Vector, residual: Vector, anew: bool
+    ) -> tuple[Quadratic, float]:
+        """Return the quadratic model of an output, and the derivative by its intercept.
+
+        Its Hessian stays while the working weights do, unless `anew`.
+        """
+        weight, beta = self.weight * working, self.coefficients[:, output]
+        pull = weight * residual
+        gradient = float(pull.sum())
+        eta = self.eta[:, output] + residual
+        middle = np.average(eta, weights=weight)
+        if output in self.working and not anew:
+            change = self.weight @ np.abs(working - self.working[output])
+            if change <= STALE * weight.sum():
+                last = self.found[output][1]
+                slope = self.design.transposed_times(pull[:, None])[:, 0] - gradient * last.mean
+                b, yy = (last.a @ beta + slope)[:, None], weight @ (eta - middle) ** 2
+                return replace(last, b=b, yy=np.array([yy])), gradient
+        self.working[output] = working
+        moments = self.design.moments(weight, (eta - middle)[:, None])
+        return Quadratic.of(moments, float(self.weight.sum())), gradient
 
     def _deviance(self, eta: Matrix) -> float:
         return float(self.weight @ self.family.deviance(eta, self.y))
+
+
+def _share(objective: Callable[[float], float]) -> float:
+    """Return 1, halved until the objective does not rise."""
+    most = objective(0.0) * (1 + 1e-9) + 1e-9
+    share = 1.0
+    for _ in range(HALVINGS):
+        if objective(share) <= most:
+            break
+        share /= 2
+    return share
 
 
 def _warn() -> None:

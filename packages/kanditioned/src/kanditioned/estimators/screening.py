@@ -38,9 +38,13 @@ def residuals(
     family: Family, eta: Matrix, y: Matrix, weight: Vector, dispersion: Vector
 ) -> Residuals:
     """Return the residuals of predictors η (N, O) for targets (N, O), with φ of every output."""
-    steps = [family.step(eta, y, output) for output in range(y.shape[1])]
-    information = weight[:, None] * np.stack([w for w, _ in steps], 1)
-    residual = information * (np.stack([z for _, z in steps], 1) - eta)
+    information, residual = np.empty_like(eta), np.empty_like(eta)
+    for output in range(y.shape[1]):
+        alone, others = family.given_others(eta, output)
+        own = eta[:, output] - others
+        working, response = alone.step(own, y[:, output])
+        information[:, output] = weight * working
+        residual[:, output] = weight * working * (response - own)
     return Residuals(residual / np.sqrt(np.maximum(dispersion, TINY)), information, weight)
 
 
