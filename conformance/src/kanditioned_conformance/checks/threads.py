@@ -22,8 +22,9 @@ from .calls import MAP_OPERATIONS, Calls, bits, layer_calls, map_calls
 
 PAUSES, MAP_PAUSES = 120, 15
 """How many lines of Python of a call wait for the other thread, at most."""
-PATIENCE = 0.05
-"""Seconds that such a line waits at most."""
+PATIENCE, LEFT_ALONE = 1.0, 0.05
+"""Seconds that such a line waits at most, and one after a line that waited in vain: the other
+thread may stand before a lock that this one holds."""
 LIBRARIES = frozenset((*sys.stdlib_module_names, "numpy", "torch", "jax", "jaxlib"))
 """Packages whose lines do not wait: they are safe, and many."""
 
@@ -52,10 +53,13 @@ def _together(case: Case, pauses: int, slow: Calls, fast: Calls) -> Ratios:
     alone = [{name: bits(call()) for name, call in calls.items()} for calls in (slow, fast)]
     done, passed = Event(), Semaphore(0)
 
+    patience = PATIENCE
+
     def wait() -> None:
+        nonlocal patience
         while passed.acquire(blocking=False):
             pass
-        passed.acquire(timeout=PATIENCE)
+        patience = PATIENCE if passed.acquire(timeout=patience) else LEFT_ALONE
 
     def once() -> list[str]:
         wrong = []
