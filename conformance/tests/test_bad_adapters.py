@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kanditioned_conformance import cli
 from kanditioned_conformance.report import Report, counts
 
 ADAPTERS = """
@@ -124,6 +125,15 @@ class Run:
         path = folder / "out.json"
         self.results = Report.read(path).results if path.exists() else ()
         self.counts = counts(self.results)
+
+
+def test_a_bare_name_is_refused_with_the_option_that_takes_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["torch"])
+    assert end.value.code == 2
+    assert "Name a backend with --backend torch." in capsys.readouterr().err
 
 
 def test_a_backend_without_gradients_is_green_on_what_it_does(tmp_path: Path) -> None:

@@ -44,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         pytest's exit code: 0 if everything that was tested conforms.
     """
-    options, others = _parser().parse_known_args(arguments)
+    parser = _parser()
+    options, others = parser.parse_known_args(arguments)
+    if others and not others[0].startswith("-"):
+        parser.error(f"{others[0]!r} is no option. Name a backend with --backend {others[0]}.")
     chosen: list[str] = []
     for name in OPTIONS:
         value = getattr(options, name.replace("-", "_"))
