@@ -42,6 +42,36 @@ except ConformanceError:
     print(backend.info.framework)
 """
 
+INCREMENTS = """
+import numpy as np
+def of_increments(problem, x, theta):
+    return evaluate(problem, x, theta.cumsum(1){cast})
+def tri(problem):
+    return np.tri(problem.num_control_points)
+right = {adapter}(of_increments, "right", "numpy", ("float32",), matrix=tri, extrapolation=None)
+wrong = {adapter}(of_increments, "wrong", "numpy", ("float32",), extrapolation=None)
+from kanditioned_conformance import Case, ConformanceError
+from kanditioned_conformance.checks.layer import *
+from kanditioned_conformance.checks.maps import check_layer_of_parameters
+from kanditioned_spec import Problem
+case = Case(Problem(9, 4, 5, 9), 7, "off_knots", extrapolation=None)
+for check in (check_layer_of_parameters, check_forward, check_grad_x, check_grad_control_points):
+    assert max(check(right, case).values()) < 1, check
+try:
+    check_layer_of_parameters(wrong, case)
+except ConformanceError as error:
+    print(error.label)
+"""
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kind", "cast"), [(TORCH, "TorchAdapter", ".to(x.dtype)"), (JAX, "JaxAdapter", "")]
+)
+def test_parameters_have_a_map(adapter: str, kind: str, cast: str) -> None:
+    code = adapter + INCREMENTS.format(adapter=kind, cast=cast)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "value of a layer"
+
 
 @pytest.mark.parametrize(("adapter", "framework"), [(TORCH, "torch"), (JAX, "jax")])
 def test_a_function_is_a_backend(adapter: str, framework: str) -> None:

@@ -10,6 +10,7 @@ import importlib.util
 import sys
 from typing import Any
 
+import numpy as np
 import torch
 
 from kanditioned_conformance.adapters.torch import TorchAdapter
@@ -80,12 +81,11 @@ def flashkan(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
     return torch.einsum("...in,oin->...o", bases, c.permute(2, 0, 1))
 
 
-def lattice(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+def lattice(p: Problem, x: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
     """`NumericalCalibrator`: its parameters are the first value and the increments after it.
 
     It keeps them and its knots in float64, whatever the input, and so computes in that.
     """
-    import numpy as np
     from pytorch_lattice.layers import NumericalCalibrator
 
     ends = np.linspace(-p.spline_width / 2, p.spline_width / 2, p.num_control_points)
@@ -94,12 +94,16 @@ def lattice(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
     for o in range(p.out_features):
         columns: Any = 0
         for i in range(p.in_features):
-            value = c[i, :, o].double()
-            kernel = torch.cat([value[:1], value.diff()])[:, None]
+            kernel = theta[i, :, o, None].double()
             given = rows[:, i, None].double()
             columns = columns + torch.func.functional_call(calibrator, {"kernel": kernel}, given)
         y.append(columns)
     return torch.cat(y, dim=1).reshape(*x.shape[:-1], p.out_features).to(x.dtype)
+
+
+def increments(problem: Problem) -> Any:
+    """Control points are sums of the first value and the increments after it."""
+    return np.tri(problem.num_control_points)
 
 
 def few_edges(problem: Problem) -> bool | str:
@@ -116,5 +120,5 @@ efficient_kan_linear = TorchAdapter(
 flashkan_layer = TorchAdapter(flashkan, "flashkan", "flashkan", extrapolation=None, **DECLARED)
 pytorch_lattice = TorchAdapter(
     lattice, "pytorch-lattice", "pytorch_lattice", ("float64", "float32"), few_edges,
-    extrapolation="constant", **DECLARED,
+    increments, extrapolation="constant", **DECLARED,
 )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 
 from kanditioned_spec import Problem
 
-from .base import Supports, declare, takes_all
+from .base import Matrix, Supports, declare, inverse, takes_all
 
 Evaluate = Callable[[Problem, jax.Array, jax.Array], jax.Array]
 
@@ -29,22 +29,32 @@ class JaxAdapter:
         package: str,
         dtypes: tuple[str, ...] = ("float32",),
         supports: Supports = takes_all,
+        matrix: Matrix | None = None,
         **declared: Any,
     ) -> None:
         def value(problem: Problem, x: jax.Array, c: jax.Array) -> jax.Array:
-            return evaluate(problem, x, c)
+            if not matrix:
+                return evaluate(problem, x, c)
+            back = jnp.asarray(inverse(matrix(problem)), c.dtype)
+            return evaluate(problem, x, jnp.einsum("pk,iko->ipo", back, c))
 
         def first(problem: Problem, x: jax.Array, c: jax.Array, gy: jax.Array) -> Any:
-            _, pull = jax.vjp(lambda x, c: evaluate(problem, x, c), x, c)
+            _, pull = jax.vjp(lambda x, c: value(problem, x, c), x, c)
             return pull(gy)
+
+        def layer(problem: Problem, x: jax.Array, theta: jax.Array, gy: jax.Array) -> Any:
+            y, pull = jax.vjp(lambda x, theta: evaluate(problem, x, theta), x, theta)
+            return y, *pull(gy)
 
         def second(problem: Problem, x: jax.Array, c: jax.Array, gy: jax.Array, *v: Any) -> Any:
             _, pull = jax.vjp(lambda x, c, gy: first(problem, x, c, gy), x, c, gy)
             return pull(v)
 
-        self._value, self._first, self._second = (
-            jax.jit(function, static_argnums=0) for function in (value, first, second)
+        self._value, self._first, self._second, self._layer = (
+            jax.jit(function, static_argnums=0) for function in (value, first, second, layer)
         )
+        if matrix:
+            self.parameter_matrix = matrix
         self.supports = supports
         self.info = declare(name, (package, "jax"), dtypes, **declared)
 
@@ -59,6 +69,10 @@ class JaxAdapter:
     def vjp_of_vjp(self, problem: Problem, *arrays: Any) -> Any:
         """Return the mixed second derivatives."""
         return _call(self._second, problem, *arrays)
+
+    def vjp_of_layer(self, problem: Problem, *arrays: Any) -> Any:
+        """Return y and the gradients of x and of the parameters."""
+        return _call(self._layer, problem, *arrays)
 
 
 def _call(function: Any, problem: Problem, *arrays: Any) -> tuple[Any, ...]:

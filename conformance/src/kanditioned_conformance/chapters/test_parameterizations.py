@@ -10,11 +10,14 @@ from ..checks.maps import (
     check_conditioning,
     check_control_points,
     check_inverse,
+    check_layer_of_parameters,
     check_products,
     check_transpose,
 )
-from ..shapes import MANY_POINTS
+from ..shapes import LAYERS, MANY_POINTS
 from ..strategies import ENTRYWISE_MAPS, MAP_COUNT, MAPS, MapKind, draw_cases, map_id, maps
+
+OF_PARAMETERS = [Case(problem, 7, "off_knots") for problem in LAYERS if problem.batch in (4, 16)]
 
 
 @pytest.mark.parametrize("kind", ENTRYWISE_MAPS, ids=map_id)
@@ -33,6 +36,20 @@ class TestMatrix:
     ) -> None:
         """Each has `control_points(θ)`, its transpose (for gradients)."""
         backend_under_test.run(check_transpose, case.of(*kind))
+
+
+@pytest.mark.parametrize("kind", ENTRYWISE_MAPS, ids=map_id)
+class TestLayer:
+    """y and its derivatives by θ, of which c = T θ: ∂y/∂θ = Tᵀ ∂y/∂c.
+
+    The parameters of others, such as increments, have a T of their own.
+    """
+
+    @pytest.mark.parametrize("case", OF_PARAMETERS, ids=lambda case: f"B={case.problem.batch}")
+    def test_end_to_end(
+        self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
+    ) -> None:
+        backend_under_test.run(check_layer_of_parameters, case.of(*kind))
 
 
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)

@@ -11,21 +11,26 @@ from kanditioned_spec import Parameterization, Problem, numerics
 from kanditioned_spec.grid import Array, Grid
 from kanditioned_spec.parameterizations.demmler_reinsch import DemmlerReinsch, mass_matrix
 from kanditioned_spec.penalty import second_difference_matrix
-from kanditioned_spec.protocol import CompleteBackend
+from kanditioned_spec.protocol import CompleteBackend, offers
 from kanditioned_spec.rounding import round_to
 
-from ..cases import Case, map_of
+from ..cases import LARGEST_NORMAL, Case, map_of
+from ..oracle import Oracle
 from ..tolerance import (
+    ConformanceError,
     Ratios,
     compare,
     compare_products,
+    describe,
     inverse_condition,
     judge,
     map_condition,
     penalty_condition,
     transpose_condition,
 )
-from .base import needs
+from .base import check_untouched, needs
+
+OF_LAYER = ("value of a layer", "grad x of a layer", "grad parameters")
 
 
 @needs("control_points")
@@ -77,6 +82,51 @@ def check_conditioning(backend: CompleteBackend, case: Case) -> Ratios:
     factor, wanted, bound = _singular_values(p)
     found = np.linalg.svd(factor @ _matrix(backend, p), compute_uv=False)
     return judge("singular values", p, found, wanted, bound)
+
+
+@needs("vjp_of_layer")
+def check_layer_of_parameters(backend: CompleteBackend, case: Case) -> Ratios:
+    """Compare y and the gradients by x and θ of a layer whose parameters are θ, end to end.
+
+    Between the map and the layer, control points and their gradient may be rounded to the dtype.
+    """
+    p, a = case.problem, case.arrays()
+    oracle, matrix = Oracle(backend.info, p), _native_matrix(backend, p)
+    sizes = (p.in_features, matrix.shape[1], p.out_features)
+    drawn = np.random.default_rng(case.seed).standard_normal(sizes)
+    theta = round_to(drawn.clip(-LARGEST_NORMAL, LARGEST_NORMAL), p.dtype)
+    with check_untouched("vjp_of_layer", a.x, theta, a.grad_y):
+        got = backend.vjp_of_layer(p, a.x, theta, a.grad_y)
+    c, size = matrix @ theta.astype(np.float64), np.abs(matrix)
+    off = numerics.tolerance(size @ np.abs(theta.astype(np.float64)), c, p.dtype)
+    values, gradients = oracle.forward(a.x, c), oracle.vjp(a.x, c, a.grad_y)
+    wants = (*values.values, gradients.values[0], matrix.T @ gradients.values[1])
+    conditions = (*values.conditions, gradients.conditions[0], size.T @ np.abs(gradients.values[1]))
+    off_gc = numerics.tolerance(gradients.conditions[1], gradients.values[1], p.dtype)
+    offs = (
+        *oracle.forward(a.x, off).conditions,
+        oracle.vjp(a.x, off, a.grad_y).conditions[0],
+        size.T @ off_gc,
+    )
+    ratios: Ratios = {}
+    for label, result, want, condition, moved in zip(
+        OF_LAYER, got, wants, conditions, offs, strict=True
+    ):
+        bound = numerics.tolerance(condition, want, p.dtype, oracle.operands) + moved
+        ratios |= judge(label, p, result, want, bound)
+    return ratios
+
+
+def _native_matrix(backend: CompleteBackend, p: Problem) -> Array:
+    """Return T of the layer's parameters: the spec's, or the backend's own."""
+    if p.parameterization != "bspline" or not offers(backend, "parameter_matrix"):
+        return map_of(p).matrix()
+    matrix = np.asarray(backend.parameter_matrix(p), dtype=np.float64)
+    count = p.num_control_points
+    if matrix.ndim != 2 or len(matrix) != count or np.linalg.matrix_rank(matrix) < count:
+        message = f"it must have {count} rows and that rank, got shape {matrix.shape}"
+        raise ConformanceError("parameter_matrix", np.inf, f"{message}\n{describe(p)}")
+    return matrix
 
 
 @needs("penalty")

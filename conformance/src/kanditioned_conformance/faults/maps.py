@@ -11,7 +11,9 @@ from kanditioned_spec.parameterizations import DCT
 
 from ..cases import map_of
 from .base import Fault
-from .plain import Floats
+from .plain import Floats, Plain
+
+LAYER = "parameterizations::TestLayer::test_end_to_end"
 
 
 class TransposesTheMap(Fault):
@@ -154,3 +156,62 @@ class PenaltyWeighsTheLastOutputTwice(Fault):
         theta = theta.copy()
         theta[..., -1] *= theta.dtype.type(2)
         return super().penalty(problem, theta)
+
+
+class _Increments(Plain):
+    """The parameters are the first control point and the increments after it."""
+
+    def parameter_matrix(self, problem: Problem) -> Floats:
+        if problem.parameterization != "bspline":
+            return super().parameter_matrix(problem)
+        return np.tri(problem.num_control_points)
+
+
+class GradientOfIncrementsWithoutTheSum(_Increments, Fault):
+    caught_by = LAYER
+
+    def grad_parameters(self, problem: Problem, gc: Floats) -> Floats:
+        own = problem.parameterization == "bspline"
+        return gc if own else super().grad_parameters(problem, gc)
+
+
+class GradientOfIncrementsSummedFromTheFirst(_Increments, Fault):
+    caught_by = LAYER
+
+    def grad_parameters(self, problem: Problem, gc: Floats) -> Floats:
+        own = problem.parameterization == "bspline"
+        return np.cumsum(gc, axis=1) if own else super().grad_parameters(problem, gc)
+
+
+class GradientOfIncrementsWithoutTheFirst(_Increments, Fault):
+    caught_by = LAYER
+
+    def grad_parameters(self, problem: Problem, gc: Floats) -> Floats:
+        gradient = super().grad_parameters(problem, gc)
+        if problem.parameterization == "bspline":
+            gradient[:, 0] = gc[:, 0]
+        return gradient
+
+
+class ParametersHaveTheGradientOfControlPoints(Fault):
+    """If there are as many."""
+
+    caught_by = LAYER
+
+    def grad_parameters(self, problem: Problem, gc: Floats) -> Floats:
+        gradient = super().grad_parameters(problem, gc)
+        return gc if gradient.shape == gc.shape else gradient
+
+
+class DetachesTheParameters(Fault):
+    caught_by = LAYER
+
+    def grad_parameters(self, problem: Problem, gc: Floats) -> Floats:
+        return 0 * super().grad_parameters(problem, gc)
+
+
+class HasFewerParametersThanControlPoints(Fault):
+    caught_by = LAYER
+
+    def parameter_matrix(self, problem: Problem) -> Floats:
+        return super().parameter_matrix(problem)[:, 1:]

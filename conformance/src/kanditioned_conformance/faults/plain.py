@@ -129,6 +129,21 @@ class Plain:
         inverse = map_of(problem).parameters_from(np.eye(problem.num_control_points))
         return self.store(problem, inverse.astype(c.dtype) @ c)
 
+    def vjp_of_layer(
+        self, problem: Problem, x: Floats, theta: Floats, grad_y: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        (theta,) = self.take(problem, theta)
+        c = self.parameter_matrix(problem).astype(theta.dtype) @ theta
+        gx, gc = self.vjp(problem, x, c, grad_y)
+        y = self.forward(problem, x, c)
+        return y, gx, self.store(problem, self.grad_parameters(problem, *self.take(problem, gc)))
+
+    def parameter_matrix(self, problem: Problem) -> Floats:
+        return self.matrix(problem)
+
+    def grad_parameters(self, problem: Problem, gc: Floats) -> Floats:
+        return self.parameter_matrix(problem).astype(gc.dtype).T @ gc
+
     def feasible(
         self, problem: Problem, control_points: Floats, grad: Floats
     ) -> tuple[Floats, Floats]:

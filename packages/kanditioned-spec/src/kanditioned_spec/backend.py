@@ -76,6 +76,19 @@ class ReferenceBackend:
     def control_points_transpose(self, problem: Problem, grad: NumpyArray) -> NumpyArray:
         return round_to(_map_of(problem).transpose(grad), problem.dtype)
 
+    def vjp_of_layer(
+        self, problem: Problem, x: NumpyArray, theta: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+        spec, width = _map_of(problem), problem.spline_width
+        c = spec.control_points(theta)
+        by_x, by_c = reference.vjp(x, c, width, grad_y)
+        y, by_theta = reference.forward(x, c, width), spec.transpose(by_c)
+        dtype = problem.dtype
+        return round_to(y, dtype), round_to(by_x, dtype), round_to(by_theta, dtype)
+
+    def parameter_matrix(self, problem: Problem) -> NumpyArray:
+        return _map_of(problem).matrix()
+
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         return _map_of(problem).penalty(theta)
 

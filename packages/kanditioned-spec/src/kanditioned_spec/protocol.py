@@ -187,6 +187,20 @@ class CompleteBackend(Backend, Protocol):
     def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
         """Return the θ of smallest norm that minimises ‖T θ - c‖."""
 
+    def vjp_of_layer(
+        self, problem: Problem, x: NumpyArray, theta: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+        """Return y and the cotangents of x and θ of a native layer whose parameters are θ.
+
+        They come from the layer as it is trained, end to end, and not from the other methods.
+        """
+
+    def parameter_matrix(self, problem: Problem) -> NumpyArray:
+        """Return T (K, P) of the native parameters, such as increments, if T is none of the spec's.
+
+        For `vjp_of_layer`, it stands in place of the identity of `"bspline"`.
+        """
+
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         """Return ‖D T θ‖² summed over the edges."""
 
@@ -245,6 +259,8 @@ CAPABILITIES = (
     "control_points",
     "control_points_transpose",
     "parameters_from",
+    "vjp_of_layer",
+    "parameter_matrix",
     "penalty",
     "feasible",
     "map_input",

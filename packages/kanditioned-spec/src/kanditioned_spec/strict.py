@@ -46,7 +46,7 @@ AXES |= dict.fromkeys(("control_points", "cotangent_control_points", "grad"), "I
 AXES |= {"grad_y": "BO", "theta": "IPO"}
 """The axes of each array; of `feature_major`, those of two dimensions are turned."""
 ANY_LEADING_SHAPE = ("forward", "vjp")
-WITH_SLOPES = ("vjp", "vjp_of_vjp", "feature_major")
+WITH_SLOPES = ("vjp", "vjp_of_vjp", "vjp_of_layer", "feature_major")
 OTHER_NUMBERS = 0x5EED
 
 
@@ -95,6 +95,8 @@ class StrictBackend:
     control_points = _strict(ReferenceBackend.control_points)
     control_points_transpose = _strict(ReferenceBackend.control_points_transpose)
     parameters_from = _strict(ReferenceBackend.parameters_from)
+    vjp_of_layer = _strict(ReferenceBackend.vjp_of_layer)
+    parameter_matrix = _strict(ReferenceBackend.parameter_matrix)
     penalty = _strict(ReferenceBackend.penalty)
     feasible = _strict(ReferenceBackend.feasible)
     map_input = _strict(ReferenceBackend.map_input)

@@ -101,6 +101,15 @@ class TorchBackend:
         )
         return _numpy(gradient)
 
+    def vjp_of_layer(
+        self, problem: Problem, x: NumpyArray, theta: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+        layer = self._of_theta(problem, theta)
+        inputs, gy = _tensors(problem, x, grad_y)
+        y = layer(inputs)
+        gx, gradient = torch.autograd.grad(y, (inputs, layer.theta), gy)
+        return _numpy(y), _numpy(gx), _numpy(gradient)
+
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         return float(self._of_theta(problem, theta).penalty().detach())
 
