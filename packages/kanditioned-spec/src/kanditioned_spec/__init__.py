@@ -1,13 +1,13 @@
 """What a kanditioned KAN layer computes.
 
-The modules are the dictionary that every backend shares: `grid` (where x falls), `input_map`
-(what may stand before a layer), `reference` (forward and derivatives), `network` (a stack of
-layers), `parameterizations`, `shapes` (monotone and convex edges), `penalty`, `initializers`,
-`refinement`, `domain` (how wide it must be for data), `edges` (what each edge contributes),
-`numerics` (error bounds), `validate` (argument checks), `protocol` and `registry` (what a backend
-is and how it is found), `strict` (a backend for the tests of its callers), `checkpoint` (the files
-of layers and networks), `conditioning` (condition numbers), `costs` (how long an implementation
-takes, for `impl="auto"`).
+The modules are the dictionary that every backend shares: `grid` (where x falls), `input_map` (what
+may stand before a layer), `reference` (forward and derivatives), `network` (a stack of layers),
+`tensor_product` (a function of two inputs), `parameterizations`, `shapes` (monotone and convex
+edges), `penalty`, `initializers`, `refinement`, `domain` (how wide it must be for data), `edges`
+(what each edge contributes), `numerics` (error bounds), `validate` (argument checks), `protocol`
+and `registry` (what a backend is and how it is found), `strict` (a backend for the tests of its
+callers), `checkpoint` (the files of layers and networks), `conditioning` (condition numbers),
+`costs` (how long an implementation takes, for `impl="auto"`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .protocol import SPEC_VERSION, Backend, BackendInfo, Problem
 from .refinement import ResampleWarning
 from .registry import BackendNotInstalledError
 from .shapes import Shapes
+from .tensor_product import TensorProduct
 
 __all__ = [
     "PARAMETERIZATIONS",
@@ -33,6 +34,7 @@ __all__ = [
     "Problem",
     "ResampleWarning",
     "Shapes",
+    "TensorProduct",
     "checkpoint",
     "initializers",
     "numerics",

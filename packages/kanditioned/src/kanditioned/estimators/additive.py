@@ -203,7 +203,8 @@ def _finish(
     outputs = len(fits[0].intercept)
     effects = [np.zeros((column.slots, outputs)) for column in columns]
     edf = [0.0] * single
-    surfaces: dict[tuple[int, int], Surface] = {}
+    surfaces: dict[tuple[int, int], Matrix] = {}
+    knots: dict[tuple[int, int], tuple[Column, Column]] = {}
     edf_of_pairs: dict[tuple[int, int], float] = {}
     posteriors = []
     for design, found in zip(designs, fits, strict=True):
@@ -214,9 +215,8 @@ def _finish(
             edf[number] += share * float(each[block].sum())
         for t, block in zip(design.tensors, blocks[single:], strict=True):
             grid = share * _surface(t, found.coefficients[block])
-            if t.pair in surfaces:
-                grid = grid + surfaces[t.pair].effects
-            surfaces[t.pair] = Surface(t.pair, t.columns, grid)
+            surfaces[t.pair] = surfaces.get(t.pair, 0.0) + grid
+            knots[t.pair] = t.columns
             edf_of_pairs[t.pair] = edf_of_pairs.get(t.pair, 0.0) + share * float(each[block].sum())
         learned = np.array(
             [not (is_given and p.kind in FIXED_KINDS) for p in design.penalties], bool
@@ -227,7 +227,9 @@ def _finish(
     intercept = share * np.sum([found.intercept for found in fits], axis=0)
     factor = total if family.dispersion is None else 2 * total
     return Fitted(
-        Additive(intercept, terms, tuple(surfaces[pair] for pair in order)),
+        Additive(
+            intercept, terms, tuple(Surface.of(pair, knots[pair], surfaces[pair]) for pair in order)
+        ),
         tuple(posteriors),
         np.array([*edf, *(edf_of_pairs[pair] for pair in order)]),
         _smoothing(designs, fits, single) / factor,

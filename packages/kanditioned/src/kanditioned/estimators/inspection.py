@@ -103,7 +103,7 @@ class Inspection(BaseEstimator):  # type: ignore[misc]
         model = self.model_
         parts: list[Any] = [model.intercept]
         parts += [term.effects for term in model.terms]
-        parts += [surface.effects for surface in model.surfaces]
+        parts += [surface.product.values for surface in model.surfaces]
         if self._network is not None:
             parts += [layer.theta for layer in self._network.model.network.layers]
         return sum(int(np.prod(part.shape)) for part in parts)

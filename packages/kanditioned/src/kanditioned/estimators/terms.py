@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kanditioned_spec import TensorProduct
+
 from .arrays import Indices, Matrix, Objects, Vector
 
 
@@ -59,6 +61,15 @@ class Numeric:
         """Number of slots."""
         return len(self.knots) + 1
 
+    @property
+    def positions(self) -> Vector:
+        """The knots."""
+        return self.knots
+
+    def numbers(self, values: Objects) -> Vector:
+        """Return values (N,) in units of the knots, NaN where they are missing."""
+        return np.asarray(values, np.float64)
+
     def locate(self, values: Objects) -> Rows:
         """Return where values (N,) fall; beyond the ends the fraction leaves [0, 1]."""
         x = np.asarray(values, np.float64)
@@ -91,6 +102,16 @@ class Category:
     def slots(self) -> int:
         """Number of slots."""
         return len(self.labels) + 1
+
+    @property
+    def positions(self) -> Vector:
+        """The numbers of the labels."""
+        return np.arange(float(len(self.labels)))
+
+    def numbers(self, values: Objects) -> Vector:
+        """Return the number of each label (N,), NaN for one that was not seen in training."""
+        rows = self.locate(values)
+        return np.where(rows.fraction > 0, np.nan, rows.slot)
 
     def locate(self, values: Objects) -> Rows:
         """Return the levels of values (N,)."""
@@ -175,39 +196,41 @@ class Term:
 class Surface:
     """A learned function of two columns: bilinear between its knots, constant beyond their ends.
 
-    A category's knots are its labels. Missing and unseen values have no effect.
+    A category's knots are the numbers of its labels. Missing and unseen values have no effect.
 
     Attributes:
         pair: Numbers of the two columns.
         columns: Both, with the knots or labels of this term.
-        effects: Values at the knots, shape (slots of the first, slots of the second, O).
+        product: The function of their numbers.
     """
 
     pair: tuple[int, int]
     columns: tuple[Column, Column]
-    effects: Matrix
+    product: TensorProduct
+
+    @classmethod
+    def of(cls, pair: tuple[int, int], columns: tuple[Column, Column], effects: Matrix) -> Surface:
+        """Take values of all slots, those of missing and unseen ones zero."""
+        first, second = (column.positions for column in columns)
+        return cls(pair, columns, TensorProduct(first, second, effects[:-1, :-1]))
+
+    @property
+    def effects(self) -> Matrix:
+        """Values at the knots and in the last slots, (slots, slots, O)."""
+        return np.pad(self.product.values, [(0, 1), (0, 1), (0, 0)])
 
     def __call__(self, first: Objects, second: Objects) -> Matrix:
         """Evaluate at values (N,) and (N,), giving (N, O)."""
-        a, b = (
-            clamp(column.locate(values))
-            for column, values in zip(self.columns, (first, second), strict=True)
-        )
-        total = np.zeros((len(first), self.effects.shape[2]))
-        for i in (0, 1):
-            for j in (0, 1):
-                weight = _share(a, i) * _share(b, j)
-                total += weight[:, None] * self.effects[a.slot + i, b.slot + j]
+        both = zip(self.columns, (first, second), strict=True)
+        x = np.stack([column.numbers(values) for column, values in both], axis=1)
+        total: Matrix = self.product(x)
+        total[np.isnan(x).any(1)] = 0.0
         return total
 
 
 def clamp(rows: Rows) -> Rows:
     """Move what lies beyond an end to that end."""
     return Rows(rows.slot, rows.fraction.clip(0.0, 1.0))
-
-
-def _share(rows: Rows, side: int) -> Vector:
-    return rows.fraction if side else 1.0 - rows.fraction
 
 
 @dataclass(frozen=True)
