@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Semaphore
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from .base import needs
 from .calls import MAP_OPERATIONS, Calls, bits, layer_calls, map_calls
 
 PAUSES, MAP_PAUSES = 120, 15
-"""How many lines of Python of a call wait for the other thread, at most."""
+"""How many lines of Python of a call wait for the other thread, at most, each once in a call."""
 PATIENCE, LEFT_ALONE = 1.0, 0.05
 """Seconds that such a line waits at most, and one after a line that waited in vain: the other
 thread may stand before a lock that this one holds."""
@@ -52,14 +52,15 @@ def _together(case: Case, pauses: int, slow: Calls, fast: Calls) -> Ratios:
     fast = dict(sorted(fast.items(), key=lambda pair: pair[0] == "forward"))
     alone = [{name: bits(call()) for name, call in calls.items()} for calls in (slow, fast)]
     done, passed = Event(), Semaphore(0)
-
     patience = PATIENCE
 
     def wait() -> None:
         nonlocal patience
         while passed.acquire(blocking=False):
             pass
-        patience = PATIENCE if passed.acquire(timeout=patience) else LEFT_ALONE
+        passes = 0 if done.is_set() else 2  # the first may have begun before this line
+        met = all(passed.acquire(timeout=patience) for _ in range(passes))
+        patience = PATIENCE if met else LEFT_ALONE
 
     def once() -> list[str]:
         wrong = []
@@ -75,9 +76,12 @@ def _together(case: Case, pauses: int, slow: Calls, fast: Calls) -> Ratios:
 
     def again_and_again() -> list[str]:
         wrong: list[str] = []
-        while not (wrong or done.is_set()):
-            wrong = [name for name, call in fast.items() if bits(call()) != alone[1][name]]
-            passed.release()
+        try:
+            while not (wrong or done.is_set()):
+                wrong = [name for name, call in fast.items() if bits(call()) != alone[1][name]]
+                passed.release()
+        finally:
+            done.set()
         return wrong
 
     with ThreadPoolExecutor(2) as pool:
@@ -90,15 +94,17 @@ def _together(case: Case, pauses: int, slow: Calls, fast: Calls) -> Ratios:
 
 
 @contextmanager
-def _before_each_line(left: int, do: Callable[[], None]) -> Iterator[None]:
-    """Do something before the first lines of Python that this thread runs."""
+def _before_each_line(most: int, do: Callable[[], None]) -> Iterator[None]:
+    """Do something before each line of Python that this thread runs, the first time it does."""
+    seen: set[tuple[CodeType, int]] = set()
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal left
-        if left <= 0 or frame.f_globals.get("__name__", "").partition(".")[0] in LIBRARIES:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in LIBRARIES:
             return None
-        left -= 1
-        do()
+        line = frame.f_code, frame.f_lineno
+        if line not in seen and len(seen) < most:
+            seen.add(line)
+            do()
         return trace
 
     before = sys.gettrace()
