@@ -71,10 +71,11 @@ COMBINED = (
     Problem(70, 1, 4, 5),
     Problem(5, 9, 10, 70),
     Problem(4100, 1, 2, 3),
+    Problem(65_601, 1, 1, 2),
 )
 """What is smallest on one axis and not on another, where a fault of both together shows: a row, an
 input or K = 2 beside several of the rest; one edge beside many rows; much of K beside many
-features; more rows than 4096."""
+features; more rows than 4096; more than 16 bits count, all of them in one interval."""
 
 LONG_BATCH = Problem(3001, 2, 3, 5)
 MANY_INPUTS = Problem(2, 1030, 2, 5)

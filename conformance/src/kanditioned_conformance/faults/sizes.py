@@ -198,3 +198,44 @@ class DropsTheTailOfOutputsBySixteen(Fault):
         if problem.out_features > 16:
             gc[..., problem.out_features // 16 * 16 :] = 0
         return gx, gc
+
+
+ROWS_OF_16_BITS = 2**16
+
+
+class DropsRowsBeyondSixteenBits(Fault):
+    caught_by = "shapes::TestCombinedSizes::test_any"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        y = super().forward(problem, x, control_points)
+        y[ROWS_OF_16_BITS:] = 0
+        return y
+
+
+class CountsRowsInSixteenBits(Fault):
+    caught_by = "shapes::TestCombinedSizes::test_any"
+
+    def scatter(self, gc: Floats, knot: Indices, terms: Floats) -> None:
+        places = np.arange(len(knot)) % ROWS_OF_16_BITS
+        super().scatter(gc, knot[places], terms[places])
+
+
+class CountsRowsOfAnIntervalInSixteenBits(Fault):
+    """As of a sort by interval."""
+
+    caught_by = "shapes::TestCombinedSizes::test_any"
+
+    def scatter(self, gc: Floats, knot: Indices, terms: Floats) -> None:
+        for each in np.unique(knot):
+            rows = np.flatnonzero(knot == each)
+            rows = rows[: len(rows) % ROWS_OF_16_BITS]
+            super().scatter(gc, knot[rows], terms[rows])
+
+
+class SecondDerivativesOfSixteenBitsOfRows(Fault):
+    caught_by = "shapes::TestCombinedSizes::test_any"
+
+    def vjp_of_vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        by_x, by_c, by_y = super().vjp_of_vjp(problem, *arrays)
+        by_x[ROWS_OF_16_BITS:] = 0
+        return by_x, by_c, by_y

@@ -24,6 +24,7 @@ from .parameterizations import map_of
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 PRODUCTS = ("auto", "dense", "triton")
 """What multiplies with the hat basis, or may choose what does."""
+INTERPRETED_ROWS = 5000
 
 
 class TorchBackend:
@@ -47,12 +48,18 @@ class TorchBackend:
             parameterizations=tuple(PARAMETERIZATIONS),
             accumulation={d: "float64" if d == "float64" else "float32" for d in DTYPES},
             spreads_non_finite=self.impl in PRODUCTS,
-            one_thread=self.impl == "triton" and os.environ.get("TRITON_INTERPRET") == "1",
+            one_thread=self._is_interpreted,
         )
 
     def supports(self, problem: Problem) -> bool | str:
         selection.check("TorchBackend", self.impl)
+        if self._is_interpreted and problem.batch > INTERPRETED_ROWS:
+            return f"more than {INTERPRETED_ROWS} rows, which take Triton's interpreter minutes"
         return True
+
+    @property
+    def _is_interpreted(self) -> bool:
+        return self.impl == "triton" and os.environ.get("TRITON_INTERPRET") == "1"
 
     def forward(self, problem: Problem, x: NumpyArray, control_points: NumpyArray) -> NumpyArray:
         with torch.no_grad():
