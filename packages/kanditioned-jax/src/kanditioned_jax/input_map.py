@@ -98,7 +98,7 @@ class InputMap:
         array = floating_array("InputMap", "x", x)
         validate.last_dimension("InputMap", "x", array.shape, self.in_features)
         widest = jax.dtypes.canonicalize_dtype(jnp.float64)  # float32, unless JAX keeps float64
-        z = _apply(self.numbers, array.astype(widest))
+        z = _interpolate(self.numbers, array.astype(widest))
         if array.dtype == jnp.float64:
             return z.astype(self.dtype)
         return z.astype(jnp.promote_types(self.dtype, array.dtype))
@@ -108,7 +108,7 @@ jax.tree_util.register_dataclass(InputMap, data_fields=(), meta_fields=("numbers
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _apply(numbers: spec.InputMap, x: jax.Array) -> jax.Array:
+def _interpolate(numbers: spec.InputMap, x: jax.Array) -> jax.Array:
     piece, distance = _locate(numbers, x)
     image, slope = _take(numbers.images, piece, x), _take(numbers.slopes, piece, x)
     ceilings = np.concatenate(
@@ -117,14 +117,14 @@ def _apply(numbers: spec.InputMap, x: jax.Array) -> jax.Array:
     return jnp.minimum(image + slope * distance, _take(ceilings, piece, x))
 
 
-@_apply.defjvp
+@_interpolate.defjvp
 def _(
     numbers: spec.InputMap, primals: tuple[jax.Array], tangents: tuple[jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
     (x,), (v,) = primals, tangents
     piece, _ = _locate(numbers, x)
     slope = jnp.where(jnp.isnan(x), jnp.nan, _take(numbers.slopes, piece, x))
-    return _apply(numbers, x), slope * v
+    return _interpolate(numbers, x), slope * v
 
 
 def _locate(numbers: spec.InputMap, x: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -107,7 +107,7 @@ class InputMap:
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """Return z(x), of the shape (..., I) of x, in units of the domain."""
-        return _apply(self._check(x), self.breakpoints, self.images, self.slopes)
+        return _interpolate(self._check(x), self.breakpoints, self.images, self.slopes)
 
     def slope(self, x: npt.ArrayLike) -> Array:
         """Return dz/dx, of the shape (..., I) of x; the right-hand one at a breakpoint."""
@@ -126,7 +126,7 @@ class InputMap:
 
     def inverse(self, z: npt.ArrayLike) -> Array:
         """Return the x with z(x) = z, of the shape (..., I) of z, in input units."""
-        return _apply(self._check(z), self.images, self.breakpoints, 1 / self.slopes)
+        return _interpolate(self._check(z), self.images, self.breakpoints, 1 / self.slopes)
 
     def _check(self, x: npt.ArrayLike) -> Array:
         numbers = real_numbers("InputMap", "x", x)
@@ -220,7 +220,7 @@ class InputMap:
         return cls(*(np.stack(each) for each in zip(*pairs, strict=True)))
 
 
-def _apply(x: Array, points: Array, images: Array, slopes: Array) -> Array:
+def _interpolate(x: Array, points: Array, images: Array, slopes: Array) -> Array:
     j, i = _pieces(x, points), np.arange(points.shape[0])
     ceilings = np.concatenate([images[:, 1:-1], np.full((points.shape[0], 1), np.inf)], axis=1)
     line = images[i, j] + slopes[i, j] * (x - points[i, j])

@@ -110,11 +110,11 @@ class InputMap(nn.Module):
         points, dtype = self._check(x), self._result.dtype
         if x.dtype != torch.float64:
             dtype = torch.promote_types(dtype, x.dtype)
-        return _apply(points, self.breakpoints, self.images, self._last).to(dtype)
+        return _interpolate(points, self.breakpoints, self.images, self._last).to(dtype)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Return the x with z(x) = z, for z of shape (..., I), in float64."""
-        return _apply(self._check(z), self.images, self.breakpoints, self._last)
+        return _interpolate(self._check(z), self.images, self.breakpoints, self._last)
 
     def _symbolic(self, x: Proxy) -> Tensor:
         """Return what stands for z(x) in a program of `torch.fx`: a call of this module."""
@@ -147,7 +147,7 @@ class InputMap(nn.Module):
         return f"in_features={self.in_features}, num_breakpoints={self.breakpoints.shape[1]}"
 
 
-def _apply(x: Tensor, points: Tensor, images: Tensor, last: int) -> Tensor:
+def _interpolate(x: Tensor, points: Tensor, images: Tensor, last: int) -> Tensor:
     """Return the map of x (..., I), all in float64."""
     flat = x.reshape(-1, x.shape[-1]).t()  # (I, B)
     piece = _piece(flat.detach(), points, last)

@@ -16,6 +16,7 @@ from kanditioned_spec import checkpoint, validate
 from kanditioned_spec.domain import KEEP
 from kanditioned_spec.input_map import input_map_of
 from kanditioned_spec.network import NORMS, layer_shapes
+from kanditioned_spec.refinement import GridChange
 from kanditioned_spec.shapes import Signs
 
 from . import selection
@@ -129,6 +130,10 @@ class KAN(nn.Module):
     def infeasibility(self) -> Tensor:
         """Return the sum of `KANLayer.infeasibility` over the layers, to add to the loss."""
         return torch.stack([layer.infeasibility() for layer in self.kan_layers()]).sum()
+
+    def change_grid(self, change: GridChange) -> Self:
+        """Return the same functions on another grid, see `KANLayer.change_grid`."""
+        return replace_layers(self, lambda layer: layer.change_grid(change))
 
     def refine(self, num_control_points: int) -> Self:
         """Return the same functions on another number of control points, see `KANLayer.refine`."""

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from kanditioned_spec.refinement import GridChange
 from kanditioned_torch import KAN
-from kanditioned_torch.replace import replace_layers
 
 from .training import Array, ModelSpec, Samples, Vector
 
@@ -73,7 +72,7 @@ class Model:
 
     @_apart
     def refine(self, change: GridChange) -> None:
-        refined = replace_layers(self.network, lambda layer: layer.change_grid(change))
+        refined = self.network.change_grid(change)
         coordinates = self._coordinates(change.grid.num_control_points)
         self.network = refined.reparameterize(**coordinates)
         self._optimizer = torch.optim.Adam(self.network.parameters())
