@@ -60,6 +60,30 @@ def _apply_rule(free: jax.Array, monotone: jax.Array, convex: jax.Array, rule: R
 
 
 def _monotone(c: jax.Array, sign: jax.Array, _: jax.Array) -> jax.Array:
+    """Return the mean of the records; on a CPU knot by knot: 3 ms for 8 with its gradient."""
+    points: jax.Array = jax.lax.platform_dependent(
+        c, sign, cpu=_mean_of_records_one_by_one, default=_mean_of_records
+    )
+    return points
+
+
+def _mean_of_records_one_by_one(c: jax.Array, sign: jax.Array) -> jax.Array:
+    def rise(highest: jax.Array, point: jax.Array) -> tuple[jax.Array, jax.Array]:
+        highest = jnp.where(sign * point >= sign * highest, point, highest)
+        return highest, highest
+
+    def fall(lowest: jax.Array, at: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        point, highest = at
+        lowest = jnp.where(sign * point <= sign * lowest, point, lowest)
+        return lowest, (highest + lowest) / 2
+
+    sign, knots = sign[:, 0], jnp.moveaxis(c, 1, 0)
+    _, highest = jax.lax.scan(rise, knots[0], knots)
+    _, points = jax.lax.scan(fall, knots[-1], (knots, highest), reverse=True)
+    return jnp.moveaxis(points, 0, 1)
+
+
+def _mean_of_records(c: jax.Array, sign: jax.Array) -> jax.Array:
     rising = jax.lax.stop_gradient(sign * c)
     highest = _highest_so_far(rising)
     lowest = -jnp.flip(_highest_so_far(jnp.flip(-rising, 1)), 1)
