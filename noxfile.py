@@ -67,6 +67,23 @@ def releases(session: nox.Session) -> list[str]:
     return folders
 
 
+def run_tests(session: nox.Session) -> None:
+    """Run every test with what is installed."""
+    # The session `kit_in_full` runs every format and more examples at night. XLA compiles every
+    # shape that the kit draws: one backend in one format takes 120 s of processor time (lookup,
+    # float32, 2026-11-28). Elsewhere float16 differs from bfloat16 in little but its range.
+    kit(session, "others", "dev", "-k", "not -float16")
+    kit(session, "jax", "dev", "--kan-dtype=float32")
+    kit(session, "triton", "dev", "--kan-dtype=float32")
+    pytest(session, "--doctest-modules", "--pyargs", *WITH_DOCTESTS)
+    paths = os.pathsep.join(releases(session))
+    # Tests that fork stay out of the processes that JAX has filled with threads. A file of tests of
+    # JAX has one process, in which they share what XLA has compiled.
+    shared = ("--dist=loadfile", *WITH_JAX, "benchmarks/tests")
+    for arguments in (WITHOUT_JAX, shared):
+        pytest(session, *arguments, *session.posargs, KANDITIONED_1X=paths)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting, types, the direction of imports, and what the metadata declare."""
@@ -82,19 +99,7 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test: each package's own, its doctests, and the conformance kit per backend."""
     install(session, *EVERYTHING, *TEST_TOOLS)
-    # The session `kit_in_full` runs every format and more examples at night. XLA compiles every
-    # shape that the kit draws: one backend in one format takes 120 s of processor time (lookup,
-    # float32, 2026-11-28). Elsewhere float16 differs from bfloat16 in little but its range.
-    kit(session, "others", "dev", "-k", "not -float16")
-    kit(session, "jax", "dev", "--kan-dtype=float32")
-    kit(session, "triton", "dev", "--kan-dtype=float32")
-    pytest(session, "--doctest-modules", "--pyargs", *WITH_DOCTESTS)
-    paths = os.pathsep.join(releases(session))
-    # Tests that fork stay out of the processes that JAX has filled with threads. A file of tests of
-    # JAX has one process, in which they share what XLA has compiled.
-    shared = ("--dist=loadfile", *WITH_JAX, "benchmarks/tests")
-    for arguments in (WITHOUT_JAX, shared):
-        pytest(session, *arguments, *session.posargs, KANDITIONED_1X=paths)
+    run_tests(session)
 
 
 @nox.session
@@ -215,10 +220,7 @@ def newest(session: nox.Session) -> None:
     """
     session.install("--upgrade", "--upgrade-strategy", "eager", *EVERYTHING, *TEST_TOOLS)
     session.run("pip", "list")
-    kit(session, "others", "dev")
-    kit(session, "jax", "dev")
-    for folders in (WITHOUT_JAX, [*WITH_JAX, "benchmarks/tests"]):
-        pytest(session, *folders, *session.posargs)
+    run_tests(session)
 
 
 @nox.session

@@ -95,6 +95,7 @@ while kills < 60:
     found = number_in_file()
     assert last <= found < last + 1000
     seen.add(found - last)
+    duration *= 1.2 if found == last else 1 / 1.2  # about as long as a save takes here and now
     last = found
     left = len(list(path.parent.glob(".kanditioned-*.tmp")))
     assert left <= 1, left  # every save removes what is left of the one before

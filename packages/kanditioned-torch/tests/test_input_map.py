@@ -200,7 +200,7 @@ def test_a_network_with_a_map_on_the_meta_device_takes_parameters() -> None:
     assert torch.equal(empty(x), source(x))
 
 
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:`torch.jit.trace")
 def test_traced_networks_keep_their_map() -> None:
     network, x, other = mapped_network(), torch.randn(5, 3), torch.randn(7, 3).exp()
     for traced in (torch.jit.trace(network, (x,)), torch.fx.symbolic_trace(network)):
