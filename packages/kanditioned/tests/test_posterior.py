@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kanditioned.estimators import KANRegressor, pairs, pirls, reml
+from kanditioned.estimators import KANClassifier, KANRegressor, pairs, pirls, reml
 from kanditioned.estimators.additive import Settings, describe, prepare
-from kanditioned.estimators.families import Squared
+from kanditioned.estimators.families import Logistic, Squared
 from kanditioned.estimators.posterior import PRIOR_PRECISION, Posterior
 
 STEP = 1e-3
@@ -80,3 +80,38 @@ def test_draws_have_the_variance_that_is_returned(outputs: int) -> None:
         columns = list(x[:20].T)
         draws = posterior.draws(columns, 4000, np.random.RandomState(1))
         np.testing.assert_allclose(draws.var(0), posterior.variance(columns), rtol=0.15)
+
+
+@pytest.mark.parametrize("samples", [60, 300])
+def test_separated_classes_have_narrow_intervals_but_at_the_border(samples: int) -> None:
+    x = np.random.RandomState(0).uniform(-1, 1, (samples, 3))
+    model = KANClassifier(interactions=0).fit(x, x[:, 0] > 0)
+    new = np.zeros((3, 3))
+    new[:, 0] = [-0.8, 0.0, 0.8]
+    low, high = model.predict_interval(new)
+    width = (high - low)[:, 1]
+    assert width[[0, 2]].max() < 0.1
+    assert width[1] > 0.2
+
+
+def test_the_precision_is_the_mean_of_the_second_derivatives_over_the_posterior() -> None:
+    """By draws from the posterior, in place of the one-dimensional means of the iteration."""
+    rng = np.random.RandomState(1)
+    x = rng.uniform(-1, 1, (200, 2))
+    y = rng.uniform(size=200) < 1 / (1 + np.exp(-8 * x[:, 0]))
+    data, weight = list(x.T), np.ones(200)
+    columns = describe(["a", "b"], data, weight, Settings())
+    design = prepare(columns, data, weight)
+    found = pirls.fit(design, y[:, None].astype(float), weight, Logistic())
+    (quadratic,) = found.posterior_quadratics()
+    d = reml.Penalties(design.penalties, design.size).diagonal(found.weights)
+    v = np.linalg.inv(quadratic.a + np.diag(d))
+    rows = design.matrix(slice(0, 200))
+    beta = rng.multivariate_normal(np.zeros(len(d)), v, 2000)
+    eta = found.predictor(design) + (rows - quadratic.mean) @ beta.T
+    eta += rng.standard_normal(2000) / np.sqrt(quadratic.weight)
+    working = (np.exp(eta) / (1 + np.exp(eta)) ** 2).mean(1)
+    assert quadratic.weight == pytest.approx(working.sum(), rel=0.03)
+    centred = rows - working @ rows / working.sum()
+    want = centred.T @ (working[:, None] * centred)
+    assert np.abs(quadratic.a - want).max() < 0.05 * np.abs(want).max()

@@ -221,7 +221,8 @@ def _finish(
         learned = np.array(
             [not (is_given and p.kind in FIXED_KINDS) for p in design.penalties], bool
         )
-        posteriors.append(Posterior.of(columns, design, found.solutions, found.quadratics, learned))
+        quadratics = found.posterior_quadratics()
+        posteriors.append(Posterior.of(columns, design, found.solutions, quadratics, learned))
     terms = tuple(shapes.exact(Term(*pair)) for pair in zip(columns, effects, strict=True))
     order = sorted(pair for pair in surfaces if edf_of_pairs[pair] > NO_EFFECT)
     intercept = share * np.sum([found.intercept for found in fits], axis=0)

@@ -17,7 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from . import shapes
 from .arrays import Flags, Matrix, Vector
 from .design import Design, Moments
-from .families import Family, Softmax, Squared
+from .expectation import mean_quadratic
+from .families import Family, Logistic, Softmax, Squared
 from .reml import Penalties, Quadratic, Search, Solution, choose, solve
 
 MOST_STEPS = 100
@@ -44,6 +45,7 @@ class Fit:
         solutions: Of each output, or one for all where they share it.
         quadratics: The equations which these solve.
         steps: Number of steps, one of each output.
+        scoring: What has found it, if it is no solution of a single system.
     """
 
     intercept: Vector
@@ -51,6 +53,7 @@ class Fit:
     solutions: tuple[Solution, ...]
     quadratics: tuple[Quadratic, ...]
     steps: int
+    scoring: _Scoring | None = None
 
     @property
     def weights(self) -> Vector:
@@ -61,6 +64,12 @@ class Fit:
     def dispersion(self) -> Vector:
         """φ of every output, (O,)."""
         return np.concatenate([solution.dispersion for solution in self.solutions])
+
+    def posterior_quadratics(self) -> list[Quadratic]:
+        """Return the equations whose matrices are the precisions of the coefficients."""
+        if self.scoring is None:
+            return list(self.quadratics)
+        return [self.scoring.mean_quadratic(output) for output in range(len(self.quadratics))]
 
     def predictor(self, design: Design) -> Matrix:
         """Return the linear predictor η of a design's rows, (N, O)."""
@@ -168,7 +177,17 @@ class _Scoring:
         steps += self._repeat(self.null * EXACT, MOST_LAST_STEPS, final=True)
         found = [self.found[output] for output in range(self.y.shape[1])]
         solutions, quadratics = zip(*found, strict=True)
-        return Fit(self.intercept, self.coefficients, solutions, quadratics, steps)
+        return Fit(self.intercept, self.coefficients, solutions, quadratics, steps, self)
+
+    def mean_quadratic(self, output: int) -> Quadratic:
+        """Return the quadratic model of an output on average over its posterior."""
+        found, quadratic = self.found[output]
+        family, others = self.family.given_others(self.eta, output)
+        if not isinstance(family, Logistic):
+            return quadratic
+        d = self.penalties.diagonal(found.weights)
+        own, target = self.eta[:, output] - others, self.y[:, output]
+        return mean_quadratic(self.design, quadratic, d, family, own, target, self.weight)
 
     def _repeat(self, tolerance: float, most: int, *, final: bool) -> int:
         """Take steps of every output until the deviance moves less; return their number."""
