@@ -156,7 +156,7 @@ TENSORS = dict(CONTENT.tensors)
         ({"kan": "{}"}, TENSORS, "has not the keys"),
         ({"kan": "[]"}, TENSORS, "has not the keys"),
         ({"kan": "["}, TENSORS, "Expecting value"),
-        ({"kan": "[" * 100_000}, TENSORS, "recursion"),
+        ({"kan": "[" * 100_000}, TENSORS, "while decoding a JSON array"),
         ({"kan": json.dumps(DESCRIPTION)[:-1] + ', "norm": "none"}'}, TENSORS, "occurs twice"),
         (described(extra=1), TENSORS, "has not the keys"),
         (described(residual=1), TENSORS, "neither true nor false"),

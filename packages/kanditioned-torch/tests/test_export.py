@@ -134,7 +134,9 @@ def test_onnx(model: LayerAndNetwork, tmp_path: Path) -> None:
         check(got, model, x)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.trace", "ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore:`torch.jit.trace", "ignore::torch.jit.TracerWarning"
+)
 @pytest.mark.parametrize("norm", ["layer", "batch"])
 @pytest.mark.parametrize("parameterization", ["bspline", "dct"])
 class TestTracing:
