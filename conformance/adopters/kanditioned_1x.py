@@ -64,8 +64,9 @@ class Released:
         return np.concatenate([numpy(part) for part in found], axis=1)
 
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> Any:
-        torch.manual_seed(seed)
-        return _control_points(problem, self._layer(problem, init))
+        with torch.random.fork_rng([]):  # it takes no seed but the global one
+            torch.manual_seed(seed)
+            return _control_points(problem, self._layer(problem, init))
 
     def layer(self, **arguments: Any) -> Any:
         variant = arguments.pop("parameterization", "bspline")

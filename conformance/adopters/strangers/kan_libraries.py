@@ -33,8 +33,10 @@ def kanx(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
     """`KANLinear` of order 1."""
     KANLinear = _without_tensorflow("kanx.torch.layers").KANLinear
     ends = (-p.spline_width / 2, p.spline_width / 2)
-    layer = KANLinear(p.in_features, p.out_features, p.num_control_points - 1, 1, grid_range=ends)
-    layer = layer.to(x.dtype)
+    with torch.random.fork_rng([]):  # its own initial values are not used
+        layer = KANLinear(
+            p.in_features, p.out_features, p.num_control_points - 1, 1, grid_range=ends
+        ).to(x.dtype)
     values = {
         "spline_weight": c.transpose(1, 2),
         "base_weight": torch.zeros_like(layer.base_weight),
@@ -58,10 +60,11 @@ def efficient_kan(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
     from efficient_kan import KANLinear
 
     ends = [-p.spline_width / 2, p.spline_width / 2]
-    layer = KANLinear(
-        p.in_features, p.out_features, p.num_control_points - 1, 1, grid_range=ends,
-        enable_standalone_scale_spline=False,
-    ).to(x.dtype)  # fmt: skip
+    with torch.random.fork_rng([]):
+        layer = KANLinear(
+            p.in_features, p.out_features, p.num_control_points - 1, 1, grid_range=ends,
+            enable_standalone_scale_spline=False,
+        ).to(x.dtype)  # fmt: skip
     values = {
         "spline_weight": c.permute(2, 0, 1).contiguous(),
         "base_weight": torch.zeros_like(layer.base_weight),
@@ -76,7 +79,10 @@ def flashkan(p: Problem, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
     from flashkan.basis import bspline_basis_eager
 
     ends = (-p.spline_width / 2, p.spline_width / 2)
-    layer = KANLayer(p.in_features, p.out_features, p.num_control_points - 1, 1, grid_range=ends)
+    with torch.random.fork_rng([]):
+        layer = KANLayer(
+            p.in_features, p.out_features, p.num_control_points - 1, 1, grid_range=ends
+        )
     bases = bspline_basis_eager(x, layer.grid_starts.to(x.dtype), layer.inv_h)
     return torch.einsum("...in,oin->...o", bases, c.permute(2, 0, 1))
 

@@ -146,10 +146,9 @@ class Case:
         """Return the parameterization's arrays."""
         p, rng = self.problem, np.random.default_rng(self.seed)
         count = map_of(p).num_parameters
-        return ParameterArrays(
-            _normal(rng, (p.in_features, count, p.out_features), p.dtype),
-            _normal(rng, (p.in_features, p.num_control_points, p.out_features), p.dtype),
-        )
+        theta = _normal(rng, (p.in_features, count, p.out_features), p.dtype)
+        grad = _normal(rng, (p.in_features, p.num_control_points, p.out_features), p.dtype)
+        return ParameterArrays(*laid_out((theta, grad), self.layout))
 
     def _draw_inputs(self, rng: np.random.Generator) -> Floats:
         p = self.problem

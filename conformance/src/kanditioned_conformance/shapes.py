@@ -39,12 +39,13 @@ DYADIC = tuple(
 
 MAPS = (
     Problem(0, 1, 1, 2),
-    Problem(0, 2, 3, 3),
+    Problem(0, 3, 3, 3, 3.3),
     Problem(0, 1, 2, 5, 1.0),
     Problem(0, 2, 1, 12),
     Problem(0, 3, 4, 70, 6.5),
 )
-"""For what acts along the knot axis alone; in each, K is on another side of some threshold."""
+"""For what acts along the knot axis alone; in each, K is on another side of some threshold. In one
+all sizes are the same, and the width is a number of no format."""
 MANY_POINTS = Problem(0, 2, 3, 300, 6.5)
 """For the same: more control points than a tile or a byte counts."""
 
@@ -72,10 +73,12 @@ COMBINED = (
     Problem(5, 9, 10, 70),
     Problem(4100, 1, 2, 3),
     Problem(65_601, 1, 1, 2),
+    Problem(3, 3, 3, 3, 3.3),
 )
 """What is smallest on one axis and not on another, where a fault of both together shows: a row, an
 input or K = 2 beside several of the rest; one edge beside many rows; much of K beside many
-features; more rows than 4096; more than 16 bits count, all of them in one interval."""
+features; more rows than 4096; more than 16 bits count, all of them in one interval.
+And one of which all sizes are the same, and the width is a number of no format."""
 
 LONG_BATCH = Problem(3001, 2, 3, 5)
 MANY_INPUTS = Problem(2, 1030, 2, 5)

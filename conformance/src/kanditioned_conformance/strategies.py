@@ -50,8 +50,11 @@ MAPS: tuple[MapKind, ...] = (
     ("demmler_reinsch", (("smoothing", 1.0), ("density", "normal"), ("spline_width", 4.0))),
 )
 """The parameterizations and options that are tried."""
-ENTRYWISE_MAPS = tuple(kind for kind in MAPS if ("transform", "fft") not in kind[1])
-"""Those of which each entry is a sum of its own terms."""
+ENTRYWISE_MAPS: tuple[MapKind, ...] = (
+    *(kind for kind in MAPS if ("transform", "fft") not in kind[1]),
+    ("demmler_reinsch", (("smoothing", 0.1), ("density", "normal"), ("spline_width", 2.5))),
+)
+"""Those of which each entry is a sum of its own terms; and further values of options."""
 
 Test = TypeVar("Test", bound=Callable[..., None])
 

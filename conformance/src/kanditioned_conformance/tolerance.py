@@ -127,7 +127,7 @@ def describe(problem: Problem) -> str:
 
 def error_ratio(got: Array, want: Array, bound: Array) -> Array:
     """Return |got - want| / bound; where either is not finite, 0 if they agree and else inf."""
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.abs(got - want) / bound
     same = (got == want) | (np.isnan(got) & np.isnan(want))
     finite = np.isfinite(got) & np.isfinite(want)

@@ -20,8 +20,8 @@ from ..checks.files import (
 from ..shapes import MAPS as SHAPES
 from ..strategies import MAPS, MapKind, map_id
 
-CASE = Case(replace(SHAPES[1], spline_width=2.5))
-"""Of no default: a width of 4 could be one that a reader takes for granted."""
+CASE = Case(replace(SHAPES[1], in_features=2))
+"""Its width is no default that a reader could take for granted, and no number of float32."""
 SHAPED = Case(replace(CASE.problem, monotone=(1, 0), convex=(0, -1)))
 
 

@@ -11,7 +11,12 @@ from kanditioned_spec import Problem
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks import Check
-from ..checks.contract import check_declared_accumulation, check_layer_dtype, check_map_dtype
+from ..checks.contract import (
+    check_declared_accumulation,
+    check_input_map_dtype,
+    check_layer_dtype,
+    check_map_dtype,
+)
 from ..checks.layer import (
     check_forward,
     check_grad_control_points,
@@ -110,3 +115,6 @@ class TestResults:
     @pytest.mark.parametrize("kind", MAPS, ids=map_id)
     def test_of_maps(self, backend_under_test: BackendUnderTest, kind: MapKind) -> None:
         backend_under_test.run(check_map_dtype, Case(MAP_SHAPES[1]).of(*kind))
+
+    def test_of_input_maps(self, backend_under_test: BackendUnderTest) -> None:
+        backend_under_test.run(check_input_map_dtype, Case(MAP_SHAPES[1]))

@@ -19,7 +19,7 @@ from ..shapes import MANY_POINTS, MAPS
 LAYERS = [Case(problem) for problem in (*MAPS, MANY_POINTS)]
 SQUARE = [
     Case(Problem(0, n, n, count, width))
-    for n, count, width in [(1, 2, 4.0), (3, 6, 6.5), (3, 300, 6.5)]
+    for n, count, width in [(1, 2, 4.0), (3, 6, 3.3), (3, 300, 6.5)]
 ]
 SEVERAL = [case for case in LAYERS if case.problem.in_features > 1]
 """With a single input all slopes are 1 or -1, and two seeds may agree."""

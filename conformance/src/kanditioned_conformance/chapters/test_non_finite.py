@@ -23,6 +23,8 @@ NAN_LAST = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", ((9, np.nan),))
 EVERYWHERE = Case(Problem(2, 2, 1, 4, 6.5), 1, "off_knots", tuple((i, np.nan) for i in range(4)))
 BOTH = Case(Problem(5, 2, 2, 9, 2.0), 1, "off_knots", ((0, np.nan), (1, np.inf), (4, -np.inf)))
 OPPOSITE = Case(Problem(2, 2, 1, 4, 6.5), 1, "off_knots", ((0, np.inf), (1, -np.inf)))
+NOTHING = Case(Problem(5, 2, 2, 9, 2.0), 0, "off_knots", ((0, np.nan),), grad_scale=0.0)
+"""An incoming gradient of zero: NaN times it is NaN."""
 
 POISONED = [
     pytest.param(Case(problem, seed, "off_knots"), id=f"B={problem.batch}")
@@ -41,11 +43,11 @@ class TestNaN:
     def test_value(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_forward, case)
 
-    @draw_cases(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
+    @draw_cases(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH, NOTHING)
     def test_gradient_of_inputs(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_grad_x, case)
 
-    @draw_cases(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH)
+    @draw_cases(non_finite(np.nan), NAN_FIRST, NAN_LAST, EVERYWHERE, BOTH, NOTHING)
     def test_gradient_of_control_points(
         self, backend_under_test: BackendUnderTest, case: Case
     ) -> None:

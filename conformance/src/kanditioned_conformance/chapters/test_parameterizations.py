@@ -17,7 +17,12 @@ from ..checks.maps import (
 from ..shapes import LAYERS, MANY_POINTS
 from ..strategies import ENTRYWISE_MAPS, MAP_COUNT, MAPS, MapKind, draw_cases, map_id, maps
 
-OF_PARAMETERS = [Case(problem, 7, "off_knots") for problem in LAYERS if problem.batch in (4, 16)]
+FEW: MapKind = ("legendre", (("degree", 2),))
+OF_PARAMETERS = [
+    Case(problem, 7, "off_knots", layout="fortran" if problem.batch == 16 else "contiguous")
+    for problem in LAYERS
+    if problem.batch in (4, 16)
+]
 
 
 @pytest.mark.parametrize("kind", ENTRYWISE_MAPS, ids=map_id)
@@ -38,7 +43,7 @@ class TestMatrix:
         backend_under_test.run(check_transpose, case.of(*kind))
 
 
-@pytest.mark.parametrize("kind", ENTRYWISE_MAPS, ids=map_id)
+@pytest.mark.parametrize("kind", [*ENTRYWISE_MAPS, FEW], ids=map_id)
 class TestLayer:
     """y and its derivatives by θ, of which c = T θ: ∂y/∂θ = Tᵀ ∂y/∂c.
 

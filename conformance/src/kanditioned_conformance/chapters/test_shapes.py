@@ -12,6 +12,8 @@ from kanditioned_spec import Problem
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks import Check
+from ..checks.constraints import check_feasible, check_feasible_gradient
+from ..checks.construction import check_refine, check_widen
 from ..checks.contract import (
     check_layer_ownership,
     check_layer_remembers_nothing,
@@ -20,6 +22,7 @@ from ..checks.contract import (
     check_map_remembers_nothing,
     check_map_results_are_kept,
 )
+from ..checks.files import check_save
 from ..checks.layer import (
     check_feature_major,
     check_forward,
@@ -28,6 +31,7 @@ from ..checks.layer import (
     check_leading_shape,
     check_second_derivatives,
 )
+from ..checks.maps import check_inverse, check_penalty, check_products
 from ..layouts import Layout
 from ..shapes import COMBINED, FEATURE_MAJOR, LARGE, MANY_TURNED, SEVERAL
 from ..shapes import LAYERS as SHAPES
@@ -49,6 +53,19 @@ TURNED = (
 )
 """Inputs of each kind for the feature-major variant."""
 
+ARGUMENTS: dict[Check, dict[str, int]] = {
+    check_refine: {"num_control_points": 5},
+    check_widen: {"intervals": 1},
+    check_feasible: {"monotone": 1, "convex": 0},
+    check_feasible_gradient: {"monotone": 1, "convex": 0},
+}
+MAP_CHECKS = (check_products, check_inverse, check_penalty, check_save)
+OF_MAPS = [
+    *((check, kind) for check in MAP_CHECKS for kind in (MAPS[1], MAPS[4])),
+    *((check, MAPS[0]) for check in ARGUMENTS),
+]
+PARAMETER_LAYOUTS: tuple[Layout, ...] = ("swapped", "reversed")
+
 
 @pytest.mark.parametrize("check", CHECKS)
 class TestStrides:
@@ -59,6 +76,18 @@ class TestStrides:
         self, backend_under_test: BackendUnderTest, check: Check, case: Case
     ) -> None:
         backend_under_test.run(check, case)
+
+
+@pytest.mark.parametrize("layout", PARAMETER_LAYOUTS)
+@pytest.mark.parametrize(("check", "kind"), OF_MAPS)
+class TestStridesOfParameters:
+    """Any strides, here of what acts along the knot axis."""
+
+    def test_any_layout(
+        self, backend_under_test: BackendUnderTest, check: Check, kind: MapKind, layout: Layout
+    ) -> None:
+        case = Case(MAP_SHAPES[1], 3, layout=layout).of(*kind)
+        backend_under_test.run(check, case, **ARGUMENTS.get(check, {}))
 
 
 class TestLeadingShape:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +70,14 @@ def needs(
         return check
 
     return mark
+
+
+def global_random_state() -> tuple[object, ...]:
+    """Return the state of generators that belong to the caller: Python's, NumPy's, PyTorch's."""
+    name, key, *rest = np.random.get_state()  # noqa: NPY002 - what must not change
+    torch = sys.modules.get("torch")
+    of_torch = torch.get_rng_state().numpy().tobytes() if torch else b""
+    return random.getstate(), name, np.asarray(key).tobytes(), *rest, of_torch
 
 
 @contextmanager

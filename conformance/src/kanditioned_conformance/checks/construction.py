@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import random
 import re
 import warnings
 from dataclasses import replace
@@ -17,7 +16,7 @@ from kanditioned_spec.protocol import CompleteBackend
 
 from ..cases import Case, Floats
 from ..tolerance import ConformanceError, Ratios, compare, describe, judge
-from .base import check_own, check_untouched, needs
+from .base import check_own, check_untouched, global_random_state, needs
 
 MESSAGE = re.compile(r"`[\w.]+\((?P<argument>\w+)=.*\)` must .+, got .+\. .+", re.DOTALL)
 """Callable and argument, constraint, received value, what to do."""
@@ -72,7 +71,7 @@ def check_distribution(backend: CompleteBackend, case: Case) -> Ratios:
 def check_seed(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that a seed decides the numbers, and that no global random state is touched."""
     p = case.problem
-    before = _global_random_state()
+    before = global_random_state()
     one, same, *others = (
         np.asarray(backend.initial_control_points(p, "random_normal", seed)).tobytes()
         for seed in (case.seed, case.seed, *(case.seed + more for more in SEEDS))
@@ -80,7 +79,7 @@ def check_seed(backend: CompleteBackend, case: Case) -> Ratios:
     faults = {
         "one seed gives two layers": one != same,
         "two seeds give one layer": one in others,
-        "it touches the global random state": _global_random_state() != before,
+        "it touches the global random state": global_random_state() != before,
     }
     for fault in (fault for fault, found in faults.items() if found):
         raise ConformanceError("seed", np.inf, f"{fault}\n{describe(p)}")
@@ -166,7 +165,3 @@ def _random_slopes(backend: CompleteBackend, case: Case) -> tuple[Floats, Array]
     if c.shape != shape:
         raise ConformanceError("initial", np.inf, f"got shape {c.shape}, want {shape}")
     return c, (c[:, -1] - c[:, 0]) / np.ptp(p.grid.knots())
-
-
-def _global_random_state() -> tuple[object, str]:
-    return random.getstate(), repr(np.random.get_state())  # noqa: NPY002 - what must not change

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,11 @@ import numpy.typing as npt
 
 from kanditioned_spec import Backend, Problem
 from kanditioned_spec.protocol import CompleteBackend
-from kanditioned_spec.rounding import is_rounded
+from kanditioned_spec.rounding import is_rounded, round_to
 
 from ..cases import Arrays, Case, ParameterArrays
 from ..tolerance import ConformanceError, Ratios, describe
-from .base import needs
+from .base import global_random_state, needs
 from .calls import (
     CONSTRUCTIONS,
     MAP_OPERATIONS,
@@ -27,6 +28,7 @@ from .calls import (
     layer_calls,
     map_calls,
 )
+from .input_maps import OF_TWO
 
 
 def check_layer_determinism(backend: CompleteBackend, case: Case) -> Ratios:
@@ -36,8 +38,14 @@ def check_layer_determinism(backend: CompleteBackend, case: Case) -> Ratios:
 
 @needs(any_of=MAP_OPERATIONS)
 def check_map_determinism(backend: CompleteBackend, case: Case) -> Ratios:
-    """Call T, Tᵀ, its inverse, the penalty and feasible points twice and compare the bits."""
-    return _same_bits(case.problem, map_calls(backend, case.problem, case.parameter_arrays()))
+    """Call T, Tᵀ, its inverse, the penalty and feasible points twice and compare the bits.
+
+    Once for all maps, initial control points, refinement and widening as well.
+    """
+    p = case.problem
+    calls = map_calls(backend, p, case.parameter_arrays())
+    once = construction_calls(backend, case) if p.parameterization == "bspline" else {}
+    return _same_bits(p, calls | once)
 
 
 def check_layer_ownership(backend: CompleteBackend, case: Case) -> Ratios:
@@ -66,6 +74,15 @@ def check_map_dtype(backend: CompleteBackend, case: Case) -> Ratios:
     return _compare_rounded(
         p, {name: call for name, call in calls.items() if name not in UNROUNDED}
     )
+
+
+@needs("map_input")
+def check_input_map_dtype(backend: CompleteBackend, case: Case) -> Ratios:
+    """Check the same of z and of its gradient."""
+    p = case.problem
+    x = round_to([[-1.7, 0.3], [1.1, 4.9]], p.dtype)
+    calls: Calls = {"map_input": lambda: backend.map_input(OF_TWO, x, x, p.dtype)}
+    return _compare_rounded(p, calls)
 
 
 def check_layer_results_are_kept(
@@ -137,7 +154,14 @@ def check_declared_accumulation(backend: Backend, case: Case) -> Ratios:
 
 def _same_bits(p: Problem, calls: Calls) -> Ratios:
     for operation, call in calls.items():
-        if bits(call()) != bits(call()):
+        random.random()  # so that the state is that of no seed
+        np.random.random()  # noqa: NPY002
+        before = global_random_state()
+        same = bits(call()) == bits(call())
+        if global_random_state() != before:
+            message = f"it touches a random state that is not its own\n{describe(p)}"
+            raise ConformanceError(operation, np.inf, message)
+        if not same:
             message = f"two calls on the same input differ in bits\n{describe(p)}"
             raise ConformanceError(operation, np.inf, message)
     return {}

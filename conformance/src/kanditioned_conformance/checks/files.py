@@ -19,6 +19,7 @@ from kanditioned_spec.protocol import CompleteBackend, NumpyArray
 from kanditioned_spec.rounding import round_to
 
 from ..cases import Case
+from ..layouts import laid_out
 from ..tolerance import ConformanceError, Ratios, describe
 from .base import needs
 
@@ -81,7 +82,7 @@ def _compare_carried(
     theta = _with_special_values(case.parameter_arrays().theta, p)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "layer.safetensors"
-        given = theta.copy()
+        (given,) = laid_out((theta.copy(),), case.layout)
         writer.save(p, given, path)
         loaded, values = reader.load(path)
         left = [each.name for each in Path(folder).iterdir()]

@@ -15,6 +15,7 @@ from kanditioned_spec.protocol import CompleteBackend, offers
 from kanditioned_spec.rounding import round_to
 
 from ..cases import LARGEST_NORMAL, Case, map_of
+from ..layouts import laid_out
 from ..oracle import Oracle
 from ..tolerance import (
     ConformanceError,
@@ -94,7 +95,9 @@ def check_layer_of_parameters(backend: CompleteBackend, case: Case) -> Ratios:
     oracle, matrix = Oracle(backend.info, p), _native_matrix(backend, p)
     sizes = (p.in_features, matrix.shape[1], p.out_features)
     drawn = np.random.default_rng(case.seed).standard_normal(sizes)
-    theta = round_to(drawn.clip(-LARGEST_NORMAL, LARGEST_NORMAL), p.dtype)
+    (theta,) = laid_out(
+        (round_to(drawn.clip(-LARGEST_NORMAL, LARGEST_NORMAL), p.dtype),), case.layout
+    )
     with check_untouched("vjp_of_layer", a.x, theta, a.grad_y):
         got = backend.vjp_of_layer(p, a.x, theta, a.grad_y)
     c, size = matrix @ theta.astype(np.float64), np.abs(matrix)

@@ -23,6 +23,8 @@ from . import (
     refusals,
     sizes,
     state,
+    widths,
+    zeros,
 )
 from .base import FAULTS, Fault
 from .equivalents import EQUIVALENTS, Equivalent
@@ -49,4 +51,6 @@ __all__ = [
     "refusals",
     "sizes",
     "state",
+    "widths",
+    "zeros",
 ]

@@ -95,3 +95,59 @@ class TakesTheSlopesOfTheFirstFeatureForAll(Fault):
     def map_slope(self, input_map: InputMap, x: Floats) -> Floats:
         first = InputMap(input_map.breakpoints[:1], input_map.images[:1])
         return np.asarray(np.concatenate([first.slope(c[:, None]) for c in x.T], axis=1))
+
+
+class TransposesTheWeightsOfAsManyInputsAsKnots(Fault):
+    caught_by = SIZES
+    axes: tuple[int, int] = (0, 1)
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        return super().forward(problem, x, _turned_if_equal(control_points, *self.axes))
+
+
+class TransposesTheWeightsOfAsManyOutputsAsKnots(TransposesTheWeightsOfAsManyInputsAsKnots):
+    caught_by = SIZES
+    axes = (2, 1)
+
+
+class MapsAlongInputsIfTheyAreAsManyAsKnots(Fault):
+    caught_by = "parameterizations::TestMatrix::test_control_points"
+
+    def control_points(self, problem: Problem, theta: Floats) -> Floats:
+        turned = super().control_points(problem, _turned_if_equal(theta, 0, 1))
+        return _turned_if_equal(turned, 0, 1)
+
+
+class PenalizesAlongInputsIfTheyAreAsManyAsKnots(Fault):
+    caught_by = "penalty::TestPenalty::test_from_parameters"
+
+    def penalty(self, problem: Problem, theta: Floats) -> float:
+        return super().penalty(problem, _turned_if_equal(theta, 0, 1))
+
+
+class RefinesAlongInputsIfTheyAreAsManyAsKnots(Fault):
+    caught_by = "refinement::TestRefine::test_knot_insertion"
+
+    def refine(self, problem: Problem, control_points: Floats, num_control_points: int) -> Floats:
+        return super().refine(problem, _turned_if_equal(control_points, 0, 1), num_control_points)
+
+
+class WidensAlongInputsIfTheyAreAsManyAsKnots(Fault):
+    caught_by = "refinement::TestWiden::test_extrapolated_lines"
+
+    def widen(
+        self, problem: Problem, control_points: Floats, intervals: int
+    ) -> tuple[Floats, float]:
+        return super().widen(problem, _turned_if_equal(control_points, 0, 1), intervals)
+
+
+class ShapesAlongInputsIfTheyAreAsManyAsKnots(Fault):
+    caught_by = "monotone_and_convex::TestFeasible::test_points"
+
+    def apply_shapes(self, problem: Problem, control_points: Floats) -> Floats:
+        return super().apply_shapes(problem, _turned_if_equal(control_points, 0, 1))
+
+
+def _turned_if_equal(array: Floats, one: int, other: int) -> Floats:
+    same = array.shape[one] == array.shape[other]
+    return array.swapaxes(one, other) if same else array

@@ -115,3 +115,23 @@ class WritesToTheInputOfAMap(Fault):
         z = input_map(x)
         x -= x.dtype.type(1)
         return z
+
+
+class MapsInFloat64WhateverTheDtype(Fault):
+    caught_by = "dtypes::TestResults::test_of_input_maps"
+
+    def map_input(
+        self, input_map: InputMap, x: Floats, grad_z: Floats, dtype: str
+    ) -> tuple[Floats, Floats]:
+        return super().map_input(input_map, x, grad_z, "float64")
+
+
+class GradientOfTheMapIsNotRounded(Fault):
+    caught_by = "dtypes::TestResults::test_of_input_maps"
+    dtype = "bfloat16"
+
+    def map_input(
+        self, input_map: InputMap, x: Floats, grad_z: Floats, dtype: str
+    ) -> tuple[Floats, Floats]:
+        z, gradient = super().map_input(input_map, x, grad_z, "float32")
+        return round_to(z, dtype), gradient

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from kanditioned_spec import Problem
@@ -13,6 +15,7 @@ from .plain import Floats, Plain
 
 LAYOUT = "shapes::TestStrides::test_any_layout"
 LEADING = "shapes::TestLeadingShape::test_any_strides"
+OF_PARAMETERS = "shapes::TestStridesOfParameters::test_any_layout"
 
 
 class _WrongValues(Plain):
@@ -94,3 +97,79 @@ class WrongForFiveDimensions(_WrongValues, Fault):
 
     def is_met(self, x: Floats, control_points: Floats) -> bool:
         return x.ndim > 4
+
+
+class TransposeReadsMemory(Fault):
+    caught_by = OF_PARAMETERS
+
+    def control_points_transpose(self, problem: Problem, grad: Floats) -> Floats:
+        return super().control_points_transpose(problem, as_it_lies(grad))
+
+
+class InverseReadsMemory(Fault):
+    caught_by = OF_PARAMETERS
+
+    def parameters_from(self, problem: Problem, control_points: Floats) -> Floats:
+        return super().parameters_from(problem, as_it_lies(control_points))
+
+
+class PenaltyReadsMemory(Fault):
+    caught_by = OF_PARAMETERS
+
+    def penalty(self, problem: Problem, theta: Floats) -> float:
+        return super().penalty(problem, as_it_lies(theta))
+
+
+class RefineReadsMemory(Fault):
+    caught_by = OF_PARAMETERS
+
+    def refine(self, problem: Problem, control_points: Floats, num_control_points: int) -> Floats:
+        return super().refine(problem, as_it_lies(control_points), num_control_points)
+
+
+class WidenReadsMemory(Fault):
+    caught_by = OF_PARAMETERS
+
+    def widen(
+        self, problem: Problem, control_points: Floats, intervals: int
+    ) -> tuple[Floats, float]:
+        return super().widen(problem, as_it_lies(control_points), intervals)
+
+
+class SaveReadsMemory(Fault):
+    caught_by = OF_PARAMETERS
+
+    def save(self, problem: Problem, theta: Floats, path: Any) -> None:
+        super().save(problem, as_it_lies(theta), path)
+
+
+class FeasibleReadsMemory(Fault):
+    caught_by = OF_PARAMETERS
+
+    def feasible(
+        self, problem: Problem, control_points: Floats, grad: Floats
+    ) -> tuple[Floats, Floats]:
+        return super().feasible(problem, as_it_lies(control_points), grad)
+
+
+class FeasibleReadsMemoryOfItsGradient(Fault):
+    caught_by = OF_PARAMETERS
+
+    def feasible(
+        self, problem: Problem, control_points: Floats, grad: Floats
+    ) -> tuple[Floats, Floats]:
+        return super().feasible(problem, control_points, as_it_lies(grad))
+
+
+class LayerReadsMemoryOfItsParameters(Fault):
+    caught_by = "parameterizations::TestLayer::test_end_to_end"
+
+    def vjp_of_layer(
+        self, problem: Problem, x: Floats, theta: Floats, grad_y: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        return super().vjp_of_layer(problem, x, as_it_lies(theta), grad_y)
+
+
+def as_it_lies(array: Floats) -> Floats:
+    """Return an array of numbers in the order of memory, as a pointer alone gives them."""
+    return array.ravel(order="K").reshape(array.shape)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kanditioned_spec import Problem
@@ -215,3 +217,21 @@ class HasFewerParametersThanControlPoints(Fault):
 
     def parameter_matrix(self, problem: Problem) -> Floats:
         return super().parameter_matrix(problem)[:, 1:]
+
+
+class TakesEveryWidthForFour(Fault):
+    caught_by = "parameterizations::TestMatrix::test_control_points"
+
+    def matrix(self, problem: Problem) -> Floats:
+        options = tuple((k, 4.0 if k == "spline_width" else v) for k, v in problem.options)
+        return super().matrix(replace(problem, options=options))
+
+
+class DoublesDegreesBetween(Fault):
+    """Neither the lowest nor all."""
+
+    caught_by = LAYER
+
+    def matrix(self, problem: Problem) -> Floats:
+        matrix = super().matrix(problem)
+        return 2 * matrix if dict(problem.options).get("degree", 1) > 1 else matrix

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import Any
 
@@ -181,3 +182,35 @@ class BuildsOneMapForAllOptions(Fault):
         matrix = super().matrix(problem)
         key = (problem.parameterization, matrix.shape, problem.dtype)
         return self.matrices.setdefault(key, matrix)
+
+
+class SeedsTheGlobalState(Fault):
+    caught_by = "determinism::TestLayer::test_same_bits"
+
+    def vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats]:
+        np.random.seed(0)  # noqa: NPY002 - the fault
+        return super().vjp(problem, *arrays)
+
+
+class DrawsFromTheGlobalState(Fault):
+    caught_by = "determinism::TestLayer::test_same_bits"
+
+    def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
+        random.random()
+        return super().forward(problem, x, control_points)
+
+
+class MapsSeedTheGlobalState(Fault):
+    caught_by = "determinism::TestMaps::test_same_bits"
+
+    def control_points(self, problem: Problem, theta: Floats) -> Floats:
+        np.random.seed(0)  # noqa: NPY002 - the fault
+        return super().control_points(problem, theta)
+
+
+class RefineDrawsFromTheGlobalState(Fault):
+    caught_by = "determinism::TestMaps::test_same_bits"
+
+    def refine(self, problem: Problem, control_points: Floats, num_control_points: int) -> Floats:
+        random.random()
+        return super().refine(problem, control_points, num_control_points)

@@ -102,7 +102,7 @@ class ReferenceBackend:
         self, input_map: InputMap, x: NumpyArray, grad_z: NumpyArray, dtype: str
     ) -> tuple[NumpyArray, NumpyArray]:
         numbers = InputMap(input_map.breakpoints, input_map.images)
-        return numbers(x), grad_z * numbers.slope(x)
+        return round_to(numbers(x), dtype), round_to(grad_z * numbers.slope(x), dtype)
 
     def forward_int8(
         self,
