@@ -81,7 +81,7 @@ def global_random_state() -> tuple[object, ...]:
 
 
 @contextmanager
-def check_untouched(operation: str, *given: npt.NDArray[np.floating[Any]]) -> Iterator[None]:
+def expect_untouched(operation: str, *given: npt.NDArray[np.floating[Any]]) -> Iterator[None]:
     """Check that arrays hold the same bits afterwards: what comes in is the caller's."""
     before = [array.tobytes() for array in given]
     yield
@@ -89,7 +89,7 @@ def check_untouched(operation: str, *given: npt.NDArray[np.floating[Any]]) -> It
         raise ConformanceError(operation, np.inf, "it has written to what it was given")
 
 
-def check_own(operation: str, result: npt.ArrayLike, given: npt.NDArray[Any]) -> None:
+def expect_own_memory(operation: str, result: npt.ArrayLike, given: npt.NDArray[Any]) -> None:
     """Check that a result is no view of what was given.
 
     Raises:

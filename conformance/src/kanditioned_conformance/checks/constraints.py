@@ -14,19 +14,19 @@ from kanditioned_spec.rounding import round_to
 
 from ..cases import Case, Floats
 from ..tolerance import ConformanceError, Ratios, compare, describe, judge
-from .base import check_own, check_untouched, needs
+from .base import expect_own_memory, expect_untouched, needs
 
 
 @needs("feasible")
 def check_feasible(backend: CompleteBackend, case: Case, monotone: int, convex: int) -> Ratios:
     """Compare feasible points; none is off its order by one rounding, and they are fixed points."""
     p, (_, c) = _with_shapes(case, monotone, convex), case.parameter_arrays()
-    with check_untouched("feasible", c):
+    with expect_untouched("feasible", c):
         points, _ = backend.feasible(p, c, np.zeros_like(c))
     _check_order(p, points)
     fixed = round_to(_feasible_points(p), p.dtype)
     again, _ = backend.feasible(p, fixed, np.zeros_like(c))
-    check_own("feasible", again, fixed)
+    expect_own_memory("feasible", again, fixed)
     condition = numerics.shape_condition(c, p.shapes)
     return judge("fixed points", p, again, _feasible_points(p), np.zeros(c.shape)) | compare(
         "feasible points", p, points, p.shapes.feasible(c), condition
@@ -43,7 +43,7 @@ def check_feasible_gradient(
     """
     p, (_, grad) = _with_shapes(case, monotone, convex), case.parameter_arrays()
     c = np.random.default_rng(case.seed).random(grad.shape).argsort(axis=1).astype(np.float64)
-    with check_untouched("feasible", grad):
+    with expect_untouched("feasible", grad):
         _, got = backend.feasible(p, round_to(c, p.dtype), grad)
     total = p.num_control_points * np.abs(grad.astype(np.float64)).sum(1, keepdims=True)
     want, condition = p.shapes.vjp(c, grad), np.broadcast_to(total, grad.shape)

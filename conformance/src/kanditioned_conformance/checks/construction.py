@@ -16,7 +16,7 @@ from kanditioned_spec.protocol import CompleteBackend
 
 from ..cases import Case, Floats
 from ..tolerance import ConformanceError, Ratios, compare, describe, judge
-from .base import check_own, check_untouched, global_random_state, needs
+from .base import expect_own_memory, expect_untouched, global_random_state, needs
 
 MESSAGE = re.compile(r"`[\w.]+\((?P<argument>\w+)=.*\)` must .+, got .+\. .+", re.DOTALL)
 """Callable and argument, constraint, received value, what to do."""
@@ -92,9 +92,9 @@ def check_refine(backend: CompleteBackend, case: Case, num_control_points: int) 
     p, (_, c) = case.problem, case.parameter_arrays()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with check_untouched("refine", c):
+        with expect_untouched("refine", c):
             got = backend.refine(p, c, num_control_points)
-    check_own("refine", got, c)
+    expect_own_memory("refine", got, c)
     exact = refinement.is_exact(p.num_control_points, num_control_points)
     if exact == bool(caught):
         said = f"warned: {caught[0].message}" if caught else "gave no warning"
@@ -110,9 +110,9 @@ def check_refine(backend: CompleteBackend, case: Case, num_control_points: int) 
 def check_widen(backend: CompleteBackend, case: Case, intervals: int) -> Ratios:
     """Compare the control points and the width of a wider domain."""
     p, (_, c) = case.problem, case.parameter_arrays()
-    with check_untouched("widen", c):
+    with expect_untouched("widen", c):
         got, width = backend.widen(p, c, intervals)
-    check_own("widen", got, c)
+    expect_own_memory("widen", got, c)
     matrix = refinement.widening_matrix(p.num_control_points, intervals)
     wanted = p.grid.widened(intervals).spline_width
     in_double = replace(p, dtype="float64")

@@ -11,7 +11,7 @@ from kanditioned_spec.rounding import round_to
 
 from ..cases import Case
 from ..tolerance import ConformanceError, Ratios, compare, describe
-from .base import check_own, check_untouched, needs
+from .base import expect_own_memory, expect_untouched, needs
 
 DAY = 1.7e9 + 60.0 * np.arange(1440)[:, None] + [0.0, 6e8]
 """The minutes of two days, in seconds since 1970: float32 knows such numbers to 128 seconds."""
@@ -49,11 +49,11 @@ def check_map_slope(backend: CompleteBackend, case: Case) -> Ratios:
     x = np.tile([[-3.0], [-2.0], [-1.5], [-1.0], [0.0], [0.5], [1.0], [4.0], [8.0]], 2)
     grad = round_to(np.random.default_rng(case.seed).normal(size=x.shape), p.dtype)
     given = round_to(x, p.dtype)
-    with check_untouched("map_input", given, grad):
+    with expect_untouched("map_input", given, grad):
         z, got = backend.map_input(OF_TWO, given, grad, p.dtype)
     for array in (given, grad):
-        check_own("map_input", z, array)
-        check_own("map_input", got, array)
+        expect_own_memory("map_input", z, array)
+        expect_own_memory("map_input", got, array)
     want = grad * OF_TWO.slope(x)
     return compare("slope of the input map", p, got, want, np.abs(want))
 
@@ -62,7 +62,7 @@ def check_map_slope(backend: CompleteBackend, case: Case) -> Ratios:
 def check_map_offset(backend: CompleteBackend, case: Case) -> Ratios:
     """Compare z of float64 inputs far off zero, whose offset is not to be rounded to the dtype."""
     p, numbers = case.problem, InputMap.quantiles(DAY, 16)
-    with check_untouched("map_input", DAY):
+    with expect_untouched("map_input", DAY):
         z, _ = backend.map_input(numbers, DAY, np.ones_like(DAY), p.dtype)
     condition = numerics.input_map_condition(DAY, numbers)
     return compare("input map of times", p, z, numbers(DAY), condition)

@@ -15,7 +15,7 @@ from ..cases import Arrays, Case, Floats
 from ..layouts import laid_out
 from ..oracle import Oracle, Wanted
 from ..tolerance import ConformanceError, Explain, Ratios, Traits, compare
-from .base import check_untouched, needs
+from .base import expect_untouched, needs
 
 SECOND = ("second x", "second control points", "second grad y")
 LABELS = dict(zip(GRADIENTS, ("grad x", "grad control points"), strict=True))
@@ -67,7 +67,7 @@ def check_feature_major(backend: CompleteBackend, case: Case) -> Ratios:
     """Compare y and the declared gradients for x of shape (I, B)."""
     p, a = case.problem, case.arrays()
     oracle = Oracle(backend.info, p)
-    with check_untouched("feature_major", *a):
+    with expect_untouched("feature_major", *a):
         y, *gradients = backend.feature_major(p, a.x.T, a.control_points, a.grad_y.T)
     (want,), (condition,) = oracle.forward(a.x, a.control_points)
     ratios = compare(

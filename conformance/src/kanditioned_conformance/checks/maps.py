@@ -29,7 +29,7 @@ from ..tolerance import (
     penalty_condition,
     transpose_condition,
 )
-from .base import check_untouched, needs
+from .base import expect_untouched, needs
 
 OF_LAYER = ("value of a layer", "grad x of a layer", "grad parameters")
 
@@ -98,7 +98,7 @@ def check_layer_of_parameters(backend: CompleteBackend, case: Case) -> Ratios:
     (theta,) = laid_out(
         (round_to(drawn.clip(-LARGEST_NORMAL, LARGEST_NORMAL), p.dtype),), case.layout
     )
-    with check_untouched("vjp_of_layer", a.x, theta, a.grad_y):
+    with expect_untouched("vjp_of_layer", a.x, theta, a.grad_y):
         got = backend.vjp_of_layer(p, a.x, theta, a.grad_y)
     c, size = matrix @ theta.astype(np.float64), np.abs(matrix)
     off = numerics.tolerance(size @ np.abs(theta.astype(np.float64)), c, p.dtype)

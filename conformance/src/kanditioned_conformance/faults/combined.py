@@ -11,7 +11,8 @@ import numpy as np
 from kanditioned_spec import InputMap, Problem
 
 from .base import Fault
-from .plain import Floats, Plain
+from .plain import Plain
+from .steps import Floats
 
 SIZES = "shapes::TestCombinedSizes::test_any"
 LAYOUT = "shapes::TestStrides::test_any_layout"

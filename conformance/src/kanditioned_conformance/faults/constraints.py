@@ -11,7 +11,8 @@ import numpy as np
 from kanditioned_spec import Problem
 
 from .base import Fault
-from .plain import Floats, Plain
+from .plain import Plain
+from .steps import Floats
 
 POINTS = "monotone_and_convex::TestFeasible::test_points"
 

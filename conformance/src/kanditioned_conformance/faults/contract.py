@@ -14,7 +14,8 @@ from kanditioned_spec import Problem
 from kanditioned_spec.rounding import round_to
 
 from .base import Fault
-from .plain import Floats, Indices, Plain
+from .plain import Plain
+from .steps import Floats, Indices
 
 
 class RefusesAnEmptyBatch(Fault):

@@ -12,7 +12,7 @@ import numpy as np
 from kanditioned_spec import Problem
 
 from .base import Fault
-from .plain import Floats
+from .steps import Floats
 
 WIDTHS = "position::TestWidths::test_any"
 

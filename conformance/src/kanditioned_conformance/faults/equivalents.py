@@ -12,7 +12,8 @@ import numpy as np
 
 from kanditioned_spec import Problem
 
-from .plain import Floats, Indices, Plain
+from .plain import Plain
+from .steps import Floats, Indices
 
 EQUIVALENTS: list[type[Equivalent]] = []
 

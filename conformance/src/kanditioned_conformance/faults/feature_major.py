@@ -12,7 +12,8 @@ import numpy as np
 from kanditioned_spec import Problem
 
 from .base import Fault
-from .plain import Floats, Plain
+from .plain import Plain
+from .steps import Floats
 
 VALUES = "shapes::TestFeatureMajor::test_values_and_gradients"
 

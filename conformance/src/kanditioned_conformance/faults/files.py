@@ -14,7 +14,7 @@ import numpy as np
 from kanditioned_spec import Problem
 
 from .base import Fault
-from .plain import Floats
+from .steps import Floats
 
 
 class SavesFloat64AsFloat32(Fault):

@@ -10,7 +10,7 @@ from kanditioned_spec import InputMap
 from kanditioned_spec.rounding import round_to
 
 from .base import Fault
-from .plain import Floats
+from .steps import Floats
 
 VALUES = "input_maps::TestMap::test_values"
 COUNTS = "input_maps::TestMap::test_any_number_of_breakpoints"

@@ -11,7 +11,7 @@ import numpy as np
 from kanditioned_spec import Problem
 
 from .base import Fault
-from .plain import Floats, Indices
+from .steps import Floats, Indices
 
 
 class RoundsInsteadOfFloor(Fault):

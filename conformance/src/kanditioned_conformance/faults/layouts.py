@@ -11,7 +11,8 @@ import numpy as np
 from kanditioned_spec import Problem
 
 from .base import Fault
-from .plain import Floats, Plain
+from .plain import Plain
+from .steps import Floats
 
 LAYOUT = "shapes::TestStrides::test_any_layout"
 LEADING = "shapes::TestLeadingShape::test_any_strides"

@@ -13,7 +13,8 @@ from kanditioned_spec.parameterizations import DCT
 
 from ..cases import map_of
 from .base import Fault
-from .plain import Floats, Plain
+from .plain import Plain
+from .steps import Floats
 
 LAYER = "parameterizations::TestLayer::test_end_to_end"
 

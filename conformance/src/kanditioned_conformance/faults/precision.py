@@ -13,7 +13,8 @@ from kanditioned_spec import Problem
 from kanditioned_spec.rounding import round_to
 
 from .base import Fault
-from .plain import DTYPES, Floats, Indices, Plain
+from .plain import DTYPES, Plain
+from .steps import Floats, Indices
 
 
 class PositionsInTheStorageDtype(Fault):

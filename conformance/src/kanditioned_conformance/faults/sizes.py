@@ -9,7 +9,7 @@ import numpy as np
 from kanditioned_spec import Problem
 
 from .base import Fault
-from .plain import Floats, Indices
+from .steps import Floats, Indices
 
 ROWS, COLUMNS = 16, 32
 """A tile of a kernel."""

@@ -14,7 +14,7 @@ from kanditioned_spec import Problem
 from kanditioned_spec.rounding import round_to
 
 from .base import Fault
-from .plain import Floats
+from .steps import Floats
 
 LAYERS_IN_THREADS = "determinism::TestThreads::test_of_layers"
 LAYERS = "shapes::TestEveryCall::test_of_layers"

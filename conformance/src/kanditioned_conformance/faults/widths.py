@@ -13,7 +13,7 @@ from kanditioned_spec import Problem
 from kanditioned_spec.rounding import round_to
 
 from .base import Fault
-from .plain import Floats
+from .steps import Floats
 
 SIZES = "shapes::TestCombinedSizes::test_any"
 
