@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import fields
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AbstractDevice, AbstractMesh
 
 from kanditioned_jax import IMPL_NAMES, spline_forward
 from kanditioned_jax.impls import IMPLS as TABLE
@@ -93,6 +95,11 @@ def test_no_atomics_where_they_are_not_in_order(arrays):
         assert "scatter" not in traced.lower(lowering_platforms=("cuda",)).as_text()
 
 
+H100 = {"device_kind": "NVIDIA H100", "num_cores": None, "platform": "gpu"}
+GPU = AbstractDevice(**{field.name: H100[field.name] for field in fields(AbstractDevice)})
+"""None is there to ask; the oldest JAX does not ask for its platform."""
+
+
 @pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")
 @pytest.mark.parametrize("count", [5, 32, 100])
 @pytest.mark.parametrize("precision", [None, "highest", "high", "medium"])
@@ -105,7 +112,8 @@ def test_pallas_kernels_lower_for_cuda(count, precision):
 
     x = jax.ShapeDtypeStruct((100, 30), jnp.float32)
     c = jax.ShapeDtypeStruct((30, count, 20), jnp.float32)
-    lowered = jax.jit(gradients).trace(x, c).lower(lowering_platforms=("cuda",))
+    with jax.sharding.use_abstract_mesh(AbstractMesh((), (), abstract_device=GPU)):
+        lowered = jax.jit(gradients).trace(x, c).lower(lowering_platforms=("cuda",))
     assert lowered.as_text().count("__gpu$xla.gpu.triton") == 3
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 CASES = ("batch", "outputs", "both")
@@ -47,6 +48,16 @@ def test_shard_map(report, case, checked):
     assert report[f"shard_map {checked} {case}"] == "equal"
 
 
-@pytest.mark.parametrize("case", ["shard_map second order", "explicit axes"])
+EXPLICIT = pytest.param(
+    "explicit axes",
+    marks=pytest.mark.xfail(
+        jax.__version_info__ >= (0, 12),
+        reason="JAX 0.12.0 compiles no custom_partitioning on a mesh with explicit axes",
+        strict=True,
+    ),
+)
+
+
+@pytest.mark.parametrize("case", ["shard_map second order", EXPLICIT])
 def test_other_ways(report, case):
     assert report[case] == "equal"
