@@ -34,6 +34,7 @@ LAYOUTS: tuple[Layout, ...] = (
     *("repeated", "only_inputs", "only_weights"),
     *("padded", "read_only", "one_gradient", "one_function"),
 )
+PARAMETER_LAYOUTS: tuple[Layout, ...] = ("swapped", "reversed")
 FEW_EQUAL_ROWS = 20
 MapKind = tuple[str, tuple[tuple[str, Any], ...]]
 """A parameterization's name and options, as in `Problem`."""

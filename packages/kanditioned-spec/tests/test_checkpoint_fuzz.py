@@ -8,6 +8,7 @@ saved. Time and memory are watched as well.
 from __future__ import annotations
 
 import copy
+import gc
 import hashlib
 import json
 import math
@@ -261,9 +262,12 @@ assert sum((DAMAGE | FORGERY).values()) >= 10_000
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
+    gc.collect()
+    gc.freeze()  # or each collection goes through all that other tests have left
     tracemalloc.start()
     yield tmp_path / "model"
     tracemalloc.stop()
+    gc.unfreeze()
 
 
 def fuzz(path: Path, mutate: Mutator, count: int) -> int:

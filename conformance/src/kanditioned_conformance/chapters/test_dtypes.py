@@ -13,7 +13,6 @@ from ..cases import Case
 from ..checks import Check
 from ..checks.contract import (
     check_declared_accumulation,
-    check_input_map_dtype,
     check_layer_dtype,
     check_map_dtype,
 )
@@ -115,6 +114,3 @@ class TestResults:
     @pytest.mark.parametrize("kind", MAPS, ids=map_id)
     def test_of_maps(self, backend_under_test: BackendUnderTest, kind: MapKind) -> None:
         backend_under_test.run(check_map_dtype, Case(MAP_SHAPES[1]).of(*kind))
-
-    def test_of_input_maps(self, backend_under_test: BackendUnderTest) -> None:
-        backend_under_test.run(check_input_map_dtype, Case(MAP_SHAPES[1]))

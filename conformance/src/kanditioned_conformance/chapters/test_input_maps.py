@@ -6,6 +6,7 @@ import pytest
 
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
+from ..checks.contract import check_input_map_dtype
 from ..checks.input_maps import (
     check_map_input,
     check_map_layouts,
@@ -32,6 +33,10 @@ class TestMap:
         self, backend_under_test: BackendUnderTest, count: int
     ) -> None:
         backend_under_test.run(check_map_input, ONE_SHAPE.table[0], count=count)
+
+    def test_dtype(self, backend_under_test: BackendUnderTest) -> None:
+        """Both results have the dtype that is asked for, rounded to it."""
+        backend_under_test.run(check_input_map_dtype, ONE_SHAPE.table[0])
 
     def test_any_strides(self, backend_under_test: BackendUnderTest) -> None:
         """x has shape (B, I), an empty batch included. Any strides."""

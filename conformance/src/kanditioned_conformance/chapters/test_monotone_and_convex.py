@@ -18,9 +18,10 @@ from ..checks.constraints import (
     check_refined_shape,
     check_widened_shape,
 )
+from ..layouts import Layout
 from ..shapes import MANY_POINTS
 from ..shapes import MAPS as SHAPES
-from ..strategies import draw_cases, maps
+from ..strategies import PARAMETER_LAYOUTS, draw_cases, maps
 
 MANY = Case(replace(MANY_POINTS, in_features=4, num_control_points=250))
 """Whole numbers up to K are those of every dtype."""
@@ -57,6 +58,16 @@ class TestFeasible:
         """Widening keeps the functions, so it keeps their shapes."""
         case = Case(SHAPES[3], 2)
         backend_under_test.run(check_widened_shape, case, monotone=monotone, convex=convex)
+
+
+@pytest.mark.parametrize("layout", PARAMETER_LAYOUTS)
+class TestStrides:
+    """Any strides of the free control points."""
+
+    @pytest.mark.parametrize("check", [check_feasible, check_feasible_gradient])
+    def test_any(self, backend_under_test: BackendUnderTest, check: Check, layout: Layout) -> None:
+        case = Case(SHAPES[1], 3, layout=layout)
+        backend_under_test.run(check, case, monotone=1, convex=0)
 
 
 @pytest.mark.parametrize(("monotone", "convex"), [(1, 0), (-1, 1)])

@@ -12,7 +12,6 @@ from kanditioned_spec import Problem
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks import Check
-from ..checks.constraints import check_feasible, check_feasible_gradient
 from ..checks.construction import check_refine, check_widen
 from ..checks.contract import (
     check_layer_ownership,
@@ -36,7 +35,17 @@ from ..layouts import Layout
 from ..shapes import COMBINED, FEATURE_MAJOR, LARGE, MANY_TURNED, SEVERAL
 from ..shapes import LAYERS as SHAPES
 from ..shapes import MAPS as MAP_SHAPES
-from ..strategies import LAYOUTS, MAPS, MapKind, draw_cases, layers, map_id, maps, strided_cases
+from ..strategies import (
+    LAYOUTS,
+    MAPS,
+    PARAMETER_LAYOUTS,
+    MapKind,
+    draw_cases,
+    layers,
+    map_id,
+    maps,
+    strided_cases,
+)
 
 CHECKS = (check_forward, check_grad_x, check_grad_control_points, check_second_derivatives)
 KEPT = [Case(p, 5, "off_knots") for p in (SHAPES[0], SHAPES[3], SHAPES[5], SEVERAL)]
@@ -56,15 +65,12 @@ TURNED = (
 ARGUMENTS: dict[Check, dict[str, int]] = {
     check_refine: {"num_control_points": 5},
     check_widen: {"intervals": 1},
-    check_feasible: {"monotone": 1, "convex": 0},
-    check_feasible_gradient: {"monotone": 1, "convex": 0},
 }
 MAP_CHECKS = (check_products, check_inverse, check_penalty, check_save)
 OF_MAPS = [
     *((check, kind) for check in MAP_CHECKS for kind in (MAPS[1], MAPS[4])),
     *((check, MAPS[0]) for check in ARGUMENTS),
 ]
-PARAMETER_LAYOUTS: tuple[Layout, ...] = ("swapped", "reversed")
 
 
 @pytest.mark.parametrize("check", CHECKS)

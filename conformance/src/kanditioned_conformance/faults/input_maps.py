@@ -118,7 +118,7 @@ class WritesToTheInputOfAMap(Fault):
 
 
 class MapsInFloat64WhateverTheDtype(Fault):
-    caught_by = "dtypes::TestResults::test_of_input_maps"
+    caught_by = "input_maps::TestMap::test_dtype"
 
     def map_input(
         self, input_map: InputMap, x: Floats, grad_z: Floats, dtype: str
@@ -127,7 +127,7 @@ class MapsInFloat64WhateverTheDtype(Fault):
 
 
 class GradientOfTheMapIsNotRounded(Fault):
-    caught_by = "dtypes::TestResults::test_of_input_maps"
+    caught_by = "input_maps::TestMap::test_dtype"
     dtype = "bfloat16"
 
     def map_input(

@@ -17,6 +17,7 @@ from .steps import Floats
 LAYOUT = "shapes::TestStrides::test_any_layout"
 LEADING = "shapes::TestLeadingShape::test_any_strides"
 OF_PARAMETERS = "shapes::TestStridesOfParameters::test_any_layout"
+OF_FREE_POINTS = "monotone_and_convex::TestStrides::test_any"
 
 
 class _WrongValues(Plain):
@@ -145,7 +146,7 @@ class SaveReadsMemory(Fault):
 
 
 class FeasibleReadsMemory(Fault):
-    caught_by = OF_PARAMETERS
+    caught_by = OF_FREE_POINTS
 
     def feasible(
         self, problem: Problem, control_points: Floats, grad: Floats
@@ -154,7 +155,7 @@ class FeasibleReadsMemory(Fault):
 
 
 class FeasibleReadsMemoryOfItsGradient(Fault):
-    caught_by = OF_PARAMETERS
+    caught_by = OF_FREE_POINTS
 
     def feasible(
         self, problem: Problem, control_points: Floats, grad: Floats
