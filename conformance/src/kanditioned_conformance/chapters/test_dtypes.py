@@ -11,11 +11,7 @@ from kanditioned_spec import Problem
 from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks import Check
-from ..checks.contract import (
-    check_declared_accumulation,
-    check_layer_dtype,
-    check_map_dtype,
-)
+from ..checks.contract import check_declared_accumulation, check_layer_dtype, check_map_dtype
 from ..checks.layer import (
     check_forward,
     check_grad_control_points,

@@ -15,7 +15,7 @@ from kanditioned_spec.rounding import round_to
 
 from .base import Fault
 from .plain import Plain
-from .steps import Floats, Indices
+from .steps import Floats, Indices, as_it_lies
 
 
 class RefusesAnEmptyBatch(Fault):
@@ -33,7 +33,7 @@ class ReadsMemoryInStorageOrder(Fault):
 
     def take(self, problem: Problem, *arrays: Floats) -> tuple[Floats, ...]:
         taken = super().take(problem, *arrays)
-        return tuple(array.ravel(order="K").reshape(array.shape) for array in taken)
+        return tuple(as_it_lies(array) for array in taken)
 
 
 class ReshapesFeatureMajorInsteadOfTransposing(Fault):

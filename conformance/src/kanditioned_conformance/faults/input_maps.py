@@ -10,7 +10,7 @@ from kanditioned_spec import InputMap
 from kanditioned_spec.rounding import round_to
 
 from .base import Fault
-from .steps import Floats
+from .steps import Floats, as_it_lies
 
 VALUES = "input_maps::TestMap::test_values"
 COUNTS = "input_maps::TestMap::test_any_number_of_breakpoints"
@@ -105,7 +105,7 @@ class MapsStoredOrder(Fault):
     caught_by = "input_maps::TestMap::test_any_strides"
 
     def apply_map(self, input_map: InputMap, x: Floats) -> Floats:
-        return input_map(x.ravel(order="K").reshape(x.shape))
+        return input_map(as_it_lies(x))
 
 
 class WritesToTheInputOfAMap(Fault):

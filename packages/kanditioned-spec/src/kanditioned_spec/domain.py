@@ -102,11 +102,6 @@ def fit_grid(
     return GridChange(fitted, refinement.resampling_matrix(grid.num_control_points, *widths))
 
 
-def check_coverage(where: str, coverage: float) -> float:
-    """Return a share of the data: a number in (0, 1]."""
-    return validate.coverage(where, coverage)
-
-
 def missing_intervals(reach: float, num_control_points: int, spline_width: float) -> int:
     """Return how many knot spacings each end of the domain lacks to hold [-reach, reach]."""
     fitted = Grid(num_control_points, spline_width).fitted(reach, "spacing")

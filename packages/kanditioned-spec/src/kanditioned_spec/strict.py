@@ -34,9 +34,9 @@ from typing import Any
 import numpy as np
 
 from . import numerics, validate
-from .backend import ReferenceBackend
+from .backend import ReferenceBackend, map_of
 from .grid import Grid
-from .parameterizations import PARAMETERIZATIONS, parameterization
+from .parameterizations import PARAMETERIZATIONS
 from .protocol import STORAGE_DTYPES, Problem
 from .rounding import is_rounded
 from .shapes import Shapes
@@ -126,12 +126,7 @@ def check_problem(problem: Problem) -> None:
     Shapes.from_arguments(where, p.in_features, p.monotone, p.convex)
     for name, value in {"options": p.options, "monotone": p.monotone, "convex": p.convex}.items():
         validate.instance(where, name, value, tuple, "a tuple", "A problem has to have a hash.")
-    _num_parameters(p)
-
-
-def _num_parameters(p: Problem) -> int:
-    spec = parameterization(p.parameterization, p.num_control_points, **dict(p.options))
-    return spec.num_parameters
+    map_of(p)
 
 
 def _check_arrays(where: str, given: dict[str, Any]) -> None:
@@ -142,7 +137,7 @@ def _check_arrays(where: str, given: dict[str, Any]) -> None:
         p = given["problem"]
         check_problem(p)
         sizes = {"B": p.batch, "I": p.in_features, "K": p.num_control_points, "O": p.out_features}
-        sizes, dtypes = sizes | {"P": _num_parameters(p)}, (p.dtype,)
+        sizes, dtypes = sizes | {"P": map_of(p).num_parameters}, (p.dtype,)
     elif where == "map_input":
         validate.choice(where, "dtype", dtypes[-1], STORAGE_DTYPES)
         sizes = {"B": len(given["x"]), "I": given["input_map"].in_features}

@@ -126,7 +126,8 @@ def choose(problem: Problem, found: pirls.Fit, folds: int, seed: int) -> Chosen:
         return Chosen([], [])
     if some is problem:
         return Chosen([fold.designs[best] for fold in each], [fold.fits[best] for fold in each])
-    return _fit_to_all(problem, found, _vote(each, best), tensors)
+    agreed = [t for pair in _vote(each, best) if (t := tensors[pair]) is not None]
+    return fit_given(problem, found, agreed)
 
 
 def _splits(
@@ -150,15 +151,6 @@ def _vote(each: Sequence[_Fold], rounds: int) -> list[Pair]:
             votes[t.pair] = votes.get(t.pair, 0) + 1
     ranked = sorted(votes, key=lambda pair: (-votes[pair], pair))
     return [pair for pair in ranked if 2 * votes[pair] >= len(each)]
-
-
-def _fit_to_all(
-    problem: Problem,
-    found: pirls.Fit,
-    pairs: Sequence[Pair],
-    tensors: dict[Pair, Tensor | None],
-) -> Chosen:
-    return fit_given(problem, found, [t for pair in pairs if (t := tensors[pair]) is not None])
 
 
 def fit_given(problem: Problem, found: pirls.Fit, chosen: Sequence[Tensor]) -> Chosen:
