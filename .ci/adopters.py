@@ -51,7 +51,7 @@ def kit(backend: str, xfails: Path, folder: str, *options: str) -> None:
     """
     known = ("--xfails", str(xfails)) if xfails.exists() else ()
     what = ("--backend", backend, "--profile", "ci", "-W", "default", *known, *options)
-    run(folder, "kanditioned_conformance.cli", *what)
+    run(folder, "kanditioned_conformance", *what)
 
 
 def run(folder: str, module: str, *arguments: str) -> None:

@@ -109,7 +109,7 @@ skips, xfails = AtManyKnots(skip), AtManyKnots(xfail)
 skips_as_unittest, rejects, leaves = AtManyKnots(skip_as_unittest), AtManyKnots(reject), Wide()
 fixed, constant, zero, inside = Fixed(), ConstantAtEnds(), ZeroOutside(), Inside()
 """
-MODULE = ("-m", "kanditioned_conformance.cli", "-p", "no:cacheprovider")
+MODULE = ("-m", "kanditioned_conformance", "-p", "no:cacheprovider")
 FORWARD_ONLY = 24
 
 

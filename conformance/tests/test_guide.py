@@ -40,7 +40,7 @@ def test_the_kit_passes_it_and_skips_nothing(tmp_path: Path) -> None:
     (tmp_path / "guide.py").write_text("\n".join([READING, *BLOCKS]), "utf-8")
     report = tmp_path / "report.json"
     done = subprocess.run(
-        [sys.executable, "-m", "kanditioned_conformance.cli", "--backend", "guide:port",
+        [sys.executable, "-m", "kanditioned_conformance", "--backend", "guide:port",
          "--report", str(report), "-p", "no:cacheprovider"],
         cwd=ROOT, env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True, text=True, check=False,

@@ -13,7 +13,7 @@ import pytest
 from kanditioned_conformance.chapters.test_errors import ACCEPTED, REFUSED
 from kanditioned_conformance.report import Report
 
-MODULE = ("-W", "error", "-m", "kanditioned_conformance.cli")
+MODULE = ("-W", "error", "-m", "kanditioned_conformance")
 
 BACKENDS = """
 import dataclasses

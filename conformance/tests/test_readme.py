@@ -24,7 +24,7 @@ FLIPS = {
 
 def run(folder: Path, adapter: str) -> subprocess.CompletedProcess[str]:
     (folder / "adapter.py").write_text(adapter, "utf-8")
-    command = [sys.executable, "-m", "kanditioned_conformance.cli"]
+    command = [sys.executable, "-m", "kanditioned_conformance"]
     command += ["--backend", "adapter:backend", "--profile", "ci", "-p", "no:cacheprovider"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 

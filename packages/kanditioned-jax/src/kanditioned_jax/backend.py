@@ -106,6 +106,15 @@ class JaxBackend:
         with _scope(problem):
             return _numpy(self._layer_with(problem, control_points).theta)
 
+    def vjp_of_layer(
+        self, problem: Problem, x: NumpyArray, theta: NumpyArray, grad_y: NumpyArray
+    ) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
+        config = replace(self._config(problem), impl=self.impl)
+        with _scope(problem):
+            parameters, *arrays = _arrays(problem, theta, x, grad_y)
+            y, gx, by_theta = _vjp_of_layer(KANLayer.of(parameters, config), *arrays)
+            return _numpy(y), _numpy(gx), _numpy(by_theta)
+
     def penalty(self, problem: Problem, theta: NumpyArray) -> float:
         with _scope(problem):
             return float(_penalty(self._layer(problem, theta)))
@@ -218,6 +227,15 @@ def _feature_major(
     y, pull = jax.vjp(evaluate, x, c)
     gx, gc = pull(gy)
     return y, gx, gc
+
+
+def _vjp_of_layer(
+    layer: KANLayer, x: jax.Array, gy: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Not compiled as a whole: then all maps share what is compiled of the evaluation."""
+    y, pull = jax.vjp(lambda layer, x: layer(x), layer, x)
+    by_layer, gx = pull(gy)
+    return y, gx, by_layer.theta
 
 
 @jax.jit
