@@ -68,4 +68,5 @@ STEPS = [
     Step(3, "crashes", 5, _crashes),
     Step(4, "hangs", 1, _hangs),
     Step(5, "slow", 1, _slow),
+    Step(6, "last", 5, _well),
 ]

@@ -58,13 +58,13 @@ def test_a_lost_device_gets_another_process(
 
 
 def test_a_crash_is_a_row_and_the_step_goes_on(tmp_path: Path) -> None:
-    status, rows = run(tmp_path / "rows.jsonl", "crashes", "slow")
+    status, rows = run(tmp_path / "rows.jsonl", "crashes", "last")
     assert status == 1
     assert "crashed" in rows["crashes: dies"]["error"]
     assert "last words" in rows["crashes: dies"]["error"]
     assert rows["crashes: before"]["ms"] == 1.0
     assert rows["crashes: after"]["ms"] == 2.0
-    assert "slow: 0" in rows
+    assert rows["last: two"]["earlier"] == 4
 
 
 def test_what_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
@@ -84,9 +84,9 @@ def test_what_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
 
 
 def test_a_box_ends_between_checks(tmp_path: Path) -> None:
-    status, rows = run(tmp_path / "rows.jsonl", "slow", budget=8)
+    status, rows = run(tmp_path / "rows.jsonl", "slow", budget=4)
     assert status == 0
-    assert sum("slept" in row for row in rows.values()) < 60
+    assert sum("slept" in row for row in rows.values()) < 30
     assert sum("cut" in row for row in rows.values()) == 1
 
 
