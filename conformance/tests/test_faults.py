@@ -7,7 +7,7 @@ from hypothesis import Phase
 
 from kanditioned_conformance import BackendUnderTest
 from kanditioned_conformance.faults import EQUIVALENTS, FAULTS, Fault, Plain
-from kanditioned_conformance.faults.__main__ import CHAPTERS_OF_MAPS, why_missed
+from kanditioned_conformance.faults.__main__ import CHAPTERS_OF_MAPS
 from kanditioned_conformance.faults.in_process import PROFILE, chapter_tests, seeded_tests
 from kanditioned_conformance.faults.plain import DTYPES
 
@@ -15,13 +15,21 @@ TESTS = chapter_tests()
 EXPLICIT = chapter_tests(PROFILE, (Phase.explicit,))
 OF_LAYER = [name for name in TESTS if name.partition("::")[0] not in CHAPTERS_OF_MAPS]
 SEEDED = seeded_tests()
+TRIES = sorted({(fault.caught_by, fault.dtype) for fault in FAULTS})
+"""What the faults are caught by; examples are the same in every run."""
 ONE_EACH = [(backend, number % len(SEEDED)) for number, backend in enumerate(EQUIVALENTS)]
 """`python -m kanditioned_conformance.faults` tries them all under every seed, at night."""
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_is_caught(fault: type[Fault]) -> None:
-    assert not why_missed(fault, TESTS[fault.caught_by])
+    with pytest.raises(fault.raises):
+        TESTS[fault.caught_by].run(BackendUnderTest(fault.__name__, fault(), fault.dtype))
+
+
+@pytest.mark.parametrize(("name", "dtype"), TRIES)
+def test_plain_passes_what_catches(name: str, dtype: str) -> None:
+    TESTS[name].run(BackendUnderTest("plain", Plain(), dtype))
 
 
 def test_names_are_unique_and_more_than_thirty() -> None:
