@@ -14,7 +14,6 @@ import argparse
 import importlib
 import random
 import resource
-import runpy
 import sys
 import tempfile
 import time
@@ -23,12 +22,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from checkpoint_mutations import DAMAGE, FORGERY
 
 from kanditioned_spec import InputMap, checkpoint
 from kanditioned_spec.checkpoint import Checkpoint, CheckpointError, Layer, LayerConfig
 
 MEGABYTES = 200.0
-MUTATORS = runpy.run_path(str(Path(__file__).with_name("test_checkpoint_fuzz.py")))
 RNG = np.random.default_rng(0)
 
 KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -98,9 +97,8 @@ def files(count: int, folder: Path) -> Iterator[tuple[bool, bytes]]:
     """Yield as many mutations; every tenth is a sound file that may ask for much."""
     rng, sound = random.Random(0), list(originals(folder))
     yield from sound
-    shares = MUTATORS["DAMAGE"] | MUTATORS["FORGERY"]
-    mutators: list[Callable[[random.Random, bytes], bytes]] = list(shares)
-    weights = list(shares.values())
+    shares = DAMAGE | FORGERY
+    mutators, weights = list(shares), list(shares.values())
     for number in range(count - len(sound)):
         network, content = sound[number % len(sound)]
         if number % 10 == 0:

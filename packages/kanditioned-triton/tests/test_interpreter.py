@@ -15,7 +15,7 @@ from kanditioned_torch import spline_forward
 GROUPS = (
     ("interpreted.py", "Contractions or SplitK"),
     ("interpreted.py", "NonFinite or Precision"),
-    ("interpreted.py", "Operators or Layer"),
+    ("interpreted_layer.py", ""),
     ("interpreted_edges.py", ""),
     ("interpreted_commands.py", ""),
 )
