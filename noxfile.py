@@ -98,7 +98,7 @@ def run_linters(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
-    session.run("mypy")
+    session.run("mypy", "--num-workers", "2")
 
 
 @nox.session
