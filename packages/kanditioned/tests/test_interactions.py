@@ -38,6 +38,30 @@ def test_an_additive_target_gets_no_pairs() -> None:
     np.testing.assert_array_equal(KANRegressor().fit(x, y).predict(x), alone.predict(x))
 
 
+def waves(samples: int, seed: int) -> tuple[Any, Any]:
+    """Two columns whose product has more waves than a pair of five knots could follow."""
+    rng = np.random.RandomState(seed)
+    x = rng.uniform(-1, 1, (samples, 3))
+    return x, np.sin(7 * x[:, 0]) * np.sin(7 * x[:, 2])
+
+
+@pytest.mark.parametrize("pairs", ["auto", [(0, 2)]])
+def test_a_pair_that_uses_its_basis_gets_finer_knots(pairs: Any) -> None:
+    x, clean = waves(3000, 0)
+    y = clean + 0.1 * np.random.RandomState(1).standard_normal(3000)
+    model = KANRegressor(interactions=pairs).fit(x, y)
+    test_x, test_y = waves(2000, 2)
+    assert model.score(test_x, test_y) > 0.95
+
+
+def test_a_smooth_pair_keeps_its_knots(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = product(1000, 0)
+    y = y + 0.3 * np.random.RandomState(1).standard_normal(1000)
+    found = KANRegressor().fit(x, y).predict(x)
+    monkeypatch.setattr(interactions, "REFINEMENTS", 0)
+    np.testing.assert_array_equal(KANRegressor().fit(x, y).predict(x), found)
+
+
 def test_a_pair_of_classes() -> None:
     x, clean = product(1000, 0)
     y = np.random.RandomState(1).uniform(size=1000) < 1 / (1 + np.exp(-3 * clean))

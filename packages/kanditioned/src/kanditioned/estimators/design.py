@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import compress, pairwise
 
 import numpy as np
 
@@ -232,3 +232,16 @@ class Design:
         """Return the design with more surfaces."""
         pairs = [*self.tensor_rows, *tensor_rows]
         return Design(self.rows, self.bases, [*self.tensors, *tensors], pairs)
+
+    def without(self, pairs: Container[tuple[int, int]]) -> tuple[Design, Indices, Indices]:
+        """Leave out some surfaces; also return which coefficients and which penalties stay."""
+        stays = [t.pair not in pairs for t in self.tensors]
+        blocks = [True] * len(self.bases) + stays
+        coefficients = np.flatnonzero(np.repeat(blocks, np.diff(self.bounds)))
+        counts = [len(basis.penalties) for basis in self.bases]
+        counts += [len(tensor.penalties) for tensor in self.tensors]
+        design = Design(
+            self.rows, self.bases, list(compress(self.tensors, stays)),
+            list(compress(self.tensor_rows, stays)),
+        )  # fmt: skip
+        return design, coefficients, np.flatnonzero(np.repeat(blocks, counts))

@@ -30,6 +30,8 @@ FEW_VALUES = 3
 """A column of so few values leaves its partner `knots.FEW` knots."""
 MOST_COEFFICIENTS = 96
 """Of a pair; one with more is left out, as of two categories with many labels."""
+ROWS_PER_COEFFICIENT = 16
+"""Of a pair with finer knots, at least."""
 NEGLIGIBLE = 1e4
 """Coefficients whose penalty is so many times their data leave the basis before the folds."""
 
@@ -104,22 +106,36 @@ def tensor(problem: Problem, pair: Pair) -> Tensor | None:
         return None
     samples = len(problem.weight)
     count = next((knots for below, knots in KNOTS if samples < below), screening.BINS)
+    slots = [problem.columns[number].slots - 1 for number in pair]
+    most = [FEW if partner <= FEW_VALUES else count for partner in reversed(slots)]
+    found = _tensor(problem, pair, most)
+    return found if 0 < found.size <= MOST_COEFFICIENTS else None
+
+
+def refine(problem: Problem, coarse: Tensor) -> Tensor | None:
+    """Return the basis of a pair with twice as many knots, or None if it would be no larger.
+
+    There are no more than the columns' own curves have, and than there are rows for.
+    """
+    wanted = [len(c.positions) * (1 + isinstance(c, Numeric)) for c in coarse.columns]
+    room = len(problem.weight) / ROWS_PER_COEFFICIENT
+    share = min(1.0, np.sqrt(room / np.prod(wanted)))
+    found = _tensor(problem, coarse.pair, [int(share * count) for count in wanted])
+    return found if found.size > coarse.size else None
+
+
+def _tensor(problem: Problem, pair: Pair, most: Sequence[int]) -> Tensor:
+    """Return the basis of a pair whose sides have at most so many knots, or all labels."""
     sides, scales, columns = [], [], []
-    for number, partner in (pair, pair[::-1]):
+    for number, count in zip(pair, most, strict=True):
         column, values = problem.columns[number], problem.data[number]
-        if isinstance(column, Numeric):
-            is_simple = problem.columns[partner].slots - 1 <= FEW_VALUES
-            most = FEW if is_simple else count
-            if len(column.knots) > most:
-                column = table.describe(column.name, values, problem.weight, most, False)
-        place = LazyRows(column, values)
-        matrix, scale = margins(column, place, problem.weight)
+        if isinstance(column, Numeric) and len(column.knots) > count:
+            column = table.describe(column.name, values, problem.weight, count, False)
+        matrix, scale = margins(column, LazyRows(column, values), problem.weight)
         columns.append(column)
         sides.append(matrix)
         scales.append(scale)
     sizes = [side.shape[1] for side in sides]
-    if not 0 < sizes[0] * sizes[1] <= MOST_COEFFICIENTS:
-        return None
     curvatures = (
         np.repeat(scales[0], sizes[1]),
         np.tile(scales[1], sizes[0]),

@@ -50,7 +50,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):  # type: ign
             takes the columns of DataFrames that hold no numbers; None takes none.
         interactions: Pairs of columns that act together: `"auto"` looks for up to 16 and keeps them
             if they pay on held-out rows, 0 has none, and a list of pairs (names or numbers) has
-            those. With hidden layers there are none by default.
+            those. A pair that uses much of its basis gets finer knots. With hidden layers there are
+            no pairs by default.
         monotone: 1 for columns whose curve must not fall, -1 for those whose curve must not rise: a
             dict by names or numbers of columns, or one number for each. It holds everywhere,
             exactly; the columns are in no pair, and the bands are those of the free fit.

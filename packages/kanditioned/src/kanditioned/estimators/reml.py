@@ -25,7 +25,8 @@ from .basis import Penalty
 from .design import Moments
 
 EDF_STEP = 0.02
-"""The search ends when no term's effective degrees of freedom move by more."""
+"""The search ends when no term's effective degrees of freedom move by more, as a share where they
+are more than one."""
 MOST_STEPS = 200
 FIRST, FASTEST, SLOWEST = 1.0, 1.5, 0.1
 """Powers q: larger while the steps of a weight go on in one direction, else smaller."""
@@ -253,7 +254,9 @@ class Search:
         s = self.penalties
         mean_edf = np.mean([found.edf for found in solutions], axis=0)
         edf = np.array([mean_edf[p.index].sum() for p in s.each])
-        moved = np.inf if self._edf is None else np.abs(edf - self._edf).max(initial=0.0)
+        moved = np.inf
+        if self._edf is not None:
+            moved = (np.abs(edf - self._edf) / np.maximum(edf, 1.0)).max(initial=0.0)
         self._edf = edf
         prior = s.sum(1.0 / s.diagonal(self.weights))
         prior = prior - np.mean([s.sum(found.variance) for found in solutions], axis=0)
