@@ -62,7 +62,7 @@ class Case:
             interval per feature.
         special: Pairs (flat index into x, value), applied last; the index wraps around.
         layout: How the arrays lie in memory, see `layouts`.
-        scale: Power of two by which the control points are multiplied.
+        scale: Power of two by which the control points, and what maps take, are multiplied; or 0.
         grad_scale: Power of two by which grad_y and the other cotangents are multiplied.
         extrapolation: Of the backend. Where it is not the spec's, inputs keep off the ends of the
             domain, at which values or slopes jump; where there is none, they stay inside.
@@ -146,8 +146,8 @@ class Case:
         """Return the parameterization's arrays."""
         p, rng = self.problem, np.random.default_rng(self.seed)
         count = map_of(p).num_parameters
-        theta = _normal(rng, (p.in_features, count, p.out_features), p.dtype)
-        grad = _normal(rng, (p.in_features, p.num_control_points, p.out_features), p.dtype)
+        shapes = ((p.in_features, n, p.out_features) for n in (count, p.num_control_points))
+        theta, grad = (round_to(_normal(rng, s, p.dtype) * self.scale, p.dtype) for s in shapes)
         return ParameterArrays(*laid_out((theta, grad), self.layout))
 
     def _draw_inputs(self, rng: np.random.Generator) -> Floats:

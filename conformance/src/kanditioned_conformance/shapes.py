@@ -32,6 +32,9 @@ LAYERS = (
 """Layers: K = 2, single features, empty batches, dyadic grids and others, K on both sides of 64,
 sizes that are no multiples of anything, and one (131, 5, 37) with tails beyond every tile."""
 
+OF_PARAMETERS = tuple(p for p in LAYERS if p.batch in (4, 16))
+"""Those that layers of parameters are tried on, end to end."""
+
 DYADIC = tuple(
     p for p in LAYERS if p.num_control_points in (2, 3, 5, 9, 17, 33, 65) and p.spline_width <= 4
 )
@@ -67,17 +70,18 @@ MANY_TURNED = Problem(40, 130, 135, 3)
 COMBINED = (
     Problem(1, 3, 1, 2),
     Problem(1, 3, 4, 5),
-    Problem(6, 3, 4, 2),
+    Problem(6, 8, 16, 2),
     Problem(70, 1, 1, 9),
-    Problem(70, 1, 4, 5),
-    Problem(5, 9, 10, 70),
-    Problem(4100, 1, 2, 3),
+    Problem(128, 16, 32, 5),
+    Problem(1, 9, 10, 70),
+    Problem(4608, 1, 2, 3),
     Problem(65_601, 1, 1, 2),
     Problem(3, 3, 3, 3, 3.3),
 )
 """What is smallest on one axis and not on another, where a fault of both together shows: a row, an
 input or K = 2 beside several of the rest; one edge beside many rows; much of K beside many
-features; more rows than 4096; more than 16 bits count, all of them in one interval.
+features, for a single row; more rows than 4096; more than 16 bits count, all of them in one
+interval. In some, rows and features fill whole vectors and tiles, and nothing is left over.
 And one of which all sizes are the same, and the width is a number of no format."""
 
 LONG_BATCH = Problem(3001, 2, 3, 5)

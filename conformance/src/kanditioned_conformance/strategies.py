@@ -53,9 +53,12 @@ MAPS: tuple[MapKind, ...] = (
 """The parameterizations and options that are tried."""
 ENTRYWISE_MAPS: tuple[MapKind, ...] = (
     *(kind for kind in MAPS if ("transform", "fft") not in kind[1]),
-    ("demmler_reinsch", (("smoothing", 0.1), ("density", "normal"), ("spline_width", 2.5))),
+    ("demmler_reinsch", (("smoothing", 30.0), ("density", "normal"), ("spline_width", 2.5))),
 )
 """Those of which each entry is a sum of its own terms; and further values of options."""
+
+LARGE_PARAMETERS = Case(shapes.MAPS[3], 2, scale=2.0**6)
+"""Numbers beyond those that normal variates are clipped to, which a float16 still holds."""
 
 Test = TypeVar("Test", bound=Callable[..., None])
 

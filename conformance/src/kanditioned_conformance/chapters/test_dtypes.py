@@ -13,12 +13,21 @@ from ..cases import Case
 from ..checks import Check
 from ..checks.contract import check_declared_accumulation, check_layer_dtype, check_map_dtype
 from ..checks.layer import (
+    check_feature_major,
     check_forward,
     check_grad_control_points,
     check_grad_x,
     check_second_derivatives,
 )
-from ..shapes import LAYERS, LONG_BATCH, MANY_INPUTS, MANY_KNOTS, MANY_OUTPUTS
+from ..shapes import (
+    LAYERS,
+    LONG_BATCH,
+    MANY_INPUTS,
+    MANY_KNOTS,
+    MANY_OUTPUTS,
+    OF_PARAMETERS,
+    SEVERAL,
+)
 from ..shapes import MAPS as MAP_SHAPES
 from ..strategies import MAPS, MapKind, map_id
 
@@ -86,6 +95,24 @@ class TestSubnormals:
         backend_under_test.run(check_grad_control_points, replace(case, grad_scale=SUBNORMAL))
 
 
+LARGE = [
+    (check_forward, Case(SEVERAL, 3, "off_knots", scale=2.0**8)),
+    (check_grad_x, Case(SEVERAL, 3, "off_knots", grad_scale=2.0**8)),
+    (check_grad_control_points, Case(SEVERAL, 3, "off_knots", grad_scale=2.0**8)),
+    (check_feature_major, Case(SEVERAL, 3, "off_knots", grad_scale=2.0**8)),
+    (check_second_derivatives, Case(SEVERAL, 3, "off_knots", grad_scale=2.0**4)),
+]
+"""Numbers beyond those that normal variates are clipped to; float16 still holds the results."""
+
+
+@pytest.mark.parametrize(("check", "case"), LARGE, ids=[check.__name__ for check, _ in LARGE])
+class TestLargeNumbers:
+    """The value is linear in control points, and gradients in grad_y: nothing is clipped."""
+
+    def test_any(self, backend_under_test: BackendUnderTest, check: Check, case: Case) -> None:
+        backend_under_test.run(check, case)
+
+
 SMALL_INPUTS = Case(
     Problem(2, 2, 1, 4, 6.5), 3, "off_knots", ((0, 5e-324), (1, -1e-40), (2, 2.0**-24), (3, -1e-7))
 )
@@ -100,10 +127,13 @@ class TestSubnormalInputs:
         backend_under_test.run(check, SMALL_INPUTS)
 
 
+RESULTS = [*SMALL, Case(OF_PARAMETERS[0], 3, "off_knots")]
+
+
 class TestResults:
     """Output dtype = the promoted dtype of x and parameters, here of two that are the same."""
 
-    @pytest.mark.parametrize("case", SMALL, ids=lambda case: f"B={case.problem.batch}")
+    @pytest.mark.parametrize("case", RESULTS, ids=lambda case: f"B={case.problem.batch}")
     def test_of_layers(self, backend_under_test: BackendUnderTest, case: Case) -> None:
         backend_under_test.run(check_layer_dtype, case)
 

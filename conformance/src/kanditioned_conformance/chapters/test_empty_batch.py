@@ -14,8 +14,10 @@ from ..checks.layer import (
     check_grad_x,
     check_second_derivatives,
 )
+from ..checks.maps import check_layer_of_parameters
 from ..shapes import LAYERS
 
+GRADIENTS = (check_grad_control_points, check_second_derivatives, check_layer_of_parameters)
 CASES = [Case(problem) for problem in LAYERS if problem.batch == 0]
 
 
@@ -29,7 +31,7 @@ class TestEmptyBatch:
     ) -> None:
         backend_under_test.run(check, case)
 
-    @pytest.mark.parametrize("check", [check_grad_control_points, check_second_derivatives])
+    @pytest.mark.parametrize("check", GRADIENTS)
     def test_gradients_are_zero(
         self, backend_under_test: BackendUnderTest, check: Check, case: Case
     ) -> None:

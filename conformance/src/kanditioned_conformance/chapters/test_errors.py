@@ -29,6 +29,23 @@ REFUSED: list[tuple[str, Any, str]] = [
     *((name, value, "ValueError") for name in ("init", "parameterization") for value in NO_NAMES),
     ("init", "identity", "ValueError"),
 ]
+SHAPES: list[tuple[str, Any, str]] = [
+    ("monotone", (2, 0), "ValueError"),
+    ("monotone", (1,), "ValueError"),
+    ("monotone", "up", "TypeError"),
+    ("convex", (0.5, 0), "ValueError"),
+    ("convex", (1, 0, 0), "ValueError"),
+    ("convex", 1, "TypeError"),
+]
+OPTIONS: list[tuple[str, str, Any, str]] = [
+    *(("demmler_reinsch", "smoothing", value, "ValueError") for value in (-1.0, float("nan"))),
+    ("demmler_reinsch", "smoothing", "1", "TypeError"),
+    ("demmler_reinsch", "density", "gauss", "ValueError"),
+    *(("legendre", "degree", value, "ValueError") for value in (0, 32)),
+    ("legendre", "degree", 1.5, "TypeError"),
+    ("dct", "transform", "dft", "ValueError"),
+]
+"""Of a map; K = 32 has no more than 31 degrees."""
 ACCEPTED = [
     *((name, value) for name in COUNTS for value in (2, np.int64(2), np.uint8(2))),
     ("in_features", 1),
@@ -51,6 +68,25 @@ class TestMessages:
         self, backend_under_test: BackendUnderTest, argument: str, value: Any, error: str
     ) -> None:
         backend_under_test.run(check_refusal, CASE, argument=argument, value=value, error=error)
+
+    @pytest.mark.parametrize(("argument", "value", "error"), SHAPES, ids=name_of)
+    def test_bad_shapes(
+        self, backend_under_test: BackendUnderTest, argument: str, value: Any, error: str
+    ) -> None:
+        """A sign for each feature."""
+        backend_under_test.run(check_refusal, CASE, argument=argument, value=value, error=error)
+
+    @pytest.mark.parametrize(("kind", "argument", "value", "error"), OPTIONS, ids=name_of)
+    def test_bad_options(
+        self,
+        backend_under_test: BackendUnderTest,
+        kind: str,
+        argument: str,
+        value: Any,
+        error: str,
+    ) -> None:
+        case = CASE.of(kind)
+        backend_under_test.run(check_refusal, case, argument=argument, value=value, error=error)
 
     @pytest.mark.parametrize(("argument", "value"), ACCEPTED, ids=name_of)
     def test_good_arguments(

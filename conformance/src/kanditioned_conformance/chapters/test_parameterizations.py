@@ -15,13 +15,23 @@ from ..checks.maps import (
     check_transpose,
 )
 from ..shapes import LAYERS, MANY_POINTS
-from ..strategies import ENTRYWISE_MAPS, MAP_COUNT, MAPS, MapKind, draw_cases, map_id, maps
+from ..shapes import OF_PARAMETERS as SHAPES
+from ..strategies import (
+    ENTRYWISE_MAPS,
+    LARGE_PARAMETERS,
+    MAP_COUNT,
+    MAPS,
+    MapKind,
+    draw_cases,
+    map_id,
+    maps,
+)
 
+MANY_PARAMETERS = next(problem for problem in LAYERS if problem.num_control_points == 70)
 FEW: MapKind = ("legendre", (("degree", 2),))
 OF_PARAMETERS = [
     Case(problem, 7, "off_knots", layout="fortran" if problem.batch == 16 else "contiguous")
-    for problem in LAYERS
-    if problem.batch in (4, 16)
+    for problem in SHAPES
 ]
 
 
@@ -29,13 +39,13 @@ OF_PARAMETERS = [
 class TestMatrix:
     """Trainable parameters θ map linearly to control points along the knot axis, c = T θ."""
 
-    @draw_cases(maps(MAP_COUNT))
+    @draw_cases(maps(MAP_COUNT), LARGE_PARAMETERS)
     def test_control_points(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:
         backend_under_test.run(check_control_points, case.of(*kind))
 
-    @draw_cases(maps(MAP_COUNT))
+    @draw_cases(maps(MAP_COUNT), LARGE_PARAMETERS)
     def test_transpose(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:
@@ -57,11 +67,18 @@ class TestLayer:
         backend_under_test.run(check_layer_of_parameters, case.of(*kind))
 
 
+class TestLayerOfManyPoints:
+    """The same of many parameters, which are control points: no sum over them."""
+
+    def test_end_to_end(self, backend_under_test: BackendUnderTest) -> None:
+        backend_under_test.run(check_layer_of_parameters, Case(MANY_PARAMETERS, 7, "off_knots"))
+
+
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)
 class TestTranspose:
     """`control_points(θ)` and its transpose; two evaluation paths that agree (`transform=`)."""
 
-    @draw_cases(maps())
+    @draw_cases(maps(), LARGE_PARAMETERS)
     def test_products(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:
@@ -76,7 +93,7 @@ class TestTranspose:
 class TestInverse:
     """`parameters_from(c)`: exact where T is square, least squares otherwise."""
 
-    @draw_cases(maps(MAP_COUNT))
+    @draw_cases(maps(MAP_COUNT), LARGE_PARAMETERS)
     def test_parameters_from(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:

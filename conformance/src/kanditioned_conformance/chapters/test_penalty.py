@@ -8,14 +8,14 @@ from ..backend_under_test import BackendUnderTest
 from ..cases import Case
 from ..checks.maps import check_penalty
 from ..shapes import MANY_POINTS
-from ..strategies import MAPS, MapKind, draw_cases, map_id, maps
+from ..strategies import LARGE_PARAMETERS, MAPS, MapKind, draw_cases, map_id, maps
 
 
 @pytest.mark.parametrize("kind", MAPS, ids=map_id)
 class TestPenalty:
     """R(c) = Σ_{i,o} ‖D c_{i,·,o}‖², computed in parameter space where that is exact."""
 
-    @draw_cases(maps())
+    @draw_cases(maps(), LARGE_PARAMETERS)
     def test_from_parameters(
         self, backend_under_test: BackendUnderTest, kind: MapKind, case: Case
     ) -> None:

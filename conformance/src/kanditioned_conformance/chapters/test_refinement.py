@@ -12,7 +12,12 @@ from ..cases import Case
 from ..checks.construction import check_refine, check_widen
 from ..shapes import MAPS
 
-CASES = [pytest.param(Case(problem), id=f"K={problem.num_control_points}") for problem in MAPS]
+LARGE = 2.0**6
+"""By which numbers are multiplied: nothing clips them, and float16 still holds the results."""
+CASES = [
+    pytest.param(Case(problem, scale=LARGE), id=f"K={problem.num_control_points}")
+    for problem in MAPS
+]
 FACTORS = {
     2: (*range(1, 18), 31, 100),
     3: (*range(1, 13), 16, 32),
@@ -40,7 +45,9 @@ RESAMPLED = {
 def targets(counts: Mapping[int, Iterable[int]]) -> list[Any]:
     """Return pairs of a case and a number of control points."""
     return [
-        pytest.param(Case(problem), count, id=f"K={problem.num_control_points}-{count}")
+        pytest.param(
+            Case(problem, scale=LARGE), count, id=f"K={problem.num_control_points}-{count}"
+        )
         for problem in MAPS
         for count in counts[problem.num_control_points]
     ]

@@ -12,14 +12,15 @@ from kanditioned_spec import Backend, Problem
 from kanditioned_spec.protocol import CompleteBackend, NumpyArray, offers
 
 from ..cases import Arrays, Case, ParameterArrays
-from ..shapes import FEATURE_MAJOR
+from ..shapes import FEATURE_MAJOR, OF_PARAMETERS
+from .input_maps import OF_TWO
 from .layer import gradient
 
 Calls = dict[str, Callable[[], tuple[npt.ArrayLike, ...]]]
 ROUNDED_MAPS = ("control_points", "control_points_transpose", "parameters_from")
 UNROUNDED = ("penalty", "feasible")
 """What may come in another dtype: a number, and the dtype that points are evaluated in."""
-MAP_OPERATIONS = (*ROUNDED_MAPS, *UNROUNDED)
+MAP_OPERATIONS = (*ROUNDED_MAPS, *UNROUNDED, "map_input")
 CONSTRUCTIONS = ("initial_control_points", "refine", "widen")
 
 
@@ -27,7 +28,7 @@ def layer_calls(backend: CompleteBackend, p: Problem, a: Arrays) -> Calls:
     """Return the calls of a layer's operations; compilers are paid for few feature-major shapes."""
     layer = (p, a.x, a.control_points, a.grad_y)
     turned = (p, a.x.T, a.control_points, a.grad_y.T)
-    is_tabled = replace(p, dtype="float32", device="cpu") in FEATURE_MAJOR
+    tabled = replace(p, dtype="float32", device="cpu")
 
     def vjp() -> tuple[npt.ArrayLike, ...]:
         results = backend.vjp(*layer)
@@ -37,10 +38,14 @@ def layer_calls(backend: CompleteBackend, p: Problem, a: Arrays) -> Calls:
         y, *results = backend.feature_major(*turned)
         return y, *(gradient(name, tuple(results)) for name in backend.info.gradients)
 
+    def vjp_of_layer() -> tuple[npt.ArrayLike, ...]:
+        return backend.vjp_of_layer(*layer) if _has_square_map(backend, p) else ()
+
     return _calls_of(
         backend,
         {
-            **({"feature_major": feature_major} if is_tabled else {}),
+            **({"feature_major": feature_major} if tabled in FEATURE_MAJOR else {}),
+            **({"vjp_of_layer": vjp_of_layer} if tabled in OF_PARAMETERS else {}),
             "forward": lambda: (backend.forward(*layer[:3]),),
             "vjp": vjp,
             "vjp_of_vjp": lambda: backend.vjp_of_vjp(
@@ -50,15 +55,26 @@ def layer_calls(backend: CompleteBackend, p: Problem, a: Arrays) -> Calls:
     )
 
 
+def _has_square_map(backend: CompleteBackend, p: Problem) -> bool:
+    """Whether control points have the shape of a layer's own parameters."""
+    return not offers(backend, "parameter_matrix") or (
+        np.shape(backend.parameter_matrix(p)) == (p.num_control_points,) * 2
+    )
+
+
 def bits(results: Iterable[npt.ArrayLike]) -> list[bytes]:
     """Return the bits of the results of a call."""
     return [np.asarray(each).tobytes() for each in results]
 
 
 def map_calls(backend: CompleteBackend, p: Problem, a: ParameterArrays) -> Calls:
-    """Return the calls of what acts along the knot axis; of shapes, once for all maps."""
+    """Return the calls of what acts along the knot axis; of no θ, once for all maps."""
     rising = replace(p, monotone=(1,) * p.in_features)
-    shapes = {"feasible": lambda: backend.feasible(rising, a.grad, a.grad)}
+    row = a.grad.reshape(-1)[:2].reshape(1, 2)
+    others: Calls = {
+        "feasible": lambda: backend.feasible(rising, a.grad, a.grad),
+        "map_input": lambda: backend.map_input(OF_TWO, row, row, p.dtype),
+    }
     return _calls_of(
         backend,
         {
@@ -66,7 +82,7 @@ def map_calls(backend: CompleteBackend, p: Problem, a: ParameterArrays) -> Calls
             "control_points_transpose": lambda: (backend.control_points_transpose(p, a.grad),),
             "parameters_from": lambda: (backend.parameters_from(p, a.grad),),
             "penalty": lambda: (backend.penalty(p, a.theta),),
-            **(shapes if p.parameterization == "bspline" else {}),
+            **(others if p.parameterization == "bspline" else {}),
         },
     )
 

@@ -152,7 +152,9 @@ def check_acceptance(backend: CompleteBackend, case: Case, argument: str, value:
 
 
 def _build(backend: CompleteBackend, p: Problem, argument: str, value: Any) -> None:
-    arguments = {"in_features": p.in_features, "out_features": p.out_features}
+    arguments: dict[str, Any] = {"in_features": p.in_features, "out_features": p.out_features}
+    if p.parameterization != "bspline":
+        arguments["parameterization"] = p.parameterization
     backend.layer(**arguments | {argument: value})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,9 @@ from .calls import (
 )
 from .input_maps import OF_TWO
 
+Factors = Mapping[str, tuple[str, ...]]
+"""By operation, the arrays that it is linear in."""
+
 
 def check_layer_determinism(backend: CompleteBackend, case: Case) -> Ratios:
     """Call value and gradients twice and compare the bits."""
@@ -38,9 +41,9 @@ def check_layer_determinism(backend: CompleteBackend, case: Case) -> Ratios:
 
 @needs(any_of=MAP_OPERATIONS)
 def check_map_determinism(backend: CompleteBackend, case: Case) -> Ratios:
-    """Call T, Tᵀ, its inverse, the penalty and feasible points twice and compare the bits.
+    """Call T, Tᵀ, its inverse, the penalty, feasible points and an input map twice.
 
-    Once for all maps, initial control points, refinement and widening as well.
+    The bits must be the same. Once for all maps, what begins or changes a layer as well.
     """
     p = case.problem
     calls = map_calls(backend, p, case.parameter_arrays())
@@ -56,7 +59,7 @@ def check_layer_ownership(backend: CompleteBackend, case: Case) -> Ratios:
 
 @needs(any_of=MAP_OPERATIONS)
 def check_map_ownership(backend: CompleteBackend, case: Case) -> Ratios:
-    """Check the same of T, Tᵀ, its inverse, the penalty and feasible points."""
+    """Check the same of T, Tᵀ, its inverse, the penalty, feasible points and an input map."""
     arrays = case.parameter_arrays()
     return _compare_untouched(case.problem, arrays, map_calls(backend, case.problem, arrays))
 
@@ -123,11 +126,14 @@ def check_map_results_are_kept(backend: CompleteBackend, case: Case) -> Ratios:
 def check_layer_remembers_nothing(backend: CompleteBackend, case: Case) -> Ratios:
     """Check that results follow from what is given now, whatever became of what was given before.
 
-    The caller may write to results, and to the arrays of an earlier call before it is repeated.
+    The caller may write to results, and to the arrays of an earlier call before it is repeated;
+    even if only to one of them.
     """
     p, arrays = case.problem, case.arrays()
     other = replace(case, seed=case.seed + 1).arrays()
-    return _forgets(p, arrays, other, lambda given: layer_calls(backend, p, given))
+    return _forgets(
+        p, arrays, other, lambda given: layer_calls(backend, p, given), _factors(backend)
+    )
 
 
 @needs(any_of=(*MAP_OPERATIONS, *CONSTRUCTIONS))
@@ -139,7 +145,7 @@ def check_map_remembers_nothing(backend: CompleteBackend, case: Case) -> Ratios:
     def calls(given: ParameterArrays) -> Calls:
         return map_calls(backend, p, given) | construction_calls(backend, case, given.grad)
 
-    return _forgets(p, arrays, other, calls)
+    return _forgets(p, arrays, other, calls, {})
 
 
 def check_declared_accumulation(backend: Backend, case: Case) -> Ratios:
@@ -203,7 +209,23 @@ def _compare_kept(
     return {}
 
 
-def _forgets(p: Problem, given: Any, other: Any, calls: Callable[[Any], Calls]) -> Ratios:
+def _factors(backend: Backend) -> Factors:
+    """Return what each operation of a layer is linear in, so that a result changes with it."""
+    gradients = backend.info.gradients
+    vjp = ("control_points", "grad_y") if "x" in gradients else ("grad_y",)
+    second = ("control_points", "grad_y", "cotangent_x", "cotangent_control_points")
+    return {
+        "forward": ("control_points",),
+        "vjp": vjp,
+        "feature_major": ("control_points", *(("grad_y",) if gradients else ())),
+        "vjp_of_layer": ("control_points", "grad_y"),
+        "vjp_of_vjp": second,
+    }
+
+
+def _forgets(
+    p: Problem, given: Any, other: Any, calls: Callable[[Any], Calls], factors: Factors
+) -> Ratios:
     results = {name: [*map(np.asarray, call())] for name, call in calls(given).items()}
     alone = {name: bits(found) for name, found in results.items()}
     for result in (each for found in results.values() for each in found):
@@ -220,7 +242,21 @@ def _forgets(p: Problem, given: Any, other: Any, calls: Callable[[Any], Calls]) 
         when = "the caller has written to the arrays that it was given"
         _agree(operation, p, bits(call()), bits(calls(other)[operation]()), when)
         _write(given, kept)
+        for name in factors.get(operation, ()):
+            _expect_change(operation, p, call, name, getattr(given, name))
     return {}
+
+
+def _expect_change(
+    operation: str, p: Problem, call: Callable[[], Any], name: str, factor: npt.NDArray[Any]
+) -> None:
+    before = bits(call())
+    factor *= 2
+    after = bits(call())
+    factor /= 2
+    if before and after == before:
+        message = f"a call repeated with twice the {name} gives the same bits\n{describe(p)}"
+        raise ConformanceError(operation, np.inf, message)
 
 
 def _write(arrays: Any, values: Any) -> None:

@@ -16,13 +16,14 @@ from kanditioned_spec.backend import backend as reference
 from kanditioned_spec.checkpoint import LayerConfig
 from kanditioned_spec.checkpoint.encoding import library
 from kanditioned_spec.protocol import CompleteBackend, NumpyArray
-from kanditioned_spec.rounding import round_to
 
 from ..cases import Case
 from ..layouts import laid_out
 from ..tolerance import ConformanceError, Ratios, describe
 from .base import needs
 
+SMALLEST = {"float64": 2.0**-1074, "float32": 2.0**-149, "float16": 2.0**-24, "bfloat16": 2.0**-133}
+"""The smallest positive number of each dtype."""
 DAMAGES = ("empty", "truncated", "one bit flipped", "bytes appended", "a pickle")
 REWRITES: dict[str, dict[str, Any]] = {
     "a newer format": {"format_version": 2},
@@ -83,8 +84,9 @@ def _compare_carried(
     with TemporaryDirectory() as folder:
         path = Path(folder) / "layer.safetensors"
         (given,) = laid_out((theta.copy(),), case.layout)
-        writer.save(p, given, path)
-        loaded, values = reader.load(path)
+        writer.save(p, -given, path)  # an older file, to be replaced
+        writer.save(p, given, str(path))
+        loaded, values = reader.load(str(path))
         left = [each.name for each in Path(folder).iterdir()]
     if left != [path.name] or given.tobytes() != theta.tobytes():
         message = f"it has left {left}" if left != [path.name] else "it has written to θ"
@@ -103,8 +105,8 @@ def _compare_carried(
 
 def _with_special_values(theta: NumpyArray, p: Problem) -> NumpyArray:
     theta = theta.copy()
-    smallest = round_to(2.0**-20, p.dtype)
-    theta.flat[:4] = np.array([-0.0, np.inf, -np.inf, smallest], theta.dtype)[: theta.size]
+    special = np.array([-0.0, np.inf, -np.inf, SMALLEST[p.dtype], np.nan], theta.dtype)
+    theta.flat[: len(special)] = special[: theta.size]
     return theta
 
 

@@ -14,7 +14,7 @@ from kanditioned_spec.penalty import second_difference_matrix
 from kanditioned_spec.protocol import CompleteBackend, offers
 from kanditioned_spec.rounding import round_to
 
-from ..cases import LARGEST_NORMAL, Case, map_of
+from ..cases import LARGEST_NORMAL, Case, Floats, map_of
 from ..layouts import laid_out
 from ..oracle import Oracle
 from ..tolerance import (
@@ -93,11 +93,7 @@ def check_layer_of_parameters(backend: CompleteBackend, case: Case) -> Ratios:
     """
     p, a = case.problem, case.arrays()
     oracle, matrix = Oracle(backend.info, p), _native_matrix(backend, p)
-    sizes = (p.in_features, matrix.shape[1], p.out_features)
-    drawn = np.random.default_rng(case.seed).standard_normal(sizes)
-    (theta,) = laid_out(
-        (round_to(drawn.clip(-LARGEST_NORMAL, LARGEST_NORMAL), p.dtype),), case.layout
-    )
+    theta = _draw_parameters(case, matrix)
     with expect_untouched("vjp_of_layer", a.x, theta, a.grad_y):
         got = backend.vjp_of_layer(p, a.x, theta, a.grad_y)
     c, size = matrix @ theta.astype(np.float64), np.abs(matrix)
@@ -118,6 +114,37 @@ def check_layer_of_parameters(backend: CompleteBackend, case: Case) -> Ratios:
         bound = numerics.tolerance(condition, want, p.dtype, oracle.operands) + moved
         ratios |= judge(label, p, result, want, bound)
     return ratios
+
+
+@needs("vjp_of_layer")
+def check_layer_of_nan(backend: CompleteBackend, case: Case) -> Ratios:
+    """Put NaN into one input, and compare y and the gradient by x with those of before."""
+    p, a = case.problem, case.arrays()
+    oracle, matrix = Oracle(backend.info, p), _native_matrix(backend, p)
+    theta = _draw_parameters(case, matrix)
+    before = [np.array(each, np.float64) for each in backend.vjp_of_layer(p, a.x, theta, a.grad_y)]
+    x, c = a.x.copy(), matrix @ theta.astype(np.float64)
+    x[0, 0] = np.nan
+    after = backend.vjp_of_layer(p, x, theta, a.grad_y)
+    before[0][0] = before[1][0, 0] = np.nan
+    by_x, _ = oracle.vjp(a.x, c, a.grad_y).conditions
+    ratios: Ratios = {}
+    for label, got, want, condition in zip(
+        OF_LAYER[:2], after[:2], before[:2], (*oracle.forward(a.x, c).conditions, by_x), strict=True
+    ):
+        bound = 2 * numerics.tolerance(condition, want, p.dtype, oracle.operands)
+        ratios |= judge(label, p, got, want, bound)
+    return ratios
+
+
+def _draw_parameters(case: Case, matrix: Array) -> Floats:
+    """Return θ (I, P, O) of a layer whose T is (K, P)."""
+    p = case.problem
+    sizes = (p.in_features, matrix.shape[1], p.out_features)
+    drawn = np.random.default_rng(case.seed).standard_normal(sizes)
+    rounded = round_to(drawn.clip(-LARGEST_NORMAL, LARGEST_NORMAL), p.dtype)
+    (theta,) = laid_out((rounded,), case.layout)
+    return theta
 
 
 def _native_matrix(backend: CompleteBackend, p: Problem) -> Array:

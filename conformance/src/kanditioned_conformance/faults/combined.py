@@ -69,6 +69,51 @@ class WrongForRepeatedRows(_WrongValues, Fault):
         return 0 in x.strides
 
 
+class WrongForOneRowOfManyFeatures(_WrongValues, Fault):
+    caught_by = SIZES
+
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        return problem.batch == 1 and min(problem.in_features, problem.out_features) > 8
+
+
+class WrongForWholeBlocksOfRows(_WrongValues, Fault):
+    """Nothing is left over for the last block, which is dropped."""
+
+    caught_by = SIZES
+    rows: int = 128
+
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        return problem.batch > 0 and problem.batch % self.rows == 0
+
+
+class WrongForWholeBlocksOfManyRows(WrongForWholeBlocksOfRows):
+    caught_by = SIZES
+    rows = 512
+
+
+class WrongForWholeVectorsOfOutputs(_WrongValues, Fault):
+    caught_by = SIZES
+
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        return problem.out_features % 8 == 0
+
+
+class WrongForWholeVectorsOfInputs(_WrongValues, Fault):
+    caught_by = SIZES
+
+    def is_met(self, problem: Problem, x: Floats, control_points: Floats) -> bool:
+        return problem.in_features % 8 == 0
+
+
+class SecondDerivativesOfWholeTiles(Fault):
+    caught_by = SIZES
+
+    def vjp_of_vjp(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
+        by_x, by_c, by_gy = super().vjp_of_vjp(problem, *arrays)
+        whole = problem.in_features % 16 == problem.out_features % 16 == 0
+        return by_x, -by_c if whole else by_c, by_gy
+
+
 class RefinesToItsOwnArgument(Fault):
     caught_by = "refinement::TestRefine::test_knot_insertion"
 

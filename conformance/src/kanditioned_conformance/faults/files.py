@@ -49,6 +49,37 @@ class LosesTheSignOfZero(Fault):
         super().save(problem, theta + theta.dtype.type(0), path)
 
 
+class SavesNaNAsZero(Fault):
+    caught_by = "checkpoints::TestBits::test_between_backends"
+
+    def save(self, problem: Problem, theta: Floats, path: Any) -> None:
+        super().save(problem, np.where(np.isnan(theta), theta.dtype.type(0), theta), path)
+
+
+class FlushesSubnormalsThatItSaves(Fault):
+    caught_by = "checkpoints::TestBits::test_between_backends"
+
+    def save(self, problem: Problem, theta: Floats, path: Any) -> None:
+        tiny = np.abs(theta) < np.finfo(theta.dtype).tiny
+        super().save(problem, np.where(tiny, np.copysign(theta.dtype.type(0), theta), theta), path)
+
+
+class SavesToPathsAlone(Fault):
+    caught_by = "checkpoints::TestBits::test_between_backends"
+    raises = AttributeError
+
+    def save(self, problem: Problem, theta: Floats, path: Any) -> None:
+        super().save(problem, theta, path.with_suffix(".safetensors"))
+
+
+class KeepsTheFileThatIsThere(Fault):
+    caught_by = "checkpoints::TestBits::test_between_backends"
+
+    def save(self, problem: Problem, theta: Floats, path: Any) -> None:
+        if not Path(path).exists():
+            super().save(problem, theta, path)
+
+
 class WritesAPickle(Fault):
     caught_by = "checkpoints::TestBits::test_between_backends"
     raises = ValueError

@@ -179,3 +179,43 @@ class RefusesAnIntegerWidth(Fault):
         if not isinstance(arguments.get("spline_width", 4.0), float):
             raise TypeError("spline_width must be a float")
         return super().layer(**arguments)
+
+
+class TakesNegativeSmoothing(_Converts, Fault):
+    caught_by = "errors::TestMessages::test_bad_options"
+    argument = "smoothing"
+    kinds = (float,)
+
+    def convert(self, value: Any) -> Any:
+        return abs(value)
+
+
+class CutsDegreesToWholeNumbers(_Converts, Fault):
+    caught_by = "errors::TestMessages::test_bad_options"
+    argument = "degree"
+    kinds = (float,)
+
+
+class TakesTheSignOfANumberForAShape(_Converts, Fault):
+    caught_by = "errors::TestMessages::test_bad_shapes"
+    argument = "monotone"
+    kinds = (tuple,)
+
+    def convert(self, value: Any) -> Any:
+        return tuple(int(np.sign(sign)) for sign in value)
+
+
+class RepeatsTheShapesOfTooFewFeatures(TakesTheSignOfANumberForAShape):
+    caught_by = "errors::TestMessages::test_bad_shapes"
+
+    def convert(self, value: Any) -> Any:
+        return (value * 2)[:2]
+
+
+class TakesOneShapeForAllFeatures(_Converts, Fault):
+    caught_by = "errors::TestMessages::test_bad_shapes"
+    argument = "convex"
+    kinds = (int,)
+
+    def convert(self, value: Any) -> Any:
+        return (value, value)

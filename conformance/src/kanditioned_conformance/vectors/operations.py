@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,23 +63,26 @@ def layer(chapter: str, name: str, operation: str, case: Case, *shape: int) -> V
 def of_layer() -> Iterator[Vector]:
     """Yield the vectors of the layer and its derivatives."""
     knots, plain = Problem(5, 2, 2, 9, 2.0), Problem(4, 2, 3, 6, 6.5)
+    odd, narrow = Problem(3, 5, 2, 4, 6.5), Problem(3, 1, 1, 2, 0.0037)
     ends = ((0, -1.0), (1, 1.0), (2, -0.0))
     far = ((0, -1e3), (1, 1e3), (2, -1e30), (3, 1e30))
-    special = ((0, np.nan), (3, np.inf), (4, -np.inf))
+    special = ((0, np.nan), (1, -np.inf), (3, np.inf), (4, -np.inf))
     for dtype in ALL:
 
         def on(problem: Problem, inputs: Any, placed: Any = (), kind: str = dtype) -> Case:
             return Case(problem, 7, inputs, placed).on(kind, "cpu")
 
         yield layer("position", "knots", "forward", on(knots, "on_knots", ends))
-        yield layer("values", "scattered", "forward", on(plain, "anywhere"))
-        yield layer("values", "one_edge", "forward", on(Problem(3, 1, 1, 2), "anywhere"))
+        yield layer("values", "scattered", "forward", replace(on(odd, "anywhere"), scale=256.0))
+        yield layer("values", "one_edge", "forward", on(narrow, "anywhere"))
         yield layer("extrapolation", "value", "forward", on(plain, "outside", far))
         yield layer("extrapolation", "gradients", "vjp", on(plain, "outside", far[:2]))
-        yield layer("gradients", "off_knots", "vjp", on(plain, "off_knots"))
+        yield layer("gradients", "off_knots", "vjp", on(odd, "off_knots"))
         yield layer("gradients", "on_knots", "vjp", on(knots, "on_knots", ends))
-        yield layer("accumulation", "one_interval", "vjp", on(plain, "one_interval"))
-        yield layer("second_derivatives", "mixed", "vjp_of_vjp", on(plain, "off_knots"))
+        one = replace(on(plain, "one_interval"), grad_scale=256.0)
+        mixed = replace(on(plain, "off_knots"), grad_scale=16.0)
+        yield layer("accumulation", "one_interval", "vjp", one)
+        yield layer("second_derivatives", "mixed", "vjp_of_vjp", mixed)
         yield layer("dtypes", "many_knots", "forward", on(Problem(6, 1, 2, 256), "off_knots"))
         yield layer("dtypes", "long_sum", "forward", on(Problem(1, 200, 1, 3), "off_knots"))
         yield layer("non_finite", "value", "forward", on(plain, "off_knots", special))

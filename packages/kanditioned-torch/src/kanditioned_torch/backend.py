@@ -133,7 +133,8 @@ class TorchBackend:
     def map_input(
         self, input_map: spec.InputMap, x: NumpyArray, grad_z: NumpyArray, dtype: str
     ) -> tuple[NumpyArray, NumpyArray]:
-        module = InputMap(input_map, dtype=getattr(torch, dtype))
+        numbers = spec.InputMap(input_map.breakpoints, input_map.images)
+        module = InputMap(numbers, dtype=getattr(torch, dtype))
         kind = torch.float64 if x.dtype == np.float64 else getattr(torch, dtype)
         given = torch.from_numpy(np.array(x)).to(kind).requires_grad_()
         z = module(given)
