@@ -29,7 +29,7 @@ EVERYTHING = (SPEC, f"{TORCH}[onnx,scipy]", CPU, TRITON, JAX, MAIN, CONFORMANCE)
 LINTERS = ("import-linter", "mypy", "packaging", "pytest", "pyyaml", "ruff")
 TEST_TOOLS = ("equinox", "pandas", "polars", "pytest", "pytest-xdist", "statsmodels")
 WITH_DOCTESTS = [f"kanditioned{end}" for end in ("", "_cpu", "_jax", "_spec", "_torch")]
-WITH_JAX = ["packages/kanditioned/tests", "packages/kanditioned-jax/tests"]
+WITH_JAX = ["packages/kanditioned-jax/tests", "packages/kanditioned/tests"]
 ALL_TESTS = ("conformance/tests", *sorted(map(str, Path().glob("packages/*/tests"))))
 COMPILED = "packages/kanditioned-triton/tests/test_ahead_of_time.py"
 WITHOUT_JAX = [folder for folder in ALL_TESTS if folder not in WITH_JAX]
@@ -52,7 +52,7 @@ def install(session: nox.Session, *requirements: str) -> None:
 
 
 def pytest(session: nox.Session, *arguments: str, **env: str) -> None:
-    """Run pytest in two processes of one thread each."""
+    """Run pytest in two processes of one thread each, or as many as the arguments say."""
     session.run("pytest", "-n", "2", *arguments, env=ENVIRONMENT | env)
 
 
@@ -85,10 +85,13 @@ def run_tests(session: nox.Session) -> None:
     kit(session, "triton", "dev", "--kan-dtype=float32")
     pytest(session, "--doctest-modules", "--pyargs", *WITH_DOCTESTS)
     paths = os.pathsep.join(releases(session))
-    # Tests that fork stay out of the processes that JAX has filled with threads. A file of tests of
-    # JAX has one process, in which they share what XLA has compiled.
-    shared = ("--dist=loadfile", *WITH_JAX, "benchmarks/tests")
-    for arguments in (WITHOUT_JAX, shared):
+    # Tests that fork stay out of the processes that JAX has filled with threads. Many of these
+    # tests wait for others' time limits, so that a third process has something to do.
+    apart = ("-n", "3", "--dist=worksteal", *WITHOUT_JAX)
+    # A file of tests of JAX has one process, in which they share what XLA has compiled. The longest
+    # files come first, which are not those with the most tests.
+    shared = ("--dist=loadfile", "--no-loadscope-reorder", "benchmarks/tests", *WITH_JAX)
+    for arguments in (apart, shared):
         pytest(session, *arguments, *session.posargs, KANDITIONED_1X=paths)
 
 
