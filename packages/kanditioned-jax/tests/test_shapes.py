@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,12 +36,17 @@ def test_values_and_gradients_are_those_of_the_spec(monotone: int, convex: int) 
     np.testing.assert_allclose(got, want, atol=numerics.CONSTANT * 17 * 2.0**-23)
 
 
+@cache
+def compiled(spec: Shapes) -> Callable[[jax.Array], jax.Array]:
+    return jax.jit(lambda c: shapes.feasible(c, spec))
+
+
 @EACH
 @pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
 def test_no_violation_of_one_rounding(monotone: int, convex: int, size: float) -> None:
     spec = Shapes((monotone,), (convex,))
     c = size * free_points(1, 33, 2000)
-    feasible = jax.jit(lambda c: shapes.feasible(c, spec))
+    feasible = compiled(spec)
     for free in (c, c.cumsum(1), c.cumsum(1).cumsum(1)):
         points = feasible(free)
         assert spec.violations(np.asarray(points)) == 0
