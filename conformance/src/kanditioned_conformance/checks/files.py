@@ -95,12 +95,17 @@ def _compare_carried(
         message = f"got {LayerConfig.of(loaded)},\n  want {LayerConfig.of(p)}"
         raise ConformanceError(label, np.inf, message)
     got = np.asarray(values)
-    if got.shape != theta.shape or got.astype(theta.dtype).tobytes() != theta.tobytes():
+    if got.shape != theta.shape or _bits(got.astype(theta.dtype)) != _bits(theta):
         message = (
             f"θ has other bits\n{describe(p)}\n  got {got.ravel()[:6]}, want {theta.ravel()[:6]}"
         )
         raise ConformanceError(label, np.inf, message)
     return {}
+
+
+def _bits(values: NumpyArray) -> bytes:
+    """Return the bits of numbers, with the same for every NaN: conversions change theirs."""
+    return np.where(np.isnan(values), np.array(np.nan, values.dtype), values).tobytes()
 
 
 def _with_special_values(theta: NumpyArray, p: Problem) -> NumpyArray:
