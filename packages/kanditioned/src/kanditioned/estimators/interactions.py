@@ -91,10 +91,8 @@ class _Fold:
         held, *_ = stage.held.without(replaced)
         design = base.extend(new, [t.locate(self.train.data) for t in new])
         held = held.extend(new, [t.locate(self.held.data) for t in new])
-        unknown = np.full(len(design.penalties) - len(base.penalties), np.nan)
-        weights = np.r_[stage.fit.weights[penalties], unknown]
         start = replace(stage.fit, coefficients=stage.fit.coefficients[coefficients])
-        self._fit(design, held, weights, start)
+        self._fit(design, held, stage.fit.weights[penalties], start)
 
     def _find(self, tensors: dict[Pair, Tensor | None]) -> list[Tensor]:
         last = self.stages[-1]
@@ -115,10 +113,7 @@ class _Fold:
         return new
 
     def _fit(self, design: Design, held: Design, weights: Vector, start: pirls.Fit) -> None:
-        p, fixed = self.train, self.train.fixed
-        if fixed is not None:
-            fixed = np.r_[fixed, np.zeros(len(design.penalties) - len(fixed), bool)]
-        fit = pirls.fit(design, p.y, p.weight, p.family, weights, fixed, start)
+        fit = _fit(self.train, design, weights, start)
         deviance = self.held.family.deviance(fit.predictor(held), self.held.y)
         self.stages.append(_Stage(design, held, fit, self.held.weight * deviance))
 
@@ -146,8 +141,7 @@ def choose(problem: Problem, found: pirls.Fit, folds: int, seed: int) -> Chosen:
             fold.extend(tensors)
     best = _best(each)
     for _ in range(REFINEMENTS):
-        at_best = [fold.stages[best] for fold in each]
-        finer = _finer(some, [(stage.design, stage.fit) for stage in at_best])
+        finer = _finer(some, [(fold.stages[best].design, fold.stages[best].fit) for fold in each])
         if not finer:
             break
         for fold in each:
@@ -229,8 +223,13 @@ def _fit_all(
 ) -> tuple[Design, pirls.Fit]:
     """Fit pairs to all rows, starting from the fit without them."""
     design = problem.design.extend(chosen, [t.locate(problem.data) for t in chosen])
-    more = len(design.penalties) - len(problem.design.penalties)
-    weights = np.r_[found.weights, np.full(more, np.nan)]
-    fixed = None if problem.fixed is None else np.r_[problem.fixed, np.zeros(more, bool)]
-    fit = pirls.fit(design, problem.y, problem.weight, problem.family, weights, fixed, found)
-    return design, fit
+    return design, _fit(problem, design, found.weights, found)
+
+
+def _fit(problem: Problem, design: Design, weights: Vector, start: pirls.Fit) -> pirls.Fit:
+    """Fit a design whose first penalties have weights to begin with; all others are free."""
+    count, p, fixed = len(design.penalties), problem, problem.fixed
+    weights = np.r_[weights, np.full(count - len(weights), np.nan)]
+    if fixed is not None:
+        fixed = np.r_[fixed, np.zeros(count - len(fixed), bool)]
+    return pirls.fit(design, p.y, p.weight, p.family, weights, fixed, start)
