@@ -13,7 +13,7 @@ from kanditioned_spec import Problem
 
 from .base import Fault
 from .plain import Plain
-from .steps import Floats
+from .steps import Floats, keep
 
 VALUES = "shapes::TestFeatureMajor::test_values_and_gradients"
 
@@ -133,14 +133,11 @@ class FeatureMajorReturnsItsWorkspace(Fault):
     caught_by = "shapes::TestOwnership::test_results_of_layers"
 
     def __init__(self) -> None:
-        self.workspaces: dict[Any, Floats] = {}
+        self.workspaces: dict[Any, tuple[Floats, Floats, Floats]] = {}
 
     def feature_major(self, problem: Problem, *arrays: Floats) -> tuple[Floats, Floats, Floats]:
         results = super().feature_major(problem, *arrays)
-        kept = [self.workspaces.setdefault((n, r.shape), r) for n, r in enumerate(results)]
-        for workspace, result in zip(kept, results, strict=True):
-            workspace[...] = result
-        return kept[0], kept[1], kept[2]
+        return keep(self.workspaces, tuple(result.shape for result in results), results)
 
 
 class FeatureMajorReturnsFloat32ForFloat16(Fault):

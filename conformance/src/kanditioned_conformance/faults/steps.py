@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,20 @@ from ..cases import map_of
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.intp]
+Results = TypeVar("Results", bound=tuple[Floats, ...])
 
 
 def as_it_lies(array: Floats) -> Floats:
     """Return an array of numbers in the order of memory, as a pointer alone gives them."""
     return array.ravel(order="K").reshape(array.shape)
+
+
+def keep(workspaces: dict[Any, Results], key: Any, results: Results) -> Results:
+    """Return results in the arrays of the first call of the same key."""
+    kept = workspaces.setdefault(key, results)
+    for workspace, result in zip(kept, results, strict=True):
+        workspace[...] = result
+    return kept
 
 
 class Steps:
